@@ -1,0 +1,247 @@
+"""The one published hierarchy: what happened in a telecentre, without a person in it.
+
+An event is kind, subject, value, when (`t`, `clock`, `up`). Who badged travels beside it, in the header of the batch,
+and is kept apart at both ends (docs/privacy.md). An event is true from its `t` on; `t` may be earlier than the moment
+of publication (a desk's vacancy is backdated to the last detection). Within a stream, order is by seq, never by `t`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from contract.identity import ResourceId
+
+Milliseconds = Annotated[int, Field(ge=0, le=2**53)]
+"""Milliseconds as JSON numbers that every language reads exactly."""
+
+Clock = Literal["synced", "holdover", "unsynced"]
+"""`synced`: `t` counts. `holdover`: synced earlier in this boot. `unsynced`: only `up` and the order count."""
+
+DeskState = Literal["occupied", "vacant", "unknown", "out_of_service"]
+RoomState = Literal["free", "booked", "occupied", "in_call", "ghost", "unknown", "out_of_service"]
+DoorState = Literal["locked", "unlocked", "open", "unknown"]
+DoorAlarm = Literal["NORMAL", "FORCED_OPEN", "DOOR_OPEN_TOO_LONG", "DOOR_FAULT", "FREE_ACCESS"]
+"""BACnet DoorAlarmState names (ASHRAE 135, clause 12.26)."""
+
+Assurance = Literal["none", "uid", "secured"]
+"""How sure the reader is of the badge: nothing known, a copied number would do, or mutual authentication."""
+
+AccessReason = Literal[
+    "GRANTED",
+    "DENIED_NO_ACCESS_RIGHTS",
+    "DENIED_POINT_NO_ACCESS_RIGHTS",
+    "DENIED_OUT_OF_TIME_RANGE",
+    "DENIED_PASSBACK",
+    "DENIED_MAX_ATTEMPTS",
+    "DENIED_LOCKOUT",
+    "DENIED_UPPER_OCCUPANCY_LIMIT",
+    "DENIED_AUTHENTICATION_FACTOR_LOST",
+    "DENIED_AUTHENTICATION_FACTOR_STOLEN",
+    "DENIED_CREDENTIAL_UNASSIGNED",
+    "DENIED_CREDENTIAL_NOT_PROVISIONED",
+    "DENIED_CREDENTIAL_NOT_YET_ACTIVE",
+    "DENIED_CREDENTIAL_EXPIRED",
+    "DENIED_CREDENTIAL_MANUAL_DISABLE",
+    "DENIED_CREDENTIAL_DISABLED",
+    "DENIED_CREDENTIAL_LOCKOUT",
+    "DENIED_VERIFICATION_FAILED",
+    "DENIED_UNKNOWN_CREDENTIAL",
+    "DENIED_SNAPSHOT_EXPIRED",
+    "DENIED_SITE_CLOSED",
+    "DENIED_OTHER",
+]
+"""BACnet AccessEvent names (ASHRAE 135, clause 12.33); the three before DENIED_OTHER are ours."""
+
+Fault = Literal["absent", "unplugged", "silent", "garbled", "refused", "chattering", "stuck", "unreadable"]
+"""Why a device is down, in a word that maps to one sentence and one remedy for the technician."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    subject: ResourceId
+    t: Milliseconds
+    """UTC, since 1970."""
+    clock: Clock
+    up: Milliseconds
+    """Monotonic, since the boot that the stream names."""
+
+
+class Access(_Value):
+    """Which door, why, and how sure of the badge."""
+
+    door: ResourceId
+    reason: AccessReason
+    assurance: Assurance
+
+
+class AccessDecided(_Event):
+    """A badge was let in or refused; the subject is the reader."""
+
+    kind: Literal["access_decided"] = "access_decided"
+    value: Access
+
+
+class Door(_Value):
+    """A door's lock and leaf, and what is wrong with them."""
+
+    state: DoorState
+    alarm: DoorAlarm
+
+
+class DoorStateChanged(_Event):
+    """A door was unlocked, opened, closed, forced or left open; the subject is the door."""
+
+    kind: Literal["door_state_changed"] = "door_state_changed"
+    value: Door
+
+
+class Desk(_Value):
+    """A desk's occupancy."""
+
+    state: DeskState
+
+
+class DeskStateChanged(_Event):
+    """A desk became occupied, vacant, unknown or out of service; the subject is the desk."""
+
+    kind: Literal["desk_state_changed"] = "desk_state_changed"
+    value: Desk
+
+
+class Room(_Value):
+    """A visio room's state, fused from booking, presence and display."""
+
+    state: RoomState
+
+
+class RoomStateChanged(_Event):
+    """A visio room changed state; the subject is the room."""
+
+    kind: Literal["room_state_changed"] = "room_state_changed"
+    value: Room
+
+
+class Loss(_Value):
+    """Why a device stopped answering."""
+
+    fault: Fault
+
+
+class DeviceLost(_Event):
+    """A device stopped answering; once per loss, not per retry. The subject is the device."""
+
+    kind: Literal["device_lost"] = "device_lost"
+    value: Loss
+
+
+class Recovery(_Value):
+    """How long the device was away."""
+
+    down_s: Annotated[int, Field(ge=0)]
+
+
+class DeviceRecovered(_Event):
+    """A lost device answers again; the subject is the device."""
+
+    kind: Literal["device_recovered"] = "device_recovered"
+    value: Recovery
+
+
+class ClockStep(_Value):
+    """By how much the wall clock moved when it became trustworthy."""
+
+    step_ms: int
+
+
+class ClockSet(_Event):
+    """The wall clock became right: `up` and `t` tie this boot to UTC, so the hub can re-time its unsynced events."""
+
+    kind: Literal["clock_set"] = "clock_set"
+    value: ClockStep
+
+
+class Start(_Value):
+    """Which software began to observe."""
+
+    version: Annotated[str, Field(max_length=40)]
+
+
+class EdgeStarted(_Event):
+    """The agent started: whatever was known before is unknown until observed again. The subject is `agent`."""
+
+    kind: Literal["edge_started"] = "edge_started"
+    value: Start
+
+
+class Nothing(_Value):
+    """No value: the event says it all."""
+
+
+class EdgeAlive(_Event):
+    """The agent is still observing: an unchanged state counts up to here. Sent at a steady interval."""
+
+    kind: Literal["edge_alive"] = "edge_alive"
+    value: Nothing
+
+
+class Refusal(_Value):
+    """How many events of each kind a full outbox had to refuse."""
+
+    counts: Annotated[dict[Annotated[str, Field(max_length=40)], Annotated[int, Field(ge=1)]], Field(max_length=20)]
+
+
+class EventsRefused(_Event):
+    """A full outbox refused events, the least important kinds first; the subject is `outbox`."""
+
+    kind: Literal["events_refused"] = "events_refused"
+    value: Refusal
+
+
+class Size(_Value):
+    """What is known of an event whose content cannot be sent."""
+
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+class Lost(_Event):
+    """This position held an event that was too large, or a row that could not be read back; its subject is `outbox`."""
+
+    kind: Literal["lost"] = "lost"
+    value: Size
+
+
+Event = Annotated[
+    AccessDecided
+    | DoorStateChanged
+    | DeskStateChanged
+    | RoomStateChanged
+    | DeviceLost
+    | DeviceRecovered
+    | ClockSet
+    | EdgeStarted
+    | EdgeAlive
+    | EventsRefused
+    | Lost,
+    Field(discriminator="kind"),
+]
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def encode(event: Event) -> bytes:
+    """Return the bytes of one event: one line of JSON, the same for the same event."""
+    return event.model_dump_json().encode()
+
+
+def decode(line: bytes) -> Event:
+    """Return the event that a line carries.
+
+    Raises:
+        pydantic.ValidationError: the line is not JSON, or not an event that this version knows.
+    """
+    return _EVENT.validate_json(line)

@@ -1,0 +1,1 @@
+"""The Raspberry Pi agent: many device threads report, one main thread decides."""

@@ -1,0 +1,225 @@
+"""The agent's settings: the only reader of its TOML file and of its credentials.
+
+Every key is documented in docs/operating.md (a test compares). Paths are relative to the folder of the file.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from contract.credentials import SITE_KEY_BYTES
+from contract.identity import ResourceId, SiteId
+from host.settings import Settings, SettingsError, load, secret
+
+Pin = Annotated[int, Field(ge=2, le=27)]
+"""A GPIO by its BCM number; 0 and 1 belong to the HAT's EEPROM."""
+
+_PORT = re.compile(r"^/[A-Za-z0-9/._:+-]+$")
+
+
+def _is_port(path: str) -> str:
+    # nfcpy hands the port to a shell (`stty -F`), so nothing that a shell reads may stand in it.
+    if _PORT.fullmatch(path) is None:
+        raise ValueError("a port is an absolute path of letters, digits and / . _ : + -")
+    return path
+
+
+def _is_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("a time zone is a name such as Europe/Paris") from error
+    return name
+
+
+def _in_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return Path(folder) / path if folder else path
+
+
+Port = Annotated[str, AfterValidator(_is_port)]
+File = Annotated[Path, AfterValidator(_in_folder)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class LinkSettings(Settings):
+    """Where the broker is, and the paces of the link."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 1883
+    keepalive_s: Annotated[int, Field(ge=5, le=120)] = 30
+    hello_spread_s: Annotated[float, Field(ge=0, le=300)] = 30.0
+    """A new hub incarnation is greeted after a random wait up to this, so that 4,000 sites do not come at once."""
+    status_interval_s: Seconds = 60.0
+
+
+class OutboxSettings(Settings):
+    """Where events are kept until the hub has them, and how many."""
+
+    folder: File
+    quota_mb: Annotated[int, Field(ge=1, le=100_000)] = 200
+
+
+class RightsSettings(Settings):
+    """The site's list of rights and the key of its badge hashes."""
+
+    file: File
+    site_key_file: File | None = None
+    uid_badges: bool = False
+    """Whether badges known by their number alone may open here: the lower class, which a site must choose."""
+
+
+class PinSensor(Settings):
+    """A presence sensor that closes a contact: PIR or pressure mat."""
+
+    id: ResourceId
+    kind: Literal["pin"]
+    pin: Pin
+    active_high: bool = True
+
+
+class RadarSensor(Settings):
+    """An LD2410 radar on a serial port."""
+
+    id: ResourceId
+    kind: Literal["radar"]
+    port: Port
+
+
+Sensor = Annotated[PinSensor | RadarSensor, Field(discriminator="kind")]
+
+
+class DoorSettings(Settings):
+    """A door: its strike, its contact and its exit button."""
+
+    id: ResourceId
+    strike_pin: Pin
+    strike_active_high: bool = True
+    pulse_s: Annotated[float, Field(ge=0.5, le=30)] = 4.0
+    contact_pin: Pin | None = None
+    exit_button_pin: Pin | None = None
+    held_open_s: Seconds = 30.0
+
+
+class ReaderSettings(Settings):
+    """A PN532 badge reader, and the lights and buzzer beside it."""
+
+    id: ResourceId
+    door: ResourceId
+    port: Port
+    granted_pin: Pin | None = None
+    refused_pin: Pin | None = None
+    buzzer_pin: Pin | None = None
+
+
+class DeskSettings(Settings):
+    """A desk and the sensors that watch it: occupied when any of them sees somebody."""
+
+    id: ResourceId
+    sensor: Annotated[list[Sensor], Field(min_length=1, max_length=4)]
+    settle_s: Annotated[float, Field(ge=0, le=600)] = 2.0
+    """Presence must last this long before the desk counts as occupied: a passer-by is not a guest."""
+    hold_s: Seconds = 300.0
+    """Absence must last this long before the desk counts as vacant; the end is then backdated to the last detection."""
+
+
+class RoomSettings(Settings):
+    """A visio room: presence and bookings."""
+
+    id: ResourceId
+    sensor: Annotated[list[Sensor], Field(min_length=1, max_length=4)]
+    settle_s: Annotated[float, Field(ge=0, le=600)] = 2.0
+    hold_s: Seconds = 300.0
+    bookings_file: File | None = None
+    ghost_after_s: Seconds = 600.0
+    """A booked room in which nobody was seen this long after the start is a ghost booking."""
+    confidential: bool = False
+    """Never shows more than free or occupied (telemedicine)."""
+
+
+class EdgeSettings(Settings):
+    """The whole file."""
+
+    site: SiteId
+    time_zone: Annotated[str, AfterValidator(_is_zone)]
+    simulated: bool = False
+    """Whether simulated devices are allowed: without it the agent refuses ptys and the simulated pins."""
+    log_level: Literal["debug", "info", "warning"] = "info"
+    alive_interval_s: Seconds = 300.0
+    """How often `edge_alive` is stored: what may be missing at the end of an unchanged state."""
+    link: LinkSettings
+    outbox: OutboxSettings
+    rights: RightsSettings
+    door: Annotated[list[DoorSettings], Field(max_length=20)] = Field(default_factory=list)
+    reader: Annotated[list[ReaderSettings], Field(max_length=20)] = Field(default_factory=list)
+    desk: Annotated[list[DeskSettings], Field(max_length=200)] = Field(default_factory=list)
+    room: Annotated[list[RoomSettings], Field(max_length=50)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _wired_without_conflict(self) -> Self:
+        doors = {door.id for door in self.door}
+        for reader in self.reader:
+            if reader.door not in doors:
+                raise ValueError(f"reader '{reader.id}' names the door '{reader.door}', which is not in this file")
+        _refuse_twice("identity", self._identities())
+        _refuse_twice("pin", self._pins())
+        _refuse_twice("port", self._ports())
+        return self
+
+    def sensors(self) -> list[PinSensor | RadarSensor]:
+        """Return every presence sensor, of desks and rooms."""
+        places: list[DeskSettings | RoomSettings] = [*self.desk, *self.room]
+        return [sensor for place in places for sensor in place.sensor]
+
+    def _identities(self) -> list[tuple[str, str]]:
+        things = [*self.door, *self.reader, *self.desk, *self.room, *self.sensors()]
+        return [(thing.id, thing.id) for thing in things]
+
+    def _pins(self) -> list[tuple[str, str]]:
+        used: list[tuple[int | None, str]] = []
+        for door in self.door:
+            used += [(door.strike_pin, door.id), (door.contact_pin, door.id), (door.exit_button_pin, door.id)]
+        for reader in self.reader:
+            used += [(reader.granted_pin, reader.id), (reader.refused_pin, reader.id), (reader.buzzer_pin, reader.id)]
+        used += [(sensor.pin, sensor.id) for sensor in self.sensors() if isinstance(sensor, PinSensor)]
+        return [(str(pin), owner) for pin, owner in used if pin is not None]
+
+    def _ports(self) -> list[tuple[str, str]]:
+        radars = [(sensor.port, sensor.id) for sensor in self.sensors() if isinstance(sensor, RadarSensor)]
+        return [(reader.port, reader.id) for reader in self.reader] + radars
+
+
+def _refuse_twice(what: str, used: list[tuple[str, str]]) -> None:
+    owners: dict[str, str] = {}
+    for value, owner in used:
+        if value in owners:
+            raise ValueError(f"the {what} '{value}' is used by both '{owners[value]}' and '{owner}'")
+        owners[value] = owner
+
+
+def read_settings(path: Path) -> EdgeSettings:
+    """Return the agent's settings.
+
+    Raises:
+        SettingsError: one sentence with file, line, key and what is allowed.
+    """
+    return load(path, EdgeSettings)
+
+
+def read_site_key(settings: EdgeSettings) -> bytes:
+    """Return the 32-byte site key: systemd's credential `site_key`, else the file that the settings name.
+
+    Raises:
+        SettingsError: it is missing, or not 64 hexadecimal digits.
+    """
+    text = secret("site_key", settings.rights.site_key_file)
+    try:
+        key = bytes.fromhex(text.decode("ascii"))
+    except (UnicodeDecodeError, ValueError) as error:
+        raise SettingsError("the credential 'site_key' must be 64 hexadecimal digits") from error
+    if len(key) != SITE_KEY_BYTES:
+        raise SettingsError("the credential 'site_key' must be 64 hexadecimal digits")
+    return key

@@ -1,0 +1,154 @@
+"""What devices saw. Observations never leave the Pi; only `contract` events do: this type is the privacy boundary.
+
+Each carries the moment at which its device thread saw it. A badge's UID does not appear even here: the reader's thread
+hashes it with the site key before it reports (contract/credentials.py).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.events import Fault
+from edge.core.moment import Moment
+from edge.core.rights import Rights
+
+CardRefusal = Literal["random_uid", "classic", "phone", "unreadable"]
+"""Why a card cannot even be looked up in the UID class."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSeen:
+    """A card was presented at a reader, once per presentation.
+
+    `uid_hash` is empty when `refusal` says why the card was not taken as an identity.
+    """
+
+    at: Moment
+    reader: str
+    uid_hash: bytes | None
+    refusal: CardRefusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceRead:
+    """A presence sensor's reading, on change and at least once per `HEARTBEAT_S` of its device.
+
+    `sensor` is the device id (`desk-01-pin`, `desk-02-radar`, `room-01-radar`).
+    """
+
+    at: Moment
+    sensor: str
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DoorContactRead:
+    """The door's leaf: closed (contact made) or open. A cut wire reads open, the safe direction."""
+
+    at: Moment
+    door: str
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPressed:
+    """The exit button (REX) was pressed. Egress itself is mechanical; this only explains the opening."""
+
+    at: Moment
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """One booking of a room, half-open, in UTC milliseconds. No title and no organiser: nobody is named."""
+
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookingsRead:
+    """A room's bookings around now, in order of start; replaces what was known."""
+
+    at: Moment
+    room: str
+    bookings: tuple[Booking, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFailed:
+    """A device session ended; the device thread backs off and tries again. Reported at every failed try."""
+
+    at: Moment
+    device: str
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReady:
+    """A device answers: after start, and after each failure."""
+
+    at: Moment
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseCounted:
+    """A device has resynchronised after bytes that do not decode; `count` is the total since its thread started."""
+
+    at: Moment
+    device: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RightsLoaded:
+    """A newer list of rights was read and verified."""
+
+    at: Moment
+    rights: Rights
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJudged:
+    """The clock's state changed; `step_ms` is by how much the wall clock moved against the monotonic one."""
+
+    at: Moment
+    step_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBegan:
+    """The outbox began a new stream after a storage error: every state must be said again in it."""
+
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Nothing was seen, but a deadline of the core has passed."""
+
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The program was asked to stop."""
+
+    at: Moment
+
+
+Observation = (
+    CredentialSeen
+    | PresenceRead
+    | DoorContactRead
+    | ExitPressed
+    | BookingsRead
+    | DeviceFailed
+    | DeviceReady
+    | NoiseCounted
+    | RightsLoaded
+    | ClockJudged
+    | StreamBegan
+    | Tick
+    | Stop
+)

@@ -1,0 +1,1 @@
+"""The only files that touch hardware: one class per device, each owning one thread."""

@@ -1,0 +1,1 @@
+"""Pure codecs of devices that no library decodes: bytes in, readings out."""

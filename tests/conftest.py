@@ -1,0 +1,18 @@
+"""In CI a missing component is a failure: only what a kernel refuses may skip, by a named marker, and it is listed."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+KERNEL_MARKERS = {"needs_ptrace", "needs_mount"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip that no kernel marker excuses into a failure, when the environment says CI."""
+    report = yield
+    excused = KERNEL_MARKERS & {marker.name for marker in item.iter_markers()}
+    if report.skipped and os.environ.get("CI") and not excused:
+        report.outcome = "failed"
+    return report

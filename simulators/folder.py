@@ -1,0 +1,250 @@
+"""The state folder of a demo: where everything lies, and the settings files of its hub and its agents.
+
+    demo.json  network.toml  hub.toml  hub/  log/  run/<site>/{reader-01,<radar>,pins}  run/control
+    sites/<site>/{site.toml,rights.toml,site.key,<room>.ics,outbox/}
+
+Keys and databases survive a restart; the rest is written anew at each start.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simulators.badges import badges_of, hours_of, rights_toml
+from simulators.network import (
+    BUZZER_PIN,
+    CONTACT_PIN,
+    EXIT_BUTTON_PIN,
+    GRANTED_PIN,
+    REFUSED_PIN,
+    STRIKE_PIN,
+    Network,
+    Site,
+    equipment_of,
+)
+
+MAX_RUN_LENGTH = 60
+"""Bytes of the run folder's path: a unix socket's may have 107, and `/<40 of a site>/pins` comes after it."""
+
+PULSE_S = 2.0
+HOLD_S = 8.0
+SETTLE_S = 0.5
+GHOST_AFTER_S = 10.0
+"""Short times, so that figures move while one watches; a real site keeps the agent's own."""
+
+_PORT_NAME = re.compile(r"[A-Za-z0-9/._:+-]+")
+"""What the agent accepts in a port's path: nfcpy hands it to a shell."""
+
+
+class FolderError(OSError):
+    """The state folder cannot be used: one sentence with its remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The state folder at `root`, an absolute path."""
+
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        """Where ports and sockets are: `run/`, or a private folder elsewhere when its path is too long or unusual."""
+        run = self.root / "run"
+        text = os.fspath(run)
+        if len(os.fsencode(run)) <= MAX_RUN_LENGTH and _PORT_NAME.fullmatch(text):
+            return run
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"telecentre-{os.getuid()}-{name}"
+
+    @property
+    def control(self) -> Path:
+        """The socket of the devices process."""
+        return self.run / "control"
+
+    @property
+    def demo_json(self) -> Path:
+        """What a running demo says of itself: pid, url, seed, sites."""
+        return self.root / "demo.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the demo and every child of it, so that two demos never share a folder."""
+        return self.root / "demo.lock"
+
+    @property
+    def network_toml(self) -> Path:
+        """The network as the hub imports it."""
+        return self.root / "network.toml"
+
+    @property
+    def hub_toml(self) -> Path:
+        """The hub's settings."""
+        return self.root / "hub.toml"
+
+    @property
+    def log(self) -> Path:
+        """One bounded file per child process."""
+        return self.root / "log"
+
+    def site(self, site: str) -> Path:
+        """Return the folder of one site's agent."""
+        return self.root / "sites" / site
+
+    def site_toml(self, site: str) -> Path:
+        """Return the settings file of one site's agent."""
+        return self.site(site) / "site.toml"
+
+    def bookings(self, site: str, room: str) -> Path:
+        """Return the calendar of one room."""
+        return self.site(site) / f"{room}.ics"
+
+    def pins(self, site: str) -> Path:
+        """Return the socket of one site's simulated pins."""
+        return self.run / site / "pins"
+
+    def port(self, site: str, device: str) -> Path:
+        """Return the serial port of one reader or radar."""
+        return self.run / site / device
+
+
+def open_run(folder: Folder, sites: tuple[str, ...]) -> None:
+    """Make the run folder private, and take away what killed processes left in it: dead links and sockets only.
+
+    Raises:
+        FolderError: it belongs to somebody else.
+    """
+    folder.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = folder.run.lstat()
+    if owner.st_uid != os.getuid() or not stat.S_ISDIR(owner.st_mode):
+        raise FolderError(f"{folder.run} belongs to somebody else: choose another --state")
+    for site in sites:
+        (folder.run / site).mkdir(mode=0o700, exist_ok=True)
+    for left in leftovers(folder):
+        left.unlink(missing_ok=True)
+
+
+def leftovers(folder: Folder) -> Iterator[Path]:
+    """Yield the links and sockets in the run folder, dead or alive: none may be there while no demo runs."""
+    for path in sorted(folder.run.rglob("*")):
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode) or stat.S_ISSOCK(mode):
+            yield path
+
+
+def write_settings(folder: Folder, network: Network, *, seed: int, web_port: int, broker_port: int) -> None:
+    """Write the files of the network, the hub and every site; site keys and databases stay as they are."""
+    for part in ("hub", "log", "sites"):
+        (folder.root / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(folder.network_toml, network_toml(network))
+    _write(folder.hub_toml, hub_toml(web_port=web_port, broker_port=broker_port))
+    for site in network.sites:
+        place = folder.site(site.id)
+        (place / "outbox").mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = site_key(place / "site.key")
+        _write(folder.site_toml(site.id), site_toml(folder, site, network.time_zone, broker_port))
+        _write(
+            place / "rights.toml",
+            rights_toml(badges_of(site.id, site.desks, seed), key, hours_of(network.opening_hours)),
+        )
+        for room in equipment_of(site).rooms:
+            calendar = folder.bookings(site.id, room.id)
+            if not calendar.exists():
+                _write(calendar, calendar_of([]))
+
+
+def site_key(path: Path) -> bytes:
+    """Return the key of a site's badge hashes, drawn at the first call and kept in a file of mode 0600."""
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+    return bytes.fromhex(path.read_text(encoding="ascii"))
+
+
+def network_toml(network: Network) -> str:
+    """Return a network file that says `network`."""
+    lines = ["[network]"]
+    lines += [_line(key, getattr(network, key)) for key in ("id", "name", "time_zone", "opening_hours")]
+    for site in network.sites:
+        keys = ("id", "name", "code_insee", "latitude", "longitude", "desks", "visio_rooms")
+        lines += ["", "[[site]]", *(_line(key, getattr(site, key)) for key in keys)]
+        if site.confidential_rooms:
+            lines.append(_line("confidential_rooms", site.confidential_rooms))
+    return "\n".join(lines) + "\n"
+
+
+def hub_toml(*, web_port: int, broker_port: int) -> str:
+    """Return the settings of a hub with its broker inside, both on loopback."""
+    web = ["[web]", _line("host", "127.0.0.1"), _line("port", web_port)]
+    broker = ["[broker]", "embedded = true", _line("host", "127.0.0.1"), _line("port", broker_port)]
+    return "\n".join([*web, "", "[database]", _line("file", "hub/hub.sqlite"), "", *broker]) + "\n"
+
+
+def site_toml(folder: Folder, site: Site, time_zone: str, broker_port: int) -> str:
+    """Return the settings of one site's agent, on simulated devices and with a demo's short times."""
+    equipment = equipment_of(site)
+    lines = [_line("site", site.id), _line("time_zone", time_zone), "simulated = true", "alive_interval_s = 10"]
+    lines += ["", "[link]", _line("host", "127.0.0.1"), _line("port", broker_port)]
+    lines += ["hello_spread_s = 0.5", "status_interval_s = 10", "", "[outbox]", _line("folder", "outbox")]
+    lines += ["", "[rights]", _line("file", "rights.toml"), _line("site_key_file", "site.key"), "uid_badges = true"]
+    lines += ["", "[[door]]", _line("id", "door-01"), _line("strike_pin", STRIKE_PIN), _line("pulse_s", PULSE_S)]
+    lines += [_line("contact_pin", CONTACT_PIN), _line("exit_button_pin", EXIT_BUTTON_PIN)]
+    lines += ["", "[[reader]]", _line("id", "reader-01"), _line("door", "door-01")]
+    lines += [_line("port", os.fspath(folder.port(site.id, "reader-01"))), _line("granted_pin", GRANTED_PIN)]
+    lines += [_line("refused_pin", REFUSED_PIN), _line("buzzer_pin", BUZZER_PIN)]
+    for desk in equipment.desks:
+        radar = None if desk.pin is not None else folder.port(site.id, desk.sensor)
+        lines += ["", "[[desk]]", _line("id", desk.id), _line("settle_s", SETTLE_S), _line("hold_s", HOLD_S)]
+        lines += ["[[desk.sensor]]", _line("id", desk.sensor), *_sensor(desk.pin, radar)]
+    for room in equipment.rooms:
+        lines += ["", "[[room]]", _line("id", room.id), _line("settle_s", SETTLE_S), _line("hold_s", HOLD_S)]
+        lines += [_line("bookings_file", f"{room.id}.ics"), _line("ghost_after_s", GHOST_AFTER_S)]
+        lines += [_line("confidential", room.confidential)]
+        lines += ["[[room.sensor]]", _line("id", room.sensor), *_sensor(None, folder.port(site.id, room.sensor))]
+    return "\n".join(lines) + "\n"
+
+
+def calendar_of(bookings: list[tuple[int, int]]) -> str:
+    """Return an iCalendar with one event per (start, end) in seconds UTC since 1970; nobody is named in it.
+
+    Source: RFC 5545, sections 3.6.1 (VEVENT) and 3.3.5 (form 2, date with UTC time).
+    """
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//telecentre//simulators//FR"]
+    for start_s, end_s in bookings:
+        lines += ["BEGIN:VEVENT", f"UID:{start_s}-{end_s}@telecentre.invalid", f"DTSTAMP:{_utc(start_s)}"]
+        lines += [f"DTSTART:{_utc(start_s)}", f"DTEND:{_utc(end_s)}", "SUMMARY:Réservation", "END:VEVENT"]
+    return "\r\n".join([*lines, "END:VCALENDAR", ""])
+
+
+def write_bookings(path: Path, bookings: list[tuple[int, int]]) -> None:
+    """Replace a room's calendar in one step: the agent never reads half of it."""
+    _write(path, calendar_of(bookings))
+
+
+def _utc(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _sensor(pin: int | None, port: Path | None) -> list[str]:
+    if port is None:
+        return [_line("kind", "pin"), _line("pin", pin or 0)]
+    return [_line("kind", "radar"), _line("port", os.fspath(port))]
+
+
+def _line(key: str, value: str | float | bool) -> str:
+    # JSON writes texts, numbers and booleans as TOML does.
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8", newline="")
+    fresh.replace(path)

@@ -1,4 +1,4 @@
-"""The units as systemd itself reads them: no warning, an exposure of 2.0 at most, and the promises of systemd/README.md."""
+"""The units as systemd reads them: no warning, an exposure of 2.0 at most, and the promises of systemd/README.md."""
 
 import re
 import shutil

@@ -1,0 +1,184 @@
+"""The documents say what the code does: settings, commands, dependencies, decisions, wiring, links."""
+
+import hashlib
+import hmac
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from contract import limits
+from contract.credentials import uid_hash
+from contract.events import Event, decode, encode
+from contract.messages import MESSAGES
+from contract.topics import CHANNELS
+from edge.config import DoorSettings, EdgeSettings, PinSensor, ReaderSettings
+from edge.config import read_settings as read_edge_settings
+from hub.config import read_settings as read_hub_settings
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "firmware_config" / "examples"
+WIRING = ROOT / "firmware_config" / "README.md"
+
+
+def table_rows(text: str, *columns: str) -> list[list[str]]:
+    """Return the cells of every Markdown table whose header begins with `columns`, without backquotes."""
+    rows: list[list[str]] = []
+    inside = False
+    for line in text.splitlines():
+        cells = [cell.strip().replace("`", "") for cell in line.strip().strip("|").split("|")]
+        if not line.lstrip().startswith("|"):
+            inside = False
+        elif cells[: len(columns)] == list(columns):
+            inside = True
+        elif inside and not set(line) <= set("|-: "):
+            rows.append(cells)
+    return rows
+
+
+def wired_pins(settings: EdgeSettings) -> set[tuple[str, str, str]]:
+    """Return (pin, owner, key) for each pin that a settings file uses."""
+    pins: set[tuple[str, str, str]] = set()
+    owners: list[DoorSettings | ReaderSettings] = [*settings.door, *settings.reader]
+    for owner in owners:
+        for key, pin in owner.model_dump().items():
+            if key.endswith("_pin") and pin is not None:
+                pins.add((str(pin), owner.id, key))
+    for sensor in settings.sensors():
+        if isinstance(sensor, PinSensor):
+            pins.add((str(sensor.pin), sensor.id, "pin"))
+    return pins
+
+
+def test_the_example_settings_load() -> None:
+    assert read_edge_settings(EXAMPLES / "site.toml").site == "murat"
+    assert read_hub_settings(EXAMPLES / "hub.toml").broker.embedded
+
+
+def test_the_pin_table_is_the_wiring_of_the_example() -> None:
+    rows = table_rows(WIRING.read_text(encoding="utf-8"), "BCM", "header pin")
+    assert {(row[0], row[2], row[3]) for row in rows} == wired_pins(read_edge_settings(EXAMPLES / "site.toml"))
+
+
+def test_the_header_pins_of_the_table_are_those_of_the_raspberry_pi() -> None:
+    # Source: the 40-pin header of the Raspberry Pi, by BCM number (pinout of the Raspberry Pi documentation).
+    header = {4: 7, 5: 29, 12: 32, 13: 33, 14: 8, 15: 10, 16: 36, 17: 11, 20: 38, 21: 40}
+    header |= {22: 15, 23: 16, 24: 18, 25: 22, 26: 37, 27: 13}
+    text = WIRING.read_text(encoding="utf-8")
+    pairs = {(int(row[0]), int(row[1])) for row in table_rows(text, "BCM", "header pin")}
+    pairs |= {(int(bcm), int(pin)) for bcm, pin in re.findall(r"GPIO (\d+) \((?:pin )?(\d+)\)", text)}
+    assert pairs <= set(header.items())
+    assert len(pairs) == len(header)
+
+
+def test_every_port_of_the_example_is_in_the_table_and_has_its_udev_rule() -> None:
+    settings = read_edge_settings(EXAMPLES / "site.toml")
+    named = {
+        row[4]: row[0] for row in table_rows(WIRING.read_text(encoding="utf-8"), "port", "pins of the Pi (TX, RX)")
+    }
+    used = {reader.id: reader.port for reader in settings.reader}
+    used |= {sensor.id: sensor.port for sensor in settings.sensors() if not isinstance(sensor, PinSensor)}
+    rules = (ROOT / "firmware_config" / "udev" / "60-telecentre.rules").read_text(encoding="utf-8")
+    links = set(re.findall(r'SYMLINK\+="([^"]+)"', rules))
+    assert set(named) == set(used)
+    for owner, port in used.items():
+        assert port.startswith(named[owner].rstrip("…"))
+        assert port.startswith("/dev/serial/by-path/") or port.removeprefix("/dev/") in links
+
+
+def test_a_udev_rule_is_a_list_of_matches_and_assignments() -> None:
+    rules = (ROOT / "firmware_config" / "udev" / "60-telecentre.rules").read_text(encoding="utf-8")
+    part = r'[A-Z]+(?:==|\+=|=)"[^"]+"'
+    for line in rules.splitlines():
+        assert not line or line.startswith("#") or re.fullmatch(rf"{part}(?:, {part})+", line), line
+
+
+def test_the_firmware_holds_every_pin_at_rest_before_the_agent_runs() -> None:
+    settings = read_edge_settings(EXAMPLES / "site.toml")
+    boot = (ROOT / "firmware_config" / "boot" / "config.txt").read_text(encoding="utf-8")
+    held = {mode: pins.split(",") for pins, mode in re.findall(r"^gpio=([\d,]+)=(\S+)$", boot, re.MULTILINE)}
+    door = settings.door[0]
+    assert held["op,dl"] == [str(door.strike_pin)]
+    assert {int(pin) for pin in held["ip,pu"]} == {door.contact_pin, door.exit_button_pin}
+    assert {int(pin) for pin in held["ip,pd"]} == {s.pin for s in settings.sensors() if isinstance(s, PinSensor)}
+
+
+def test_a_strike_stands_on_a_pin_that_is_pulled_down_at_reset() -> None:
+    door = read_edge_settings(EXAMPLES / "site.toml").door[0]
+    assert door.strike_pin >= 9
+    assert door.strike_active_high
+
+
+def test_the_radar_reference_has_a_threshold_for_each_of_nine_gates() -> None:
+    factory = tomllib.loads((ROOT / "firmware_config" / "sensors" / "ld2410.toml").read_text(encoding="utf-8"))[
+        "factory"
+    ]
+    for key in ("moving_threshold_pct", "static_threshold_pct"):
+        assert len(factory[key]) == 9
+        assert all(0 <= threshold <= 100 for threshold in factory[key])
+
+
+def documents() -> list[Path]:
+    return [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")] + [
+        path for folder in ("docs", "systemd", "firmware_config") for path in sorted((ROOT / folder).rglob("*.md"))
+    ]
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_decision_on_dependencies_names_each_of_them_and_no_others() -> None:
+    project = pyproject()["project"]
+    listed = [
+        *project["dependencies"],
+        *(name for names in project["optional-dependencies"].values() for name in names),
+    ]
+    wanted = {re.split(r"[<>=\[; ]", name)[0] for name in [*listed, *pyproject()["build-system"]["requires"]]}
+    page = next((ROOT / "docs" / "decisions").glob("0002-*.md")).read_text(encoding="utf-8")
+    assert {row[0] for row in table_rows(page, "dependency", "licence")} == wanted - {project["name"]}
+
+
+MQTT_API = ROOT / "docs" / "mqtt-api.md"
+EXAMPLE = re.compile(r"^```json (\w+)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "text"), EXAMPLE.findall(MQTT_API.read_text(encoding="utf-8")))
+def test_every_example_message_of_the_api_is_a_valid_one(name: str, text: str) -> None:
+    if name == "event":
+        assert encode(decode(text.encode())) == text.encode()
+    else:
+        MESSAGES[name].validate_json(text)
+
+
+def test_the_api_shows_every_message_and_every_kind_of_event() -> None:
+    examples = EXAMPLE.findall(MQTT_API.read_text(encoding="utf-8"))
+    assert {name for name, _ in examples} == {"event", *MESSAGES}
+    kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(Event)[0])}
+    assert {decode(text.encode()).kind for name, text in examples if name == "event"} == kinds
+    listed = table_rows(MQTT_API.read_text(encoding="utf-8"), "kind", "subject")
+    assert {row[0] for row in listed} == kinds
+
+
+def test_the_api_names_every_channel() -> None:
+    assert {row[0] for row in table_rows(MQTT_API.read_text(encoding="utf-8"), "channel", "from")} == set(CHANNELS)
+
+
+def test_the_api_gives_every_limit_its_value() -> None:
+    listed = {row[0]: int(row[1]) for row in table_rows(MQTT_API.read_text(encoding="utf-8"), "limit", "value")}
+    assert listed == {name: value for name, value in vars(limits).items() if name.startswith("MAX_")}
+
+
+def test_the_bytes_of_the_keyed_hash_are_those_of_the_api() -> None:
+    key, uid = bytes(range(32)), bytes.fromhex("04de5f1eacc040")
+    message = b"telecentre/uid/v1" + b"\x00" + b"\x07" + uid
+    assert uid_hash(key, uid) == hmac.new(key, message, hashlib.sha256).digest()

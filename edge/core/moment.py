@@ -17,6 +17,17 @@ class Moment:
     wall_ms: int
     clock: Clock
 
-    def ago(self, seconds: float) -> "Moment":
-        """Return the moment `seconds` earlier: what a backdated event is stamped with."""
-        return Moment(self.mono_s - seconds, self.wall_ms - round(seconds * 1000), self.clock)
+    @property
+    def up_ms(self) -> int:
+        """Milliseconds since the boot, as events carry them."""
+        return max(0, round(self.mono_s * 1000))
+
+    def moved_to(self, mono_s: float) -> "Moment":
+        """Return another moment of the same boot, by the distance between the two on the monotonic clock."""
+        wall_ms = self.wall_ms + round((mono_s - self.mono_s) * 1000)
+        return Moment(mono_s, max(0, wall_ms), self.clock)
+
+
+def later(one: Moment, other: Moment) -> Moment:
+    """Return the later of two moments of the same boot: device threads may report in another order than they saw."""
+    return other if other.mono_s > one.mono_s else one

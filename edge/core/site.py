@@ -1,0 +1,261 @@
+"""The whole site as one value: `decide` takes one observation and returns the next site and what the shell must do.
+
+Pure: the same observations give the same effects, whatever the pace at which they are taken. Before each observation
+everything that was due by its moment happens, at the moment it was due.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from contract.events import (
+    Access,
+    AccessDecided,
+    ClockSet,
+    ClockStep,
+    Desk,
+    DeskState,
+    DeskStateChanged,
+    EdgeAlive,
+    EdgeStarted,
+    Nothing,
+    RoomState,
+    RoomStateChanged,
+    Start,
+)
+from contract.events import Room as RoomValue
+from edge.core import door, health, occupancy, room
+from edge.core.access import decide_access
+from edge.core.door import DoorRules, Leaf
+from edge.core.effects import Effect, Publish, ShowIndicator
+from edge.core.health import Health
+from edge.core.moment import Moment, later
+from edge.core.observations import (
+    BookingsRead,
+    ClockJudged,
+    CredentialSeen,
+    DeviceFailed,
+    DeviceReady,
+    DoorContactRead,
+    ExitPressed,
+    NoiseCounted,
+    Observation,
+    PresenceRead,
+    RightsLoaded,
+    Stop,
+    StreamBegan,
+    Tick,
+)
+from edge.core.occupancy import Presence
+from edge.core.plan import Plan
+from edge.core.rights import NOBODY, Rights
+from edge.core.room import Room, RoomChange
+
+AGENT = "agent"
+"""The subject of what the agent says about itself."""
+
+CLOCK_STEP_MS = 1_000
+"""A smaller step of a clock that was right is the daily work of NTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything the agent knows; `at` is the latest moment it has heard of."""
+
+    plan: Plan
+    at: Moment
+    rights: Rights
+    doors: dict[str, Leaf]
+    desks: dict[str, Presence]
+    rooms: dict[str, Room]
+    devices: dict[str, Health]
+    alive_due_s: float
+
+
+Step = tuple[Site, tuple[Effect, ...]]
+
+
+def begin(plan: Plan, at: Moment, version: str) -> Step:
+    """Return the site at the start of the agent: everything is unknown, and the event that says so."""
+    site = Site(
+        plan=plan,
+        at=at,
+        rights=NOBODY,
+        doors={name: door.shut(rules, at) for name, rules in plan.doors.items()},
+        desks={name: occupancy.unknown_presence(at) for name in plan.desks},
+        rooms={name: room.unknown_room(at) for name in plan.rooms},
+        devices={name: Health(kind, "unknown", at) for name, kind in plan.devices.items()},
+        alive_due_s=at.mono_s + plan.alive_interval_s,
+    )
+    started = EdgeStarted(subject=AGENT, value=Start(version=version), t=at.wall_ms, clock=at.clock, up=at.up_ms)
+    locked = [door.published(leaf, plan.doors[name], at) for name, leaf in site.doors.items() if leaf.state == "locked"]
+    return site, (Publish(started), *locked)
+
+
+def decide(site: Site, seen: Observation) -> Step:
+    """Return the site after one observation, and the effects in the order in which they must be performed."""
+    at = later(site.at, seen.at)
+    if not isinstance(seen, ClockJudged):
+        # A device thread that still saw the old clock must not undo what has been judged since.
+        at = replace(at, clock=site.at.clock)
+    site, elapsed = _elapse(site, at)
+    before, site = site.at, replace(site, at=at)
+    match seen:
+        case CredentialSeen() | DoorContactRead() | ExitPressed():
+            site, done = _at_the_door(site, seen)
+        case PresenceRead() | BookingsRead():
+            site, done = _in_a_place(site, seen)
+        case DeviceFailed() | DeviceReady() | NoiseCounted():
+            site, done = _of_a_device(site, seen)
+        case RightsLoaded():
+            site, done = replace(site, rights=seen.rights), ()
+        case ClockJudged():
+            done = _clock_set(before, site.at, seen.step_ms)
+        case StreamBegan():
+            done = _all_states(site)
+        case Tick() | Stop():
+            done = ()
+    return site, (*elapsed, *done)
+
+
+def next_deadline(site: Site) -> float:
+    """Return when, on the monotonic clock, something changes by itself."""
+    due = [site.alive_due_s]
+    due += [due_s for leaf in site.doors.values() if (due_s := door.deadline(leaf)) is not None]
+    for name, presence in site.desks.items():
+        if (due_s := occupancy.deadline(presence, site.plan.desks[name])) is not None:
+            due.append(due_s)
+    for name, state in site.rooms.items():
+        if (due_s := room.deadline(state, site.plan.rooms[name], site.at)) is not None:
+            due.append(due_s)
+    return min(due)
+
+
+def _elapse(site: Site, at: Moment) -> Step:
+    effects: list[Effect] = []
+    doors, desks, rooms = dict(site.doors), dict(site.desks), dict(site.rooms)
+    for name, rules in site.plan.doors.items():
+        doors[name], told = door.elapse(doors[name], rules, at)
+        effects += told
+    for name, presence_rules in site.plan.desks.items():
+        desks[name], changes = occupancy.elapse(desks[name], presence_rules, at)
+        effects += [_desk_event(name, change.state, change.since) for change in changes]
+    for name, room_rules in site.plan.rooms.items():
+        rooms[name], room_changes = room.elapse(rooms[name], room_rules, at)
+        effects += [_room_event(name, change.state, change.since) for change in room_changes]
+    alive_due_s = site.alive_due_s
+    if alive_due_s <= at.mono_s:
+        effects.append(Publish(EdgeAlive(subject=AGENT, value=Nothing(), t=at.wall_ms, clock=at.clock, up=at.up_ms)))
+        alive_due_s = at.mono_s + site.plan.alive_interval_s
+    return replace(site, doors=doors, desks=desks, rooms=rooms, alive_due_s=alive_due_s), tuple(effects)
+
+
+def _at_the_door(site: Site, seen: CredentialSeen | DoorContactRead | ExitPressed) -> Step:
+    if isinstance(seen, CredentialSeen):
+        return _credential_seen(site, seen)
+    rules, leaf = site.plan.doors[seen.door], site.doors[seen.door]
+    if isinstance(seen, ExitPressed):
+        return _with_door(site, rules.id, door.press_exit(leaf, rules, site.at)), ()
+    leaf, told = door.read_contact(leaf, rules, site.at, closed=seen.closed)
+    return _with_door(site, rules.id, leaf), told
+
+
+def _credential_seen(site: Site, seen: CredentialSeen) -> Step:
+    """Let in or refuse: the strike first, then what the person sees, then what is kept of it."""
+    at, name = site.at, site.plan.readers[seen.reader]
+    decision = decide_access(site.rights, replace(seen, at=at), name, site.plan.zone, uid_badges=site.plan.uid_badges)
+    value = Access(door=name, reason=decision.reason, assurance=decision.assurance)
+    event = AccessDecided(subject=seen.reader, value=value, t=at.wall_ms, clock=at.clock, up=at.up_ms)
+    kept = Publish(event, person=decision.person)
+    if not decision.granted:
+        return site, (ShowIndicator(seen.reader, "refused"), kept)
+    leaf, (release, *told) = door.grant(site.doors[name], site.plan.doors[name], at)
+    return _with_door(site, name, leaf), (release, ShowIndicator(seen.reader, "granted"), kept, *told)
+
+
+def _in_a_place(site: Site, seen: PresenceRead | BookingsRead) -> Step:
+    at = site.at
+    if isinstance(seen, BookingsRead):
+        state, changes = room.learn(site.rooms[seen.room], site.plan.rooms[seen.room], seen.bookings, at)
+        return _with_room(site, seen.room, state, changes)
+    if (desk := site.plan.desk_of(seen.sensor)) is not None:
+        rules = site.plan.desks[desk]
+        return _with_desk(site, desk, occupancy.read(site.desks[desk], rules, seen.sensor, at, present=seen.present))
+    if (name := site.plan.room_of(seen.sensor)) is not None:
+        state, changes = room.read(site.rooms[name], site.plan.rooms[name], seen.sensor, at, present=seen.present)
+        return _with_room(site, name, state, changes)
+    return site, ()
+
+
+def _of_a_device(site: Site, seen: DeviceFailed | DeviceReady | NoiseCounted) -> Step:
+    at, name, before = site.at, seen.device, site.devices[seen.device]
+    if isinstance(seen, NoiseCounted):
+        return _with_device(site, name, health.count_noise(before, seen.count)), ()
+    if isinstance(seen, DeviceReady):
+        after, told = health.recover(before, name, at)
+        site, done = _door_step(site, name, door.recover)
+    else:
+        after, told = health.fail(before, name, seen.fault, at)
+        site, done = _lose(site, name)
+    return _with_device(site, name, after), (*told, *done)
+
+
+def _lose(site: Site, device: str) -> Step:
+    """Forget what a lost device said: its place becomes unknown, never vacant; its door's leaf likewise."""
+    if (desk := site.plan.desk_of(device)) is not None:
+        return _with_desk(site, desk, occupancy.lose(site.desks[desk], site.plan.desks[desk], device, site.at))
+    if (name := site.plan.room_of(device)) is not None:
+        return _with_room(site, name, *room.lose(site.rooms[name], site.plan.rooms[name], device, site.at))
+    return _door_step(site, device, door.fail)
+
+
+def _door_step(site: Site, device: str, step: Callable[[Leaf, DoorRules, Moment], door.Step]) -> Step:
+    if device not in site.doors:
+        return site, ()
+    leaf, told = step(site.doors[device], site.plan.doors[device], site.at)
+    return _with_door(site, device, leaf), told
+
+
+def _clock_set(before: Moment, at: Moment, step_ms: int) -> tuple[Effect, ...]:
+    """Tie this boot to UTC when the clock becomes right, and again when a right clock jumps."""
+    became_right = at.clock == "synced" and before.clock == "unsynced"
+    jumped = at.clock == "synced" and abs(step_ms) >= CLOCK_STEP_MS
+    if not (became_right or jumped):
+        return ()
+    value = ClockStep(step_ms=step_ms)
+    return (Publish(ClockSet(subject=AGENT, value=value, t=at.wall_ms, clock=at.clock, up=at.up_ms)),)
+
+
+def _all_states(site: Site) -> tuple[Effect, ...]:
+    """Say every state again, each true from the moment it always was: a new stream must stand alone."""
+    doors = [door.published(leaf, site.plan.doors[name], leaf.since) for name, leaf in site.doors.items()]
+    desks = [_desk_event(name, presence.state, presence.since) for name, presence in site.desks.items()]
+    rooms = [_room_event(name, state.state, state.since) for name, state in site.rooms.items()]
+    return (*doors, *desks, *rooms)
+
+
+def _with_door(site: Site, name: str, leaf: Leaf) -> Site:
+    return replace(site, doors={**site.doors, name: leaf})
+
+
+def _with_device(site: Site, name: str, device: Health) -> Site:
+    return replace(site, devices={**site.devices, name: device})
+
+
+def _with_desk(site: Site, name: str, presence: Presence) -> Step:
+    presence, changes = occupancy.elapse(presence, site.plan.desks[name], site.at)
+    told = [_desk_event(name, change.state, change.since) for change in changes]
+    return replace(site, desks={**site.desks, name: presence}), tuple(told)
+
+
+def _with_room(site: Site, name: str, state: Room, changes: tuple[RoomChange, ...]) -> Step:
+    told = [_room_event(name, change.state, change.since) for change in changes]
+    return replace(site, rooms={**site.rooms, name: state}), tuple(told)
+
+
+def _desk_event(name: str, state: DeskState, at: Moment) -> Publish:
+    return Publish(DeskStateChanged(subject=name, value=Desk(state=state), t=at.wall_ms, clock=at.clock, up=at.up_ms))
+
+
+def _room_event(name: str, state: RoomState, at: Moment) -> Publish:
+    value = RoomValue(state=state)
+    return Publish(RoomStateChanged(subject=name, value=value, t=at.wall_ms, clock=at.clock, up=at.up_ms))

@@ -1,0 +1,84 @@
+"""When a telecentre is open: OSM opening hours evaluated over local days, in UTC milliseconds.
+
+Pure calls: the library reads no clock and no network. `PH` are the public holidays of France.
+Source: https://wiki.openstreetmap.org/wiki/Key:opening_hours/specification; opening-hours-py 2.1.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from opening_hours import OpeningHours, ParserError, State
+
+HOUR_MS = 3_600_000
+COUNTRY = "FR"
+"""Whose public holidays `PH` are: every network served today is French; when one is not, this becomes a key of the site."""
+
+MAX_OPENING_CHARS = 500
+"""The longest opening hours we take: OSM itself allows 255."""
+
+Interval = tuple[int, int]
+"""Half-open, in UTC milliseconds."""
+
+
+class OpeningError(ValueError):
+    """The opening hours cannot be read; the sentence says where."""
+
+
+def check(opening_hours: str) -> str:
+    """Return `opening_hours` unchanged when it can be read.
+
+    Raises:
+        OpeningError: it is too long or not OSM opening hours.
+    """
+    if len(opening_hours) > MAX_OPENING_CHARS:
+        raise OpeningError(f"opening hours have at most {MAX_OPENING_CHARS} characters")
+    try:
+        OpeningHours(opening_hours, country=COUNTRY)
+    except ParserError as error:
+        raise OpeningError("not opening hours such as 'Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off'") from error
+    return opening_hours
+
+
+def day_bounds(day: date, zone: ZoneInfo) -> Interval:
+    """Return the local day: 23, 24 or 25 hours of real time."""
+    return _midnight_ms(day, zone), _midnight_ms(day + timedelta(days=1), zone)
+
+
+def day_of(at_ms: int, zone: ZoneInfo) -> date:
+    """Return the local day in which an instant lies."""
+    return datetime.fromtimestamp(at_ms / 1000, zone).date()
+
+
+def days_between(from_ms: int, to_ms: int, zone: ZoneInfo) -> list[date]:
+    """Return the local days that the closed interval touches, in order; none if it ends before it starts."""
+    first, last = day_of(from_ms, zone), day_of(to_ms, zone)
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def hours_of(start_ms: int, end_ms: int) -> list[Interval]:
+    """Return the hours of a local day, cut from its midnight in real time; the last may be shorter."""
+    return [(at, min(at + HOUR_MS, end_ms)) for at in range(start_ms, end_ms, HOUR_MS)]
+
+
+@lru_cache(maxsize=8192)
+def opened(opening_hours: str, zone: ZoneInfo, day: date) -> tuple[Interval, ...]:
+    """Return when a site is open on a local day, in order, without overlap, clipped to the day."""
+    start = datetime(day.year, day.month, day.day, tzinfo=zone)
+    end = start + timedelta(days=1)
+    intervals = _expression(opening_hours, zone).intervals(start, end)
+    return tuple((_ms(a), _ms(b)) for a, b, state, _ in intervals if state == State.OPEN)
+
+
+@lru_cache(maxsize=1024)
+def _expression(opening_hours: str, zone: ZoneInfo) -> OpeningHours:
+    return OpeningHours(opening_hours, timezone=zone, country=COUNTRY)
+
+
+def _midnight_ms(day: date, zone: ZoneInfo) -> int:
+    return _ms(datetime(day.year, day.month, day.day, tzinfo=zone))
+
+
+def _ms(at: datetime) -> int:
+    # Through UTC: subtraction of two times of one zone would ignore a change of its offset between them.
+    return (at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

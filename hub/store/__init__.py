@@ -1,0 +1,129 @@
+"""What the hub knows for ever: register, history, timeline, figures. SQLite now; the SQL fits PostgreSQL too.
+
+One writer connection, held by the ingest thread (`Store.writer()`); each thread that reads has a connection of its own,
+and readers never wait for the writer. Every key begins with the site, so that sites can be spread over servers.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hub.network import Network
+from hub.opening import day_of
+from hub.store.figures import read_occupancy
+from hub.store.register import import_network, read_sites
+from hub.store.rows import (
+    Alarm,
+    GapRow,
+    Kind,
+    OccupancyRow,
+    Resource,
+    Site,
+    Step,
+    StreamTotal,
+    Totals,
+)
+from hub.store.sqlite import StoreDownError, StoreRefusedError, connect, migrate, snapshot, statements, transaction
+
+__all__ = [
+    "Alarm",
+    "GapRow",
+    "Kind",
+    "OccupancyRow",
+    "Resource",
+    "Site",
+    "Step",
+    "Store",
+    "StoreDownError",
+    "StoreRefusedError",
+    "StreamTotal",
+    "Totals",
+]
+
+_TOTALS = statements("totals")
+
+
+def wall_ms() -> int:
+    """Return UTC in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Store:
+    """The hub's database in one file, made if it is not there and brought to the newest schema.
+
+    Raises:
+        StoreDownError: the file cannot be used.
+    """
+
+    def __init__(self, file: Path, *, now_ms: Callable[[], int] = wall_ms) -> None:
+        self.file = file
+        self._now_ms = now_ms
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._readers: list[sqlite3.Connection] = []
+        connection = connect(file, writes=True)
+        try:
+            self.schema_version = migrate(connection)
+        finally:
+            connection.close()
+
+    def sites(self) -> list[Site]:
+        """Return every site of the register, in order of name."""
+        with snapshot(self._reader()):
+            return read_sites(self._reader())
+
+    def occupancy(self, site: str | None, kind: Kind, step: Step, from_ms: int, to_ms: int) -> list[OccupancyRow]:
+        """Return the figures of the hours or local days that begin in [from, to), or those days pooled by local month.
+
+        Hours in which a site is closed are left out. A day for which nothing was heard has its available time and no
+        observed time. Nothing after now is available yet. Ordered by site, resource, start.
+        """
+        with snapshot(self._reader()):
+            return read_occupancy(self._reader(), site, kind, step, (from_ms, to_ms), self._now_ms())
+
+    def totals(self) -> Totals:
+        """Return what the database holds, on one consistent state of it."""
+        reader = self._reader()
+        with snapshot(reader):
+            return Totals(
+                streams=tuple(StreamTotal(*row) for row in reader.execute(_TOTALS["streams"])),
+                gaps=tuple(GapRow(*row) for row in reader.execute(_TOTALS["gaps"])),
+                alarms=tuple(Alarm(*row) for row in reader.execute(_TOTALS["alarms"])),
+                dirty=reader.execute(_TOTALS["dirty"]).fetchone()[0],
+                journal=reader.execute(_TOTALS["journal"]).fetchone()[0],
+            )
+
+    def import_network(self, network: Network, *, today: date | None = None) -> list[str]:
+        """Make the register say what the file says; return what changed, one sentence each, none when nothing did.
+
+        Of a site that is new, it holds for all days; of a known one, from `today` (default: the network's local day).
+        """
+        local_day = today or day_of(self._now_ms(), ZoneInfo(network.network.time_zone))
+        connection = connect(self.file, writes=True)
+        try:
+            # Only the ingest's connection checkpoints while a hub runs beside this one (SQLite's WAL-reset bug).
+            connection.execute("pragma wal_autocheckpoint = 0")
+            with transaction(connection):
+                return import_network(connection, network, local_day)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections of all reading threads."""
+        with self._lock:
+            while self._readers:
+                self._readers.pop().close()
+        self._own = threading.local()
+
+    def _reader(self) -> sqlite3.Connection:
+        reader: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if reader is None:
+            reader = connect(self.file, writes=False)
+            self._own.connection = reader
+            with self._lock:
+                self._readers.append(reader)
+        return reader

@@ -1,0 +1,169 @@
+"""The register: which sites, desks, rooms and doors there are, when each is open, and from which day on."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from hub.network import Network, SiteTable
+from hub.store.rows import Resource, Site
+from hub.store.sqlite import statements
+
+ALWAYS = "0001-01-01"
+"""The day from which the first thing known of a site holds: nothing else is known of the days before."""
+
+_SQL = statements("register")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A desk or a room, and the local days, half-open, in which it counts."""
+
+    resource: str
+    kind: str
+    valid_from: str
+    valid_until: str | None
+
+    def counts_on(self, day: str) -> bool:
+        """Return whether the place is in the register on a local day."""
+        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What the figures of one site need of the register, over all days."""
+
+    site: str
+    zone: ZoneInfo
+    since: str
+    openings: tuple[tuple[str, str], ...]
+    """(valid from, opening hours), oldest first."""
+    places: tuple[Place, ...]
+
+    def opening_hours(self, day: str) -> str:
+        """Return the opening hours that hold on a local day."""
+        return next((hours for valid_from, hours in reversed(self.openings) if valid_from <= day), self.openings[0][1])
+
+
+def read_sites(connection: sqlite3.Connection) -> list[Site]:
+    """Return every site as it is today, in order of name."""
+    openings = {row[0]: row[2] for row in connection.execute(_SQL["openings"])}
+    resources: dict[tuple[str, str], list[Resource]] = {}
+    for site, resource, _, valid_until, kind, confidential in connection.execute(_SQL["resources"]):
+        if valid_until is None:
+            resources.setdefault((site, kind), []).append(Resource(resource, bool(confidential)))
+    return [
+        Site(
+            id=row[0],
+            name=row[3],
+            time_zone=row[4],
+            opening_hours=openings[row[0]],
+            latitude=row[6],
+            longitude=row[7],
+            code_insee=row[5],
+            network=row[1],
+            network_name=row[2],
+            desks=tuple(resources.get((row[0], "desk"), ())),
+            rooms=tuple(resources.get((row[0], "room"), ())),
+            doors=tuple(resources.get((row[0], "door"), ())),
+        )
+        for row in connection.execute(_SQL["sites"])
+    ]
+
+
+def read_calendar(connection: sqlite3.Connection, site: str) -> Calendar | None:
+    """Return the calendar of a site, or None when the register does not hold it."""
+    row = connection.execute(_SQL["site"], {"site": site}).fetchone()
+    if row is None:
+        return None
+    openings = connection.execute(_SQL["openings_of_site"], {"site": site}).fetchall()
+    places = [
+        Place(resource, kind, valid_from, valid_until)
+        for resource, valid_from, valid_until, kind, _ in connection.execute(_SQL["resources_of_site"], {"site": site})
+        if kind in ("desk", "room")
+    ]
+    return Calendar(site, ZoneInfo(row[4]), row[8], tuple(openings), tuple(places))
+
+
+def import_network(connection: sqlite3.Connection, network: Network, today: date) -> list[str]:
+    """Make the register say what the file says, from `today` on for sites that it knows; return what changed.
+
+    Sites that the file does not name are left alone. Runs inside the caller's transaction.
+    """
+    changes: list[str] = []
+    for table in network.site:
+        changes += _import_site(connection, network, table, today.isoformat())
+    return changes
+
+
+def _import_site(connection: sqlite3.Connection, network: Network, table: SiteTable, today: str) -> list[str]:
+    wanted = {
+        "site": table.id,
+        "network": network.network.id,
+        "network_name": network.network.name,
+        "name": table.name,
+        "time_zone": table.time_zone or network.network.time_zone,
+        "code_insee": table.code_insee,
+        "latitude": table.latitude,
+        "longitude": table.longitude,
+        "since": today,
+    }
+    cursor = connection.execute(_SQL["site"], {"site": table.id})
+    row = cursor.fetchone()
+    valid_from = ALWAYS if row is None else today
+    changes = [f"site {table.id}: new"] if row is None else []
+    if row is not None:
+        known = dict(zip((column[0] for column in cursor.description), row, strict=True))
+        changes += [
+            f"site {table.id}: {key} is {wanted[key]!r}, was {known[key]!r}"
+            for key in wanted
+            if key != "since" and wanted[key] != known[key]
+        ]
+        if wanted["time_zone"] != known["time_zone"]:
+            valid_from = ALWAYS  # its days begin and end elsewhere: every figure is computed again
+    connection.execute(_SQL["put_site"], wanted)
+    hours = table.opening_hours or network.network.opening_hours
+    changed = _import_opening(connection, table.id, hours, valid_from if row is None else today)
+    changed += _import_resources(connection, table, valid_from if row is None else today)
+    if row is not None and (changed or valid_from == ALWAYS):
+        connection.execute(_SQL["mark_figures_from"], {"site": table.id, "day": valid_from})
+    return changes + (changed if row is not None else [])
+
+
+def _import_opening(connection: sqlite3.Connection, site: str, hours: str, valid_from: str) -> list[str]:
+    known = connection.execute(_SQL["openings_of_site"], {"site": site}).fetchall()
+    if known and known[-1][1] == hours:
+        return []
+    connection.execute(_SQL["put_opening"], {"site": site, "valid_from": valid_from, "opening_hours": hours})
+    return [f"site {site}: open {hours!r} from {valid_from}"]
+
+
+def _import_resources(connection: sqlite3.Connection, table: SiteTable, valid_from: str) -> list[str]:
+    known = {
+        row[0]: (row[3], bool(row[4]))
+        for row in connection.execute(_SQL["resources_of_site"], {"site": table.id})
+        if row[2] is None
+    }
+    wanted = _resources(table)
+    changes: list[str] = []
+    for resource in known.keys() - wanted.keys():
+        connection.execute(_SQL["end_resource"], {"site": table.id, "resource": resource, "valid_until": valid_from})
+        changes.append(f"site {table.id}: {resource} is gone from {valid_from}")
+    for resource, (kind, confidential) in wanted.items():
+        if known.get(resource) == (kind, confidential):
+            continue
+        if resource in known:
+            connection.execute(
+                _SQL["end_resource"], {"site": table.id, "resource": resource, "valid_until": valid_from}
+            )
+        values = {"site": table.id, "resource": resource, "valid_from": valid_from}
+        connection.execute(_SQL["put_resource"], {**values, "kind": kind, "confidential": int(confidential)})
+        changes.append(f"site {table.id}: {resource}{' (confidential)' if confidential else ''} from {valid_from}")
+    return sorted(changes)
+
+
+def _resources(table: SiteTable) -> dict[str, tuple[str, bool]]:
+    rooms = {f"room-{n:02d}": ("room", n <= table.confidential_rooms) for n in range(1, table.visio_rooms + 1)}
+    desks = {f"desk-{n:02d}": ("desk", False) for n in range(1, table.desks + 1)}
+    doors = {f"door-{n:02d}": ("door", False) for n in range(1, table.doors + 1)}
+    return {**desks, **rooms, **doors}

@@ -1,0 +1,121 @@
+"""What the store answers with: plain frozen rows, in units that their names carry."""
+
+from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Kind = Literal["desk", "room"]
+Step = Literal["hour", "day", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A desk, a visio room or a door that the register holds today."""
+
+    id: str
+    confidential: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A telecentre as the register holds it today; resources in order of id."""
+
+    id: str
+    name: str
+    time_zone: str
+    opening_hours: str
+    latitude: float | None
+    longitude: float | None
+    code_insee: str | None
+    network: str
+    network_name: str
+    desks: tuple[Resource, ...]
+    rooms: tuple[Resource, ...]
+    doors: tuple[Resource, ...]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class OccupancyRow:
+    """One resource in one hour, local day or local month, half-open: how long it was available, observed and occupied.
+
+    Available: the site was open. Observed: it was open and the resource's state was known. Occupied: it was observed
+    and in use. Rates pool these over rows, never average them; coverage is observed over available.
+    """
+
+    site: str
+    resource: str
+    start_ms: int
+    end_ms: int
+    available_ms: int
+    observed_ms: int
+    occupied_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTotal:
+    """One stream of one site: what the edge was told, and what is kept of it."""
+
+    site: str
+    stream: str
+    position: int
+    events: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """Positions that no edge holds any more."""
+
+    site: str
+    stream: str
+    first: int
+    last: int
+    noted_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What went wrong at a site, how often, and when last. The site is empty when it is not one we know."""
+
+    site: str
+    reason: str
+    times: int
+    first_at_ms: int
+    last_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the database holds, over all sites."""
+
+    streams: tuple[StreamTotal, ...]
+    gaps: tuple[GapRow, ...]
+    alarms: tuple[Alarm, ...]
+    dirty: int
+    """Local days and streams whose figures are still to be computed."""
+    journal: int
+    """Access events that still name a credential."""
+
+    @property
+    def events(self) -> int:
+        """Events stored, each once."""
+        return sum(stream.events for stream in self.streams)
+
+    @property
+    def quarantined(self) -> int:
+        """Lines that could not be read or stored, each kept apart under its position."""
+        return sum(stream.quarantined for stream in self.streams)
+
+    @property
+    def refused(self) -> int:
+        """Messages refused as a whole."""
+        return sum(alarm.times for alarm in self.alarms if alarm.reason.startswith(REFUSED))
+
+
+REFUSED = "refused_"
+"""What the reason of an alarm begins with when a message was refused as a whole."""

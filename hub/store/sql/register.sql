@@ -1,0 +1,57 @@
+-- name: sites
+select site, network, network_name, name, time_zone, code_insee, latitude, longitude, since
+from site
+order by name, site;
+
+-- name: site
+select site, network, network_name, name, time_zone, code_insee, latitude, longitude, since
+from site
+where site = :site;
+
+-- name: openings
+select site, valid_from, opening_hours
+from opening
+order by site, valid_from;
+
+-- name: openings_of_site
+select valid_from, opening_hours
+from opening
+where site = :site
+order by valid_from;
+
+-- name: resources
+select site, resource, valid_from, valid_until, kind, confidential
+from resource
+order by site, resource, valid_from;
+
+-- name: resources_of_site
+select resource, valid_from, valid_until, kind, confidential
+from resource
+where site = :site
+order by resource, valid_from;
+
+-- name: put_site
+insert into site (site, network, network_name, name, time_zone, code_insee, latitude, longitude, since)
+values (:site, :network, :network_name, :name, :time_zone, :code_insee, :latitude, :longitude, :since)
+on conflict (site) do update set
+    network = :network, network_name = :network_name, name = :name, time_zone = :time_zone, code_insee = :code_insee,
+    latitude = :latitude, longitude = :longitude;
+
+-- name: put_opening
+insert into opening (site, valid_from, opening_hours)
+values (:site, :valid_from, :opening_hours)
+on conflict (site, valid_from) do update set opening_hours = :opening_hours;
+
+-- name: put_resource
+insert into resource (site, resource, valid_from, valid_until, kind, confidential)
+values (:site, :resource, :valid_from, null, :kind, :confidential)
+on conflict (site, resource, valid_from) do update set
+    valid_until = null, kind = :kind, confidential = :confidential;
+
+-- name: end_resource
+update resource set valid_until = :valid_until
+where site = :site and resource = :resource and valid_until is null;
+
+-- name: mark_figures_from
+insert into dirty (site, day)
+select distinct site, day from day_figure where site = :site and day >= :day;

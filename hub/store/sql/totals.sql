@@ -1,0 +1,22 @@
+-- name: streams
+select site, stream, position, events, quarantined
+from stream
+order by site, received_at, stream;
+
+-- name: gaps
+select site, stream, first_seq, last_seq, noted_at
+from gap
+order by site, noted_at, stream, first_seq;
+
+-- name: alarms
+select site, reason, times, first_at, last_at
+from alarm
+order by site, reason;
+
+-- name: dirty
+select
+    (select count(*) from dirty)
+    + (select count(*) from stream where (folded < position or ordinal is null) and first_at is not null);
+
+-- name: journal
+select count(*) from journal;

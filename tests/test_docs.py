@@ -2,20 +2,26 @@
 
 import hashlib
 import hmac
+import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from contract import limits
 from contract.credentials import uid_hash
 from contract.events import Event, decode, encode
 from contract.messages import MESSAGES
 from contract.topics import CHANNELS
+from edge import config as edge_config
 from edge.config import DoorSettings, EdgeSettings, PinSensor, ReaderSettings
 from edge.config import read_settings as read_edge_settings
+from host.settings import Settings
+from hub import config as hub_config
 from hub.config import read_settings as read_hub_settings
 
 ROOT = Path(__file__).parent.parent
@@ -182,3 +188,50 @@ def test_the_bytes_of_the_keyed_hash_are_those_of_the_api() -> None:
     key, uid = bytes(range(32)), bytes.fromhex("04de5f1eacc040")
     message = b"telecentre/uid/v1" + b"\x00" + b"\x07" + uid
     assert uid_hash(key, uid) == hmac.new(key, message, hashlib.sha256).digest()
+
+
+OPERATING = ROOT / "docs" / "operating.md"
+SECTIONS: dict[str, type[BaseModel]] = {
+    "top of `site.toml`": EdgeSettings,
+    "`[link]`": edge_config.LinkSettings,
+    "`[outbox]`": edge_config.OutboxSettings,
+    "`[rights]`": edge_config.RightsSettings,
+    "`[[door]]`": DoorSettings,
+    "`[[reader]]`": ReaderSettings,
+    "`[[desk]]`": edge_config.DeskSettings,
+    "`[[room]]`": edge_config.RoomSettings,
+    '`sensor` with `kind = "pin"`': PinSensor,
+    '`sensor` with `kind = "radar"`': edge_config.RadarSensor,
+    "top of `hub.toml`": hub_config.HubSettings,
+    "`[web]`": hub_config.WebSettings,
+    "`[database]`": hub_config.DatabaseSettings,
+    "`[broker]`": hub_config.BrokerSettings,
+}
+
+
+def written_default(field: FieldInfo) -> str:
+    """Return a default as the tables write it: a TOML value, `none`, or `defaults` for an optional section."""
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if default is None or default == []:
+        return "none"
+    return "defaults" if isinstance(default, BaseModel) else json.dumps(default)
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_setting_is_documented_with_its_default(heading: str) -> None:
+    page = OPERATING.read_text(encoding="utf-8")
+    section = re.split(r"^#{2,3} ", page.partition(f"\n### {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    written = {row[0]: row[1] for row in table_rows(section, "key", "default")}
+    assert written == {name: written_default(field) for name, field in SECTIONS[heading].model_fields.items()}
+
+
+def test_every_section_of_a_settings_file_has_its_table() -> None:
+    models = {
+        model
+        for module in (edge_config, hub_config)
+        for model in vars(module).values()
+        if isinstance(model, type) and issubclass(model, Settings) and model is not Settings
+    }
+    assert models == set(SECTIONS.values())

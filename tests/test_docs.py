@@ -22,6 +22,7 @@ from edge.config import DoorSettings, EdgeSettings, PinSensor, ReaderSettings
 from edge.config import read_settings as read_edge_settings
 from host.settings import Settings
 from hub import config as hub_config
+from hub import network as hub_network
 from hub.config import read_settings as read_hub_settings
 
 ROOT = Path(__file__).parent.parent
@@ -206,6 +207,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[web]`": hub_config.WebSettings,
     "`[database]`": hub_config.DatabaseSettings,
     "`[broker]`": hub_config.BrokerSettings,
+    "top of `network.toml`": hub_network.Network,
+    "`[network]`": hub_network.NetworkTable,
+    "`[[site]]`": hub_network.SiteTable,
 }
 
 
@@ -230,7 +234,7 @@ def test_every_setting_is_documented_with_its_default(heading: str) -> None:
 def test_every_section_of_a_settings_file_has_its_table() -> None:
     models = {
         model
-        for module in (edge_config, hub_config)
+        for module in (edge_config, hub_config, hub_network)
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, Settings) and model is not Settings
     }

@@ -1,0 +1,217 @@
+"""The one connection that writes the outbox file, owned by the outbox thread: statements, not rules.
+
+It also checkpoints: two writers, or a reader that checkpoints, could meet the WAL-reset bug of SQLite before 3.51.3.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from edge.outbox.schema import (
+    BUSY_S,
+    FILE_NAME,
+    MARKER_NAME,
+    MIGRATIONS,
+    CorruptError,
+    StorageError,
+    Stream,
+    all_streams,
+    is_corruption,
+    oldest_waiting_ms,
+    size_bytes,
+    sync_folder,
+)
+
+WAL_LIMIT_BYTES = 4 * 1024 * 1024
+"""What the journal may keep of the disk after a long transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event as it is stored: its bytes, who it was about, and when it was stored by which clock."""
+
+    line: bytes
+    person: str | None
+    stored_ms: int
+    trusted: bool
+
+
+class OutboxFile:
+    """The file, open to write. Every method raises sqlite3.Error when the storage fails; then close and reopen."""
+
+    def __init__(self, folder: Path, *, aside_suffix: str) -> None:
+        """Open the file, or begin a new one; a corrupt one is moved aside under `aside_suffix`, never deleted.
+
+        Raises:
+            StorageError: the folder is not ours, or another agent uses it.
+            sqlite3.Error, OSError: the storage fails.
+        """
+        self._lock_fd = _lock(folder)
+        self.moved_aside: Path | None = None
+        try:
+            try:
+                self._connection = _open_to_write(folder / FILE_NAME)
+            except sqlite3.DatabaseError as error:
+                if not is_corruption(error):
+                    raise
+                self.moved_aside = _move_aside(folder / FILE_NAME, aside_suffix)
+                self._connection = _open_to_write(folder / FILE_NAME)
+        except (sqlite3.Error, OSError):
+            os.close(self._lock_fd)
+            raise
+
+    def close(self) -> None:
+        """Close; a failing storage cannot make this fail."""
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        os.close(self._lock_fd)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit durably what the block writes, or nothing. A failing COMMIT may nevertheless have been durable."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def streams(self) -> list[Stream]:
+        """Return all streams, oldest first."""
+        return all_streams(self._connection)
+
+    def begin_stream(self, stream: str, boot: str) -> Stream:
+        """Store a new stream; to be called in the transaction of its first event."""
+        cursor = self._connection.execute(
+            "INSERT INTO stream (stream, boot, first, last) VALUES (?, ?, 1, 0)", (stream, boot)
+        )
+        return Stream(cursor.lastrowid or 0, stream, boot, first=1, last=0, acknowledged=0)
+
+    def append(self, stream: Stream, lines: Sequence[Line]) -> None:
+        """Store `lines` under the next positions of `stream`."""
+        rows = [
+            (stream.ordinal, seq, line.line, line.person, line.stored_ms, line.trusted)
+            for seq, line in enumerate(lines, start=stream.last + 1)
+        ]
+        self._connection.executemany(
+            "INSERT INTO outbox (ordinal, seq, line, person, stored_ms, trusted) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+        last = stream.last + len(rows)
+        self._connection.execute("UPDATE stream SET last = ? WHERE ordinal = ?", (last, stream.ordinal))
+
+    def set_position(self, ordinal: int, position: int, now_ms: int) -> None:
+        """Store up to where the hub has a stream; a lower position takes back the acknowledgement of the rows above."""
+        self._connection.execute("UPDATE stream SET acknowledged = ? WHERE ordinal = ?", (position, ordinal))
+        self._connection.execute(
+            "UPDATE outbox SET acknowledged_ms = CASE WHEN seq <= ? THEN coalesce(acknowledged_ms, ?) END"
+            " WHERE ordinal = ? AND person IS NOT NULL",
+            (position, now_ms, ordinal),
+        )
+
+    def aged(self, before_ms: int, *, by_any_clock: bool) -> tuple[int, int] | None:
+        """Return (ordinal, seq) of the newest row stored before `before_ms` by a trusted clock: all before are older.
+
+        Rows stored without a trusted clock thus age with the next trusted row. `by_any_clock` takes every stamp.
+        """
+        found: tuple[int, int] | None = self._connection.execute(
+            "SELECT ordinal, seq FROM outbox WHERE stored_ms < ? AND (trusted OR ?)"
+            " ORDER BY ordinal DESC, seq DESC LIMIT 1",
+            (before_ms, by_any_clock),
+        ).fetchone()
+        return found
+
+    def prune(self, stream: Stream, through: int, *, forget: bool) -> None:
+        """Delete the front of `stream` up to `through`; `forget` also drops the stream, keeping its count."""
+        self._connection.execute("DELETE FROM outbox WHERE ordinal = ? AND seq <= ?", (stream.ordinal, through))
+        if forget:
+            self._connection.execute("DELETE FROM stream WHERE ordinal = ?", (stream.ordinal,))
+            self._connection.execute("UPDATE tally SET count = count + ? WHERE name = 'forgotten'", (stream.last,))
+        else:
+            self._connection.execute("UPDATE stream SET first = ? WHERE ordinal = ?", (through + 1, stream.ordinal))
+
+    def blank_persons(self, acknowledged_before_ms: int | None, aged: tuple[int, int] | None) -> None:
+        """Blank who an event was about: acknowledged before the one, or stored at or before the other."""
+        self._connection.execute(
+            "UPDATE outbox SET person = NULL WHERE person IS NOT NULL"
+            " AND (acknowledged_ms < ? OR (ordinal, seq) <= (?, ?))",
+            (acknowledged_before_ms, *(aged or (0, 0))),
+        )
+
+    def refused(self) -> dict[str, int]:
+        """Return how many events of each kind were refused and are not told yet."""
+        return dict(self._connection.execute("SELECT kind, count FROM refused").fetchall())
+
+    def set_refused(self, counts: dict[str, int]) -> None:
+        """Replace the refusals that are not told yet."""
+        self._connection.execute("DELETE FROM refused")
+        self._connection.executemany("INSERT INTO refused VALUES (?, ?)", list(counts.items()))
+
+    def size_bytes(self) -> int:
+        """Return what the rows take: pages in use, without the ones that pruning freed."""
+        return size_bytes(self._connection)
+
+    def oldest_waiting_ms(self, streams: Sequence[Stream]) -> int | None:
+        """Return when the oldest event that the hub does not have was stored, or None."""
+        return oldest_waiting_ms(self._connection, streams)
+
+
+def _lock(folder: Path) -> int:
+    """Return the open marker file, locked: it proves that the right file system is mounted and that we are alone."""
+    marker = folder / MARKER_NAME
+    try:
+        marker_fd = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{marker} is missing: mount the data partition, or run `telecentre-edge outbox init` on a new machine"
+        ) from error
+    try:
+        fcntl.flock(marker_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(marker_fd)
+        raise StorageError(f"{folder} is in use by another agent: stop it first") from error
+    return marker_fd
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    try:
+        # `synchronous` belongs to the connection, not to the file, and a file system may refuse WAL: both are asserted.
+        if _pragma(connection, "journal_mode = WAL") != "wal":
+            raise sqlite3.OperationalError("write-ahead logging is not possible here")
+        connection.execute("PRAGMA synchronous = FULL")
+        if _pragma(connection, "synchronous") != 2:
+            raise sqlite3.OperationalError("synchronous = FULL is not possible here")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+        connection.execute("PRAGMA secure_delete = ON")
+        found = _pragma(connection, "quick_check(1)")
+        if found != "ok":
+            raise CorruptError(str(found))
+        MIGRATIONS.apply(Database(connection))
+        # A full or read-only disk opens well: only a write shows that there is storage.
+        connection.execute("UPDATE tally SET count = count + 1 WHERE name = 'opened'")
+    except (sqlite3.Error, OSError):
+        connection.close()
+        raise
+    return connection
+
+
+def _pragma(connection: sqlite3.Connection, text: str) -> object:
+    return connection.execute(f"PRAGMA {text}").fetchone()[0]
+
+
+def _move_aside(path: Path, suffix: str) -> Path:
+    aside = path.with_name(f"{path.name}.{suffix}")
+    # The journal first: a database without its journal is whole as of its last checkpoint, the reverse is nothing.
+    for ending in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
+    sync_folder(path.parent)
+    return aside

@@ -1,0 +1,318 @@
+"""The outbox thread: takes events from a bounded queue, groups them, stores them, and lives through storage errors.
+
+An event counts as stored once its transaction is durable (WAL, synchronous=FULL). The main loop never waits for the
+disk. While the storage is away, up to `QUEUE_EVENTS` events wait in memory: that is how many a power cut can then cost,
+and what comes on top is refused, counted, and told as an event later.
+
+Source: docs/mqtt-api.md, protocol TC1, "Identity" and "Edge".
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+
+from pydantic import TypeAdapter, ValidationError
+
+from contract.events import Event, Lost, Size, encode
+from contract.identity import CredentialId
+from contract.limits import MAX_EVENT_BYTES
+from contract.messages import OutboxStatus
+from edge.config import OutboxSettings
+from edge.core.sender import Holding, Positions
+from edge.outbox.file import OutboxFile
+from edge.outbox.ledger import Ledger
+from edge.outbox.read import read_rows
+from edge.outbox.schema import MEGABYTE
+from edge.outbox.writer import Attempt, Waiting, Writer
+
+QUEUE_EVENTS = 5_000
+"""Events waiting in memory: five days of a telecentre without storage, some 10 MB."""
+
+GROUP_EVENTS = 50
+GROUP_S = 0.1
+"""A transaction waits for 50 events or 100 ms: one sync for many. An access event does not wait."""
+
+TAKE_EVENTS = 500
+"""The most that one transaction stores when many events have waited."""
+
+POSITIONS_S = 60.0
+"""Acknowledged positions are written with the next events, or after a minute: losing them costs one Hello only."""
+
+BLANK_EVERY_S = 3_600.0
+RETRY_MIN_S = 1.0
+RETRY_MAX_S = 60.0
+"""How long to wait before a failed storage is opened again: doubled from the one to the other."""
+
+_CREDENTIAL: TypeAdapter[str] = TypeAdapter(CredentialId)
+_OUR_BUGS = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError, sqlite3.DataError)
+_LOG = logging.getLogger(__name__)
+
+
+class Outbox:
+    """The writer's thread and its queue.
+
+    The folder must have been prepared (`prepare_folder`); until it is there, with its marker, events wait in memory.
+    `on_new_stream` is called from the outbox thread when all states must be said again: the stream changed in a running
+    agent, or refusals ended. `on_crash` gets what can only be our own bug.
+    """
+
+    def __init__(
+        self,
+        settings: OutboxSettings,
+        *,
+        boot: str,
+        new_id: Callable[[], str],
+        wall_ms: Callable[[], int],
+        on_new_stream: Callable[[], None],
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        self._folder = settings.folder
+        self._boot = boot
+        self._new_id = new_id
+        self._wall_ms = wall_ms
+        self._on_new_stream = on_new_stream
+        self._on_crash = on_crash
+        self._on_stored: Callable[[], None] = lambda: None
+        self._ledger = Ledger(settings.quota_mb * MEGABYTE)
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        # Under the condition's lock: what other threads give.
+        self._changed = threading.Condition()
+        self._waiting: deque[Waiting] = deque()
+        self._waiting_since_s = 0.0
+        self._refused: Counter[str] = Counter()
+        self._moved_since_s: float | None = None
+        self._urgent = False
+        self._answered = False
+        self._stopping = False
+        # The outbox thread's own.
+        self._attempt: Attempt | None = None
+        self._retry_s = RETRY_MIN_S
+        self._sound = False
+        self._warned = False
+        self._was_sound = False
+        self._trusted = False
+        self._blank_due_s = 0.0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Store what was put, close the file, end the thread; what a failing storage cannot take is logged."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+
+    def put(self, event: Event, person: str | None) -> bool:
+        """Queue one event; `person` is the credential id of an access event. False when the queue is full.
+
+        Raises:
+            ValueError: `person` is not a credential id.
+        """
+        if person is not None:
+            _CREDENTIAL.validate_python(person)
+        with self._changed:
+            if len(self._waiting) >= QUEUE_EVENTS:
+                self._refused[event.kind] += 1
+                self._ledger.refused(1)
+                return False
+            if not self._waiting:
+                self._waiting_since_s = time.monotonic()
+            self._waiting.append(Waiting(event, person))
+            self._urgent |= event.kind == "access_decided"
+            if self._urgent or len(self._waiting) in (1, GROUP_EVENTS):
+                self._changed.notify()
+        return True
+
+    def status(self) -> OutboxStatus:
+        """Return what is kept for the hub, from any thread."""
+        return self._ledger.status()
+
+    def on_stored(self, listener: Callable[[], None]) -> None:
+        """Set who is told, from the outbox thread, that `held` has changed; it must not block."""
+        self._on_stored = listener
+
+    def held(self) -> tuple[Holding, ...]:
+        """Return the positions that are durably stored, oldest stream first."""
+        return self._ledger.held()
+
+    def read(self, stream: str, first: int, last: int) -> tuple[str, list[tuple[bytes, str | None]]] | None:
+        """Return the boot of a stream and (line, person) of its positions `first` to `last`, or None if not to be had.
+
+        A row that cannot be read back comes as an event of kind `lost`.
+        """
+        found = read_rows(self._folder, stream, first, last)
+        if found is None:
+            return None
+        boot, rows = found
+        return boot, [_as_sent(row.line, row.person) for row in rows]
+
+    def acknowledge(self, positions: Positions) -> None:
+        """Take the positions that the hub has committed; an answered Hello also lets the outbox prune."""
+        self._ledger.acknowledge(positions, self._wall_ms())
+        with self._changed:
+            if self._moved_since_s is None:
+                self._moved_since_s = time.monotonic()
+            if positions.answered:
+                self._answered = True
+                self._changed.notify()
+
+    def _run(self) -> None:
+        try:
+            self._live()
+        except BaseException as error:  # noqa: BLE001 -- the top of the thread: our own bug is forwarded to main
+            self._on_crash(error)
+
+    def _live(self) -> None:
+        while True:
+            try:
+                file = OutboxFile(self._folder, aside_suffix=f"corrupt-{self._wall_ms()}")
+                try:
+                    self._serve(file)
+                finally:
+                    file.close()
+            except _OUR_BUGS:
+                raise
+            except (sqlite3.Error, OSError) as error:
+                self._note_trouble(error)
+            else:
+                return
+            if self._stopped_within(self._retry_s):
+                self._note_loss()
+                return
+            self._retry_s = min(RETRY_MAX_S, 2 * self._retry_s)
+
+    def _stopped_within(self, wait_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._stopping, wait_s)
+
+    def _note_trouble(self, error: Exception) -> None:
+        self._sound = False
+        self._ledger.storage_works(False)
+        if not self._warned:
+            self._warned = True
+            _LOG.warning("storage=degraded waiting_max=%d events wait in memory: %s", QUEUE_EVENTS, error)
+
+    def _note_soundness(self) -> None:
+        """Note that what waited is stored: a file that only opens, on a full disk, is not sound yet."""
+        if self._sound:
+            return
+        self._sound = True
+        self._retry_s = RETRY_MIN_S
+        self._ledger.storage_works(True)
+        if self._warned:
+            self._warned = False
+            _LOG.info("storage=ok sqlite=%s", sqlite3.sqlite_version)
+        if self._was_sound:
+            self._on_new_stream()
+        self._was_sound = True
+
+    def _note_loss(self) -> None:
+        lost_count = len(self._waiting) + (len(self._attempt.events) if self._attempt else 0)
+        if lost_count:
+            _LOG.error("storage=degraded events_lost=%d the agent stops while its storage is away", lost_count)
+
+    def _serve(self, file: OutboxFile) -> None:
+        """Store until the agent stops, from an open file."""
+        self._resume(file)
+        writer = Writer(
+            file,
+            self._ledger,
+            boot=self._boot,
+            new_id=self._new_id,
+            wall_ms=self._wall_ms,
+            trusted=self._trusted,
+        )
+        writer.measure()
+        self._blank_due_s = time.monotonic()
+        while True:
+            self._wait()
+            self._store(writer)
+            self._tend(writer)
+            self._note_soundness()
+            with self._changed:
+                if self._stopping and not self._waiting:
+                    return
+
+    def _resume(self, file: OutboxFile) -> None:
+        """Take what the file holds as stored, and what a failed transaction did not store as waiting again."""
+        if file.moved_aside is not None:
+            _LOG.error("storage=corrupt the outbox was moved aside as %s and a new one begun", file.moved_aside)
+        streams = file.streams()
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None and not attempt.is_stored_in(streams):
+            with self._changed:
+                self._waiting.extendleft(reversed(attempt.events))
+                self._refused.update(attempt.refused)
+        self._ledger.reload(streams)
+        self._on_stored()
+
+    def _wait(self) -> None:
+        """Wait until there is something to do."""
+        with self._changed:
+            while (due_s := self._due_in_s()) > 0:
+                self._changed.wait(due_s)
+
+    def _due_in_s(self) -> float:
+        if self._stopping or self._urgent or self._answered or len(self._waiting) >= GROUP_EVENTS:
+            return 0.0
+        due_s = [self._blank_due_s]
+        if self._waiting:
+            due_s.append(self._waiting_since_s + GROUP_S)
+        if self._moved_since_s is not None:
+            due_s.append(self._moved_since_s + POSITIONS_S)
+        return min(due_s) - time.monotonic()
+
+    def _store(self, writer: Writer) -> None:
+        with self._changed:
+            events = [self._waiting.popleft() for _ in range(min(TAKE_EVENTS, len(self._waiting)))]
+            refused, self._refused = self._refused, Counter()
+            self._waiting_since_s = time.monotonic()
+            self._urgent &= bool(self._waiting)
+            if events:
+                self._moved_since_s = None
+        if not events and not refused:
+            return
+        self._attempt = Attempt(events, refused)
+        tells = writer.store(self._attempt)
+        self._attempt = None
+        self._trusted = writer.trusted
+        self._on_stored()
+        if tells:
+            self._on_new_stream()
+
+    def _tend(self, writer: Writer) -> None:
+        """Do what has no hurry: write positions, prune after an answer, blank persons."""
+        now_s = time.monotonic()
+        with self._changed:
+            answered, self._answered = self._answered, False
+            moved_since_s = self._moved_since_s
+            due = moved_since_s is not None and (answered or self._stopping or now_s >= moved_since_s + POSITIONS_S)
+            if due:
+                self._moved_since_s = None
+        if due and self._ledger.moved():
+            writer.write_positions()
+        if answered:
+            writer.prune_aged()
+            writer.make_room()
+            self._on_stored()
+        if now_s >= self._blank_due_s:
+            writer.blank_persons()
+            self._blank_due_s = now_s + BLANK_EVERY_S
+
+
+def _as_sent(line: bytes | None, person: str | None) -> tuple[bytes, str | None]:
+    """Return what of a row can be sent: a damaged line becomes `lost` without a time, the same at every reading."""
+    if line is None or b"\n" in line or len(line) > MAX_EVENT_BYTES:
+        size_bytes = len(line) if line else 0
+        return encode(Lost(subject="outbox", t=0, clock="unsynced", up=0, value=Size(size_bytes=size_bytes))), None
+    if person is None:
+        return line, None
+    try:
+        return line, _CREDENTIAL.validate_python(person)
+    except ValidationError:
+        return line, None

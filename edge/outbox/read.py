@@ -1,0 +1,127 @@
+"""Reading the outbox beside its writer: each question opens its own connection, read-only, and closes it at once."""
+
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge.config import OutboxSettings
+from edge.outbox.schema import (
+    BUSY_S,
+    FILE_NAME,
+    MEGABYTE,
+    StorageError,
+    all_streams,
+    is_corruption,
+    oldest_waiting_ms,
+    size_bytes,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One row as it was read; `line` is None when it cannot be read back."""
+
+    seq: int
+    line: bytes | None
+    person: str | None
+
+
+def read_rows(folder: Path, stream: str, first: int, last: int) -> tuple[str, list[StoredRow]] | None:
+    """Return the boot of a stream and its rows `first` to `last`, each position present; None if they cannot be had.
+
+    None means that the storage is away, or that the rows were pruned meanwhile: they must not be taken for lost.
+    """
+    try:
+        with closing(_open_to_read(folder)) as connection:
+            connection.execute("BEGIN")
+            head = connection.execute(
+                "SELECT ordinal, boot, first, last FROM stream WHERE stream = ?", (stream,)
+            ).fetchone()
+            if head is None or not head[2] <= first <= last <= head[3]:
+                return None
+            return str(head[1]), _readable_rows(connection, int(head[0]), first, last)
+    except (sqlite3.Error, OSError):
+        return None
+
+
+def _readable_rows(connection: sqlite3.Connection, ordinal: int, first: int, last: int) -> list[StoredRow]:
+    question = "SELECT seq, line, person FROM outbox WHERE ordinal = ? AND seq BETWEEN ? AND ? ORDER BY seq"
+    try:
+        found = {row[0]: row for row in connection.execute(question, (ordinal, first, last))}
+    except sqlite3.DatabaseError as error:
+        if not is_corruption(error):
+            raise
+        found = {}
+        for seq in range(first, last + 1):
+            # Row by row, so that one bad page does not cost its neighbours.
+            with suppress(sqlite3.DatabaseError):
+                found.update({row[0]: row for row in connection.execute(question, (ordinal, seq, seq))})
+    rows = [found.get(seq, (seq, None, None)) for seq in range(first, last + 1)]
+    return [StoredRow(seq, line if isinstance(line, bytes) else None, person) for seq, line, person in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """One stream as the file has it: positions held, how many were ever committed, and up to where the hub has them."""
+
+    stream: str
+    first: int
+    last: int
+    committed: int
+    acknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxReport:
+    """The outbox as its file tells it, with or without a running agent; `events` counts all ever committed."""
+
+    folder: Path
+    events: int
+    depth: int
+    oldest_at: int | None
+    size_bytes: int
+    quota_bytes: int
+    streams: tuple[StreamReport, ...]
+
+
+def read_status(settings: OutboxSettings) -> OutboxReport:
+    """Return what the outbox file holds, whether an agent runs or not; all zero when none ever ran. It only reads.
+
+    Raises:
+        StorageError: the file is there and cannot be read.
+    """
+    empty = OutboxReport(settings.folder, 0, 0, None, 0, settings.quota_mb * MEGABYTE, ())
+    path = settings.folder / FILE_NAME
+    if not path.exists():
+        return empty
+    try:
+        with closing(_open_to_read(settings.folder)) as connection:
+            connection.execute("BEGIN")
+            if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'tally'").fetchone() is None:
+                return empty
+            return _report(connection, empty)
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: cannot be read ({error})") from error
+
+
+def _report(connection: sqlite3.Connection, empty: OutboxReport) -> OutboxReport:
+    streams = all_streams(connection)
+    forgotten = connection.execute("SELECT count FROM tally WHERE name = 'forgotten'").fetchone()[0]
+    return replace(
+        empty,
+        events=forgotten + sum(stream.last for stream in streams),
+        depth=sum(stream.last - stream.acknowledged for stream in streams),
+        oldest_at=oldest_waiting_ms(connection, streams),
+        size_bytes=size_bytes(connection),
+        streams=tuple(StreamReport(it.stream, it.first, it.last, it.last, it.acknowledged) for it in streams),
+    )
+
+
+def _open_to_read(folder: Path) -> sqlite3.Connection:
+    """Return a read-only connection for one short question; it never writes nor checkpoints."""
+    connection = sqlite3.connect(
+        f"{(folder / FILE_NAME).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None
+    )
+    connection.execute("PRAGMA query_only = ON")
+    return connection

@@ -1,0 +1,128 @@
+"""The outbox on disk: the folder with its marker, the schema of its one SQLite file, and what the file is made of."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+MARKER_NAME = "telecentre-outbox"
+FILE_NAME = "outbox.db"
+MEGABYTE = 1_000_000
+BUSY_S = 5.0
+"""Nobody else writes; only a copy being made by a technician can hold the file this long."""
+
+
+class StorageError(OSError):
+    """The outbox cannot be used now: one sentence that says why, for the log."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """One stream of the file: positions `first` to `last` are held, up to `acknowledged` the hub has them."""
+
+    ordinal: int
+    stream: str
+    boot: str
+    first: int
+    last: int
+    acknowledged: int
+
+
+MIGRATIONS = Migrations("outbox")
+
+
+@MIGRATIONS()
+def first_schema(db: Database) -> None:
+    """Streams and their rows; `last` outlives pruning, and a stream wholly pruned leaves its count in `tally`."""
+    statements = (
+        """CREATE TABLE stream (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            stream TEXT NOT NULL UNIQUE,
+            boot TEXT NOT NULL,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            acknowledged INTEGER NOT NULL DEFAULT 0
+        ) STRICT""",
+        """CREATE TABLE outbox (
+            ordinal INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            line BLOB NOT NULL,
+            person TEXT,
+            stored_ms INTEGER NOT NULL,
+            trusted INTEGER NOT NULL,
+            acknowledged_ms INTEGER,
+            PRIMARY KEY (ordinal, seq)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX outbox_person ON outbox (ordinal, seq) WHERE person IS NOT NULL",
+        "CREATE TABLE refused (kind TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE tally (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "INSERT INTO tally VALUES ('forgotten', 0), ('opened', 0)",
+    )
+    for statement in statements:
+        db.execute(statement)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Create the outbox folder and its marker file; what is already there stays.
+
+    Only an installation (`telecentre-edge outbox init`) or a simulated agent calls this. A running agent never creates
+    the folder by itself: when the data partition is not mounted, it would buffer under the mount point, and those
+    events would vanish at the next mount.
+
+    Raises:
+        OSError: the folder cannot be created or written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    marker = folder / MARKER_NAME
+    if not marker.exists():
+        marker.write_text("The events of this telecentre are kept here; without this file the agent stores nothing.\n")
+        sync_folder(folder)
+
+
+def all_streams(connection: sqlite3.Connection) -> list[Stream]:
+    """Return all streams, oldest first."""
+    question = "SELECT ordinal, stream, boot, first, last, acknowledged FROM stream ORDER BY ordinal"
+    return [Stream(*row) for row in connection.execute(question)]
+
+
+def size_bytes(connection: sqlite3.Connection) -> int:
+    """Return what the rows take: pages in use, without the ones that pruning freed."""
+    pages, free, page_bytes = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * page_bytes
+
+
+def oldest_waiting_ms(connection: sqlite3.Connection, streams: Sequence[Stream]) -> int | None:
+    """Return when the oldest event that the hub does not have was stored, or None."""
+    for stream in streams:
+        if stream.acknowledged < stream.last:
+            row = connection.execute(
+                "SELECT stored_ms FROM outbox WHERE ordinal = ? AND seq > ? ORDER BY seq LIMIT 1",
+                (stream.ordinal, stream.acknowledged),
+            ).fetchone()
+            return int(row[0]) if row else None
+    return None
+
+
+class CorruptError(sqlite3.DatabaseError):
+    """quick_check found a fault."""
+
+
+def is_corruption(error: sqlite3.DatabaseError) -> bool:
+    """Return whether the file itself is damaged, rather than the disk full, away or read-only."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, CorruptError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder_fd)
+    finally:
+        os.close(folder_fd)

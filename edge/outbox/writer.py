@@ -1,0 +1,212 @@
+"""The rules of storing, refusing, pruning and blanking, applied to one open file.
+
+Source: docs/mqtt-api.md, protocol TC1, "Edge" and "Persons".
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from contract.events import Event, EventsRefused, Lost, Refusal, Size, encode
+from contract.limits import MAX_EVENT_BYTES
+from edge.outbox.file import Line, OutboxFile
+from edge.outbox.ledger import Ledger, Measures
+from edge.outbox.schema import Stream
+
+DAY_MS = 86_400_000
+KEEP_ACKNOWLEDGED_MS = 30 * DAY_MS
+"""Acknowledged events stay 30 days, for a hub that is restored from a backup."""
+
+PERSON_ACKNOWLEDGED_MS = 7 * DAY_MS
+PERSON_MS = 90 * DAY_MS
+
+PRUNE_TO = 0.70
+MAKE_ROOM_FROM = 0.95
+TELL_BELOW = 0.90
+"""Shares of the quota: pruned down to, pruned without a fresh answer from, and refusals told below."""
+
+REFUSED_FROM = {"desk_state_changed": 0.95, "edge_alive": 0.95, "room_state_changed": 0.97, "access_decided": 1.0}
+REFUSED_ELSE_FROM = 0.98
+"""From which share of the quota a kind is refused. `edge_alive` goes with the desks, for which it vouches."""
+
+PRUNE_ROWS = 5_000
+"""Rows deleted in one transaction: some 50 ms on an SD card, so that a badge's event never waits long behind it."""
+
+_PRUNE_AT_LEAST_ROWS = 50
+_ROW_BYTES = 60
+"""What a row takes beside its line: key, stamps, its share of the page."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event that is not stored yet, and who it is about."""
+
+    event: Event
+    person: str | None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one transaction tries to store, kept until it is known whether it did."""
+
+    events: list[Waiting]
+    refused: Counter[str]
+    """Events that a full queue refused since the last transaction, by kind."""
+    stream: str = ""
+    last: int = 0
+    """The position of the last event once stored; 0 while the transaction has none."""
+
+    def is_stored_in(self, streams: list[Stream]) -> bool:
+        """Return whether the transaction was durable although it raised: then the file has its last position."""
+        return self.last > 0 and any(it.stream == self.stream and it.last >= self.last for it in streams)
+
+
+class Writer:
+    """Applies the rules to one open file and keeps the ledger equal to it. Raises sqlite3.Error when storage fails."""
+
+    def __init__(
+        self,
+        file: OutboxFile,
+        ledger: Ledger,
+        *,
+        boot: str,
+        new_id: Callable[[], str],
+        wall_ms: Callable[[], int],
+        trusted: bool,
+    ) -> None:
+        self._file = file
+        self._ledger = ledger
+        self._boot = boot
+        self._new_id = new_id
+        self._wall_ms = wall_ms
+        self.trusted = trusted
+        """Whether the last event was stamped by a clock that had been set."""
+
+    def store(self, attempt: Attempt) -> bool:
+        """Store events in one transaction, with their stream, the refusals and the positions that moved.
+
+        Return whether it told earlier refusals: then the states must be said again.
+        """
+        if self._share() >= MAKE_ROOM_FROM:
+            self.make_room()
+        stream = self._ledger.current
+        attempt.stream = stream.stream if stream else self._new_id()
+        positions = self._ledger.moved()
+        with self._file.transaction():
+            lines, refused, tells = self._admit(attempt)
+            if lines:
+                stream = stream or self._file.begin_stream(attempt.stream, self._boot)
+                attempt.last = stream.last + len(lines)
+                self._file.append(stream, lines)
+            self._write(positions)
+        if stream is not None and lines:
+            self._ledger.appended(stream, attempt.last)
+        self._ledger.written(positions)
+        self._ledger.refused(refused)
+        self.measure()
+        return tells
+
+    def write_positions(self) -> None:
+        """Store the positions that moved."""
+        positions = self._ledger.moved()
+        with self._file.transaction():
+            self._write(positions)
+        self._ledger.written(positions)
+        self.measure()
+
+    def prune_aged(self) -> None:
+        """Prune acknowledged events older than 30 days, if the clock can be trusted to say so."""
+        if not self.trusted:
+            return
+        aged = self._file.aged(self._wall_ms() - KEEP_ACKNOWLEDGED_MS, by_any_clock=False)
+        if aged is None:
+            return
+        ordinal, seq = aged
+        for stream in self._ledger.streams():
+            if stream.ordinal > ordinal:
+                return
+            through = stream.last if stream.ordinal < ordinal else seq
+            while self._prune_front(stream, through, PRUNE_ROWS):
+                pass
+
+    def make_room(self) -> None:
+        """Prune acknowledged events, oldest first, while above 70 % of the quota."""
+        for stream in self._ledger.streams():
+            while (excess_bytes := self._file.size_bytes() - PRUNE_TO * self._ledger.quota_bytes) > 0:
+                count = min(PRUNE_ROWS, max(_PRUNE_AT_LEAST_ROWS, int(excess_bytes) // 256))
+                if not self._prune_front(stream, stream.last, count):
+                    break
+
+    def blank_persons(self) -> None:
+        """Blank who the events were about: 7 days after acknowledgement, and at 90 days in any case."""
+        now_ms = self._wall_ms()
+        with self._file.transaction():
+            aged = self._file.aged(now_ms - PERSON_MS, by_any_clock=not self.trusted)
+            self._file.blank_persons(now_ms - PERSON_ACKNOWLEDGED_MS, aged)
+
+    def measure(self) -> None:
+        """Tell the ledger how large the file is and how old what waits."""
+        oldest_ms = self._file.oldest_waiting_ms(self._ledger.streams())
+        self._ledger.measured(Measures(self._file.size_bytes(), oldest_ms))
+
+    def _admit(self, attempt: Attempt) -> tuple[list[Line], int, bool]:
+        """Return the lines to store, how many events a full outbox refuses, and whether the lines tell refusals."""
+        quota_bytes = self._ledger.quota_bytes
+        counts = Counter(self._file.refused()) + attempt.refused
+        used_bytes = self._file.size_bytes()
+        lines: list[Line] = []
+        for waiting in attempt.events:
+            if used_bytes / quota_bytes >= REFUSED_FROM.get(waiting.event.kind, REFUSED_ELSE_FROM):
+                counts[waiting.event.kind] += 1
+                continue
+            lines.append(self._line(waiting))
+            used_bytes += len(lines[-1].line) + _ROW_BYTES
+        refused = len(attempt.events) - len(lines)
+        tells = bool(counts and lines) and used_bytes < TELL_BELOW * quota_bytes
+        if tells:
+            # It travels with the first event that finds room again, and bears its time.
+            told = Waiting(_refusals(attempt.events[0].event, counts), None)
+            lines.insert(0, self._line(told))
+        if counts:
+            self._file.set_refused({} if tells else dict(counts))
+        return lines, refused, tells
+
+    def _line(self, waiting: Waiting) -> Line:
+        event, person = waiting.event, waiting.person
+        line = encode(event)
+        if len(line) > MAX_EVENT_BYTES:
+            _LOG.error("kind=%s bytes=%d too large to be stored: kept as lost", event.kind, len(line))
+            line, person = encode(_lost(event, len(line))), None
+        self.trusted = event.clock != "unsynced"
+        return Line(line, person, self._wall_ms(), self.trusted)
+
+    def _write(self, positions: Mapping[int, int]) -> None:
+        for ordinal, position in positions.items():
+            self._file.set_position(ordinal, position, self._wall_ms())
+
+    def _prune_front(self, stream: Stream, through: int, count: int) -> bool:
+        """Delete some acknowledged rows from the front of a stream; return whether more may follow."""
+        through = self._ledger.prunable(stream, through, count)
+        if through < stream.first:
+            return False
+        forget = through == stream.last
+        with self._file.transaction():
+            self._file.prune(stream, through, forget=forget)
+        self._ledger.pruned(stream, through)
+        self.measure()
+        return not forget
+
+    def _share(self) -> float:
+        return self._file.size_bytes() / self._ledger.quota_bytes
+
+
+def _lost(event: Event, size_bytes: int) -> Lost:
+    return Lost(subject="outbox", t=event.t, clock=event.clock, up=event.up, value=Size(size_bytes=size_bytes))
+
+
+def _refusals(stamp: Event, counts: Mapping[str, int]) -> EventsRefused:
+    value = Refusal(counts=dict(counts))
+    return EventsRefused(subject="outbox", t=stamp.t, clock=stamp.clock, up=stamp.up, value=value)

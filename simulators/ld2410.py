@@ -185,8 +185,6 @@ class Ld2410:
             static_energy=0 if not held else last.static_energy // 2,
             moving_energies=moving,
             static_energies=static,
-            max_moving_gate=settings.max_moving_gate,
-            max_static_gate=settings.max_static_gate,
             light=self.light,
             out=int(held),
         )
@@ -202,8 +200,6 @@ class Ld2410:
             static_cm=distance_cm if state & 2 else 0,
             static_energy=static[gate],
             detection_cm=distance_cm,
-            max_moving_gate=self.settings.max_moving_gate,
-            max_static_gate=self.settings.max_static_gate,
             moving_energies=moving,
             static_energies=static,
             light=self.light,

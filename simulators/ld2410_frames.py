@@ -25,8 +25,9 @@ class Report:
     static_cm: int = 0
     static_energy: int = 0
     detection_cm: int = 0
-    max_moving_gate: int = 8
-    max_static_gate: int = 8
+    max_moving_gate: int = GATES - 1
+    """What the module can do, not what it is set to: hosts find the energies by it, and it is 8 in every trace."""
+    max_static_gate: int = GATES - 1
     moving_energies: tuple[int, ...] = (0,) * GATES
     static_energies: tuple[int, ...] = (0,) * GATES
     light: int = 0

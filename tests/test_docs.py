@@ -24,6 +24,7 @@ from host.settings import Settings
 from hub import config as hub_config
 from hub import network as hub_network
 from hub.config import read_settings as read_hub_settings
+from hub.statistics import figures
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "firmware_config" / "examples"
@@ -239,3 +240,27 @@ def test_every_section_of_a_settings_file_has_its_table() -> None:
         if isinstance(model, type) and issubclass(model, Settings) and model is not Settings
     }
     assert models == set(SECTIONS.values())
+
+
+MINUTE_MS = 60_000
+METHOD = ROOT / "docs" / "method.md"
+
+
+def clock_ms(text: str) -> int:
+    hours, minutes = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * MINUTE_MS
+
+
+def test_the_worked_examples_of_the_method_come_out_as_written() -> None:
+    opened = [(clock_ms("08:00"), clock_ms("10:00"))]
+    rows = table_rows(METHOD.read_text(encoding="utf-8"), "#", "what happened")
+    assert len(rows) == 4
+    for _, story, available, observed, occupied, coverage, rate in rows:
+        changes = [(clock_ms(at), state) for state, at in re.findall(r"(\w+) (\d\d:\d\d)", story) if state != "event"]
+        last = re.search(r"last event (\d\d:\d\d)", story)
+        (figure,) = figures(changes, None, clock_ms(last[1]) if last else None, opened, [(0, clock_ms("24:00"))])
+        minutes = [figure.available_ms, figure.observed_ms, figure.occupied_ms]
+        assert [f"{part // MINUTE_MS} min" for part in minutes] == [available, observed, occupied], story
+        assert f"{round(100 * figure.observed_ms / figure.available_ms)} %" == coverage
+        known = figure.observed_ms
+        assert (f"{round(100 * figure.occupied_ms / known)} %" if known else "none") == rate

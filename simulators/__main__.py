@@ -1,0 +1,161 @@
+"""`telecentre-sim`: the demo, the simulated devices, and commands that act on a running demo."""
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from simulators.control import ControlError, Reply, ask, tap_report
+from simulators.demo import DemoError, Options, run_demo
+from simulators.devices import run_devices
+from simulators.folder import Folder
+from simulators.hub_page import Decision, read_decision
+from simulators.network import ALWAYS_OPEN, NetworkError, packaged_network, part_of, read_network
+
+DEFAULT_STATE = Path(".state/demo")
+DEFAULT_SEED = 1
+DEFAULT_SPEED = 240.0
+"""Seconds of the play in a second: a day of work lasts about three minutes."""
+
+state_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_STATE,
+    show_default=True,
+    help="Folder of the demo, seen from the current folder.",
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(stream=sys.stderr, level="INFO", format="%(levelname)s %(name)s %(message)s")
+    command(prog_name="telecentre-sim")
+
+
+@click.group()
+def command() -> None:
+    """Simulated telecentres: devices on the wire, the people who use them, and a demo of everything."""
+
+
+@command.command()
+@click.option("--sites", type=click.IntRange(1), help="Play the first N telecentres only.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port of the board.")
+@state_option
+@click.option("--for", "for_s", type=click.FloatRange(1), help="Stop after so many seconds, and compare both ends.")
+@click.option("--fixture-hours", is_flag=True, help="Keep the network's real opening hours; without it, always open.")
+@click.option("--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Another play.")
+@click.option(
+    "--speed", type=click.FloatRange(0, 2_000), default=DEFAULT_SPEED, show_default=True, help="Pace; 0: nobody comes."
+)
+def demo(**given: Any) -> None:  # noqa: ANN401 - click gives each option its declared type
+    """Run a hub, its broker and ten telecentres with real agents on simulated devices.
+
+    The last line compares the events committed at the edges with those at the hub; the exit code is 1 if they differ.
+    """
+    network = packaged_network()
+    hours = None if given["fixture_hours"] else ALWAYS_OPEN
+    try:
+        played = part_of(network, sites=given["sites"] or len(network.sites), opening_hours=hours)
+    except NetworkError as error:
+        raise click.UsageError(str(error)) from error
+    folder = Folder(given["state"].absolute())
+    options = Options(played, folder, given["port"], given["seed"], given["speed"], given["for_s"])
+    try:
+        code = asyncio.run(run_demo(options))
+    except (DemoError, OSError) as error:
+        click.echo(str(error), err=True)
+        code = 1
+    sys.exit(code)
+
+
+@command.command()
+@click.argument("sites", nargs=-1, metavar="[SITE]...")
+@state_option
+@click.option(
+    "--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Which badges and people."
+)
+@click.option("--speed", type=click.FloatRange(0, 2_000), default=0.0, show_default=True, help="Pace; 0: nobody comes.")
+def site(sites: tuple[str, ...], state: Path, seed: int, speed: float) -> None:
+    """Run the devices of some sites (all, if none is named) until SIGTERM; a demo's folder says which there are."""
+    folder = Folder(state.absolute())
+    try:
+        network = read_network(folder.network_toml.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        _fail(f"{folder.root} holds no network: `telecentre-sim demo --state {state}` makes one")
+    except NetworkError as error:
+        _fail(str(error))
+    unknown = set(sites) - {each.id for each in network.sites}
+    if unknown:
+        raise click.UsageError(f"no site '{min(unknown)}'; there are {', '.join(each.id for each in network.sites)}")
+    if sites:
+        network = replace(network, sites=tuple(each for each in network.sites if each.id in sites))
+    asyncio.run(run_devices(folder, network, seed=seed, speed=speed))
+
+
+@command.command()
+@click.argument("site", metavar="SITE")
+@click.option(
+    "--badge", help="Whose badge; a member's by default. `unknown`, `expired`, `lost`, `phone`... stay outside."
+)
+@click.option("--clone", is_flag=True, help="Show another card with the same number.")
+@state_option
+def tap(site: str, badge: str | None, *, clone: bool, state: Path) -> None:
+    """Show a badge at a telecentre of the running demo; the exit code is 0 if the door opened, 1 if not."""
+    folder = Folder(state.absolute())
+    shown_at_ms = time.time_ns() // 1_000_000
+    seen = _asked(folder, {"do": "tap", "site": site, "badge": badge, "clone": clone})
+    decision = _decision(folder, site, shown_at_ms)
+    for line in tap_report(seen, site, decision.reason if decision else None, clone=clone):
+        click.echo(line)
+    sys.exit(0 if seen["pulsed"] else 1)
+
+
+@command.command()
+@click.argument("site", metavar="SITE")
+@click.argument("device", metavar="DEVICE")
+@state_option
+def unplug(site: str, device: str, state: Path) -> None:
+    """Pull the plug of a reader or a radar: `reader`, `desk-03-radar`, `room-01-radar`..."""
+    seen = _asked(Folder(state.absolute()), {"do": "unplug", "site": site, "device": device})
+    click.echo(f"{site}: {seen['device']} is unplugged")
+
+
+@command.command()
+@click.argument("site", metavar="SITE")
+@click.argument("device", metavar="DEVICE")
+@state_option
+def plug(site: str, device: str, state: Path) -> None:
+    """Put the plug back."""
+    seen = _asked(Folder(state.absolute()), {"do": "plug", "site": site, "device": device})
+    click.echo(f"{site}: {seen['device']} is plugged in")
+
+
+def _asked(folder: Folder, request: dict[str, Any]) -> Reply:
+    try:
+        return ask(folder.control, request)
+    except ControlError as error:
+        _fail(str(error))
+
+
+def _decision(folder: Folder, site: str, since_ms: int) -> Decision | None:
+    try:
+        url = str(json.loads(folder.demo_json.read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        return None  # the devices run without a hub
+    return read_decision(url, site, since_ms)
+
+
+def _fail(sentence: str) -> NoReturn:
+    click.echo(sentence, err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What the demo reads from its hub over HTTP: is it ready, and what moves."""
+
+import json
+import re
+import time
+import urllib.request
+from dataclasses import dataclass
+
+ANSWER_WITHIN_S = 3.0
+
+DECISION_WITHIN_S = 2.0
+"""The hub has an event within a second of its happening; if not, the pins have said enough."""
+
+MAX_ANSWER_BYTES = 4_000_000
+"""The live answer of a hundred sites is far below."""
+
+_EVENTS = re.compile(rb"^telecentre_events_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One line's worth of the network."""
+
+    sites: int
+    online: int
+    desks: int
+    occupied: int
+    events: int
+
+    def sentence(self) -> str:
+        """Return the figures as one line."""
+        return (
+            f"{self.online}/{self.sites} sites online · {self.occupied}/{self.desks} desks occupied"
+            f" · {self.events} events at the hub"
+        )
+
+
+def is_ready(url: str) -> bool:
+    """Return whether the hub says that it is ready."""
+    try:
+        _get(f"{url}/readyz")
+    except OSError:
+        return False
+    return True
+
+
+def read_figures(url: str) -> Figures | None:
+    """Return what the hub shows now, or None while it does not answer."""
+    try:
+        sites = json.loads(_get(f"{url}/api/v1/live"))["sites"]
+        metrics = _get(f"{url}/metrics")
+    except (OSError, ValueError):
+        return None
+    desks = [desk for site in sites for desk in site["desks"]]
+    return Figures(
+        sites=len(sites),
+        online=sum(bool(site["online"]) for site in sites),
+        desks=len(desks),
+        occupied=sum(desk["state"] == "occupied" for desk in desks),
+        events=round(sum(float(number) for number in _EVENTS.findall(metrics))),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An access decision as the hub knows it: a BACnet reason, and when it was taken."""
+
+    reason: str
+    at_ms: int
+
+
+def read_decision(url: str, site: str, since_ms: int) -> Decision | None:
+    """Return the first decision of a site since a moment, once the hub has it, or None if it does not come in time."""
+    until_s = time.monotonic() + DECISION_WITHIN_S
+    while time.monotonic() < until_s:
+        try:
+            answer = json.loads(_get(f"{url}/api/v1/decisions?site={site}&from={since_ms}"))
+        except (OSError, ValueError):
+            return None
+        if answer["decisions"]:
+            first = answer["decisions"][0]
+            return Decision(str(first["reason"]), int(first["t"]))
+        time.sleep(0.05)
+    return None
+
+
+def _get(url: str) -> bytes:
+    """Return the body of a successful answer; urllib's own errors are OSErrors."""
+    with urllib.request.urlopen(url, timeout=ANSWER_WITHIN_S) as answer:  # noqa: S310 - our own hub on loopback
+        body: bytes = answer.read(MAX_ANSWER_BYTES)
+    return body

@@ -1,0 +1,263 @@
+"""One simulated telecentre: its devices on their wires and pins, and what people do to them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from simulators.badges import Badge
+from simulators.cards import Card, Classic1k, Ntag21x, Phone
+from simulators.folder import Folder, write_bookings
+from simulators.ld2410 import Ld2410
+from simulators.network import (
+    BUZZER_PIN,
+    CONTACT_PIN,
+    EXIT_BUTTON_PIN,
+    GRANTED_PIN,
+    REFUSED_PIN,
+    STRIKE_PIN,
+    Site,
+    equipment_of,
+)
+from simulators.pins import PinBoard
+from simulators.pn532 import Pn532
+from simulators.wire import Wire
+
+READER = "reader-01"
+
+DOORWAY_FREE_WITHIN_S = 15.0
+"""How long somebody waits for those before them at the door."""
+
+ANSWER_WITHIN_S = 3.0
+"""A badge is held this long: a light that has not come by then will not come."""
+
+CALM_S = 0.5
+"""Between two badges: the reader must have seen the first one go."""
+
+PATTERN_S = 1.0
+"""A refusal may flash this long."""
+
+OPENED_LOOK_S = 0.2
+
+_ENTER_TRIES = 3
+_POLL_S = 0.005
+
+
+class DoorwayBusyError(TimeoutError):
+    """Somebody else has stood in the doorway for too long."""
+
+
+class NoSuchDeviceError(LookupError):
+    """The site has no device of that name: one sentence with the names that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """What was seen on the pins after a card entered the field."""
+
+    pulse_after_ms: float | None
+    """When the strike was energised; empty when the door stayed shut."""
+    granted_flashes: int
+    refused_flashes: int
+    beeps: int
+
+    @property
+    def pulsed(self) -> bool:
+        """Whether the strike was energised."""
+        return self.pulse_after_ms is not None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the reader reacted at all."""
+        return self.pulsed or self.granted_flashes > 0 or self.refused_flashes > 0
+
+
+class SimulatedSite:
+    """All devices of one site; lives on the running asyncio loop."""
+
+    def __init__(self, site: Site, folder: Folder, badges: dict[str, Badge], *, seed: int) -> None:
+        self.id = site.id
+        self.badges = badges
+        self._folder = folder
+        self._random = Random(f"devices/{seed}/{site.id}")
+        self._equipment = equipment_of(site)
+        self._pins = PinBoard(folder.pins(site.id))
+        self._reader = Pn532(self._seeded())
+        self._radars = {name: Ld2410(self._seeded()) for name in self._equipment.radars}
+        self._wires = {READER: Wire(folder.port(site.id, READER), self._reader)}
+        self._wires |= {name: Wire(folder.port(site.id, name), radar) for name, radar in self._radars.items()}
+        self._doorway = asyncio.Lock()
+        self._sensor_of = {desk.id: desk.sensor for desk in self._equipment.desks}
+        self._sensor_of |= {room.id: room.sensor for room in self._equipment.rooms}
+        self._pin_of = {desk.sensor: desk.pin for desk in self._equipment.desks if desk.pin is not None}
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that have a plug, by their ids."""
+        return tuple(self._wires)
+
+    async def start(self) -> None:
+        """Open every wire and the pins: door closed, nobody there."""
+        self._pins.drive(CONTACT_PIN, False)
+        self._pins.drive(EXIT_BUTTON_PIN, True)
+        for pin in self._pin_of.values():
+            self._pins.drive(pin, False)
+        await self._pins.start()
+        for wire in self._wires.values():
+            await wire.start()
+
+    async def stop(self) -> None:
+        """Close what `start` opened; links and sockets go with it."""
+        for wire in self._wires.values():
+            await wire.stop()
+        await self._pins.stop()
+
+    async def opened(self) -> None:
+        """Wait until an agent holds the strike: nobody comes to a telecentre that has never opened."""
+        while not self._pins.is_output(STRIKE_PIN):  # noqa: ASYNC110 - people look, they are not notified
+            await asyncio.sleep(OPENED_LOOK_S)
+
+    def unplug(self, device: str) -> str:
+        """Pull a device's plug and return its id.
+
+        Raises:
+            NoSuchDeviceError: the site has none of that name.
+        """
+        name = self._named(device)
+        self._wires[name].unplug()
+        return name
+
+    def plug(self, device: str) -> str:
+        """Put a device's plug back and return its id.
+
+        Raises:
+            NoSuchDeviceError: the site has none of that name.
+        """
+        name = self._named(device)
+        self._wires[name].plug()
+        return name
+
+    async def tap(self, badge: Badge, *, pattern_s: float = 0.0) -> Tap:
+        """Hold a badge before the reader until it answers, then look at the lights for `pattern_s` more.
+
+        Raises:
+            DoorwayBusyError: the doorway was not free in time.
+        """
+        try:
+            async with asyncio.timeout(DOORWAY_FREE_WITHIN_S):
+                await self._doorway.acquire()
+        except TimeoutError as error:
+            raise DoorwayBusyError(f"somebody else stands at the door of {self.id}: try again") from error
+        try:
+            return await self._tap(badge, pattern_s)
+        finally:
+            self._doorway.release()
+
+    async def enter(self, badge: str, companions: int) -> bool:
+        """Show a badge, a few times if nothing answers, and go in with so many companions if the door opens."""
+        async with self._doorway:
+            for _ in range(_ENTER_TRIES):
+                tap = await self._tap(self.badges[badge], 0.0)
+                if tap.answered:
+                    break
+            if tap.pulsed:
+                await asyncio.sleep(self._random.uniform(0.2, 0.5))
+                await self._pass_through(0.6 + 0.4 * companions)
+        return tap.pulsed
+
+    async def show(self, badge: str) -> bool:
+        """Show a badge and stay outside; say whether the door would have opened."""
+        async with self._doorway:
+            tap = await self._tap(self.badges[badge], PATTERN_S)
+        return tap.pulsed
+
+    async def leave(self) -> None:
+        """Press the exit button and go out."""
+        async with self._doorway:
+            await self._held(EXIT_BUTTON_PIN, False, 0.2)
+            await asyncio.sleep(0.2)
+            await self._pass_through(0.6)
+
+    def sit(self, place: str) -> None:
+        """Be at a desk or in a room: near and hardly moving."""
+        self._presence(place, present=True, moving=False)
+
+    def be_still(self, place: str) -> None:
+        """Stop moving: a PIR sees nobody, a radar still sees the breathing."""
+        sensor = self._sensor_of[place]
+        self._presence(place, present=sensor in self._radars, moving=False)
+
+    def rise(self, place: str) -> None:
+        """Be there no longer."""
+        self._presence(place, present=False, moving=False)
+
+    def book(self, room: str, bookings: list[tuple[int, int]]) -> None:
+        """Replace a room's calendar."""
+        write_bookings(self._folder.bookings(self.id, room), bookings)
+
+    async def _tap(self, badge: Badge, pattern_s: float) -> Tap:
+        # The pulse of the person before must be over, so that the next one is ours.
+        await _until(lambda: not self._pins.level(STRIKE_PIN), DOORWAY_FREE_WITHIN_S)
+        card = self._card(badge)
+        begun_s = time.monotonic()
+        self._reader.present(card)
+        try:
+            await _until(lambda: self._seen(begun_s).answered, ANSWER_WITHIN_S)
+            await asyncio.sleep(pattern_s)
+            return self._seen(begun_s)
+        finally:
+            self._reader.remove()
+            await asyncio.sleep(CALM_S)
+
+    def _seen(self, since_s: float) -> Tap:
+        pulses = self._risings(STRIKE_PIN, since_s)
+        return Tap(
+            (pulses[0] - since_s) * 1000 if pulses else None,
+            *(len(self._risings(pin, since_s)) for pin in (GRANTED_PIN, REFUSED_PIN, BUZZER_PIN)),
+        )
+
+    def _risings(self, pin: int, since_s: float) -> list[float]:
+        return [at_s for at_s, high in self._pins.changes(pin) if high and at_s >= since_s]
+
+    async def _pass_through(self, for_s: float) -> None:
+        await self._held(CONTACT_PIN, True, for_s)
+        await asyncio.sleep(0.2)
+
+    async def _held(self, pin: int, level: bool, for_s: float) -> None:
+        """Hold a pin at a level, and let it go even when the people are sent home meanwhile."""
+        self._pins.drive(pin, level)
+        try:
+            await asyncio.sleep(for_s)
+        finally:
+            self._pins.drive(pin, not level)
+
+    def _presence(self, place: str, *, present: bool, moving: bool) -> None:
+        sensor = self._sensor_of[place]
+        if sensor in self._pin_of:
+            self._pins.drive(self._pin_of[sensor], present)
+        elif present:
+            self._radars[sensor].person(distance_cm=self._random.randint(60, 120), moving=moving)
+        else:
+            self._radars[sensor].empty()
+
+    def _card(self, badge: Badge) -> Card:
+        if badge.kind == "phone":
+            return Phone(self._seeded())
+        return Classic1k(badge.uid) if badge.kind == "classic" else Ntag21x(badge.uid)
+
+    def _seeded(self) -> Random:
+        return Random(self._random.getrandbits(64))
+
+    def _named(self, device: str) -> str:
+        name = READER if device == "reader" else device
+        if name not in self._wires:
+            raise NoSuchDeviceError(f"{self.id} has no device '{device}' with a plug; it has {', '.join(self._wires)}")
+        return name
+
+
+async def _until(seen: Callable[[], bool], within_s: float) -> None:
+    """Wait until something is seen, or for `within_s`: people look, they are not notified."""
+    end_s = time.monotonic() + within_s
+    while time.monotonic() < end_s and not seen():  # noqa: ASYNC110 - the pins keep the exact times, looking may be late
+        await asyncio.sleep(_POLL_S)

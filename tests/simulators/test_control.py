@@ -1,0 +1,219 @@
+"""Acting on a simulated site from outside: what is asked over the socket happens on the wires and pins."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators.badges import badges_of
+from simulators.control import MAX_LINE_BYTES, Control, ControlError, ask, tap_report
+from simulators.folder import Folder, leftovers, open_run, write_settings
+from simulators.network import CONTACT_PIN, GRANTED_PIN, REFUSED_PIN, STRIKE_PIN, Site, packaged_network, part_of
+from simulators.site import SimulatedSite
+
+NETWORK = part_of(packaged_network(), sites=3)
+MURAT: Site = next(site for site in NETWORK.sites if site.id == "murat")
+
+
+async def _nobody() -> None:
+    """Nobody plays here."""
+
+
+@asynccontextmanager
+async def _bench(tmp_path: Path) -> AsyncIterator[tuple[Folder, SimulatedSite]]:
+    folder = Folder(tmp_path)
+    open_run(folder, tuple(site.id for site in NETWORK.sites))
+    write_settings(folder, NETWORK, seed=1, web_port=8001, broker_port=1884)
+    site = SimulatedSite(MURAT, folder, badges_of("murat", MURAT.desks, seed=1), seed=1)
+    control = Control(folder.control, {"murat": site}, _nobody)
+    await site.start()
+    await control.start()
+    try:
+        yield folder, site
+    finally:
+        await control.stop()
+        await site.stop()
+
+
+def _on_bench(tmp_path: Path, use: Callable[[Folder, SimulatedSite], Any]) -> Any:  # noqa: ANN401 - what `use` returns
+    async def run() -> Any:  # noqa: ANN401
+        async with _bench(tmp_path) as (folder, site):
+            return await use(folder, site)
+
+    return asyncio.run(run())
+
+
+async def _asked(folder: Folder, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return await asyncio.to_thread(ask, folder.control, request)
+
+
+async def _agent_that_drives(folder: Folder, *lines: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the pins as an agent would, make an output of the strike, and later say `lines`."""
+    reader, writer = await asyncio.open_unix_connection(folder.pins("murat"))
+    writer.write(f"output {STRIKE_PIN} 0\noutput {GRANTED_PIN} 0\noutput {REFUSED_PIN} 0\n".encode())
+
+    async def later() -> None:
+        await asyncio.sleep(0.1)
+        for line in lines:
+            writer.write(f"{line}\n".encode())
+            await asyncio.sleep(0.02)
+
+    await asyncio.sleep(0.05)
+    asyncio.get_running_loop().create_task(later())
+    return reader, writer
+
+
+def test_a_tap_reports_the_pulse_seen_on_the_strikes_pin(tmp_path: Path) -> None:
+    async def use(folder: Folder, _site: SimulatedSite) -> dict[str, Any]:
+        _, writer = await _agent_that_drives(folder, f"output {STRIKE_PIN} 1", f"output {GRANTED_PIN} 1")
+        seen = await _asked(folder, do="tap", site="murat")
+        writer.close()
+        return seen
+
+    seen = _on_bench(tmp_path, use)
+    assert seen["pulsed"]
+    assert 0 < seen["pulse_after_ms"] < 1_000
+    assert (seen["granted_flashes"], seen["refused_flashes"]) == (1, 0)
+
+
+def test_a_refused_tap_reports_the_red_light_and_a_shut_door(tmp_path: Path) -> None:
+    flashes = [f"output {REFUSED_PIN} {level}" for level in (1, 0, 1, 0, 1)]
+
+    async def use(folder: Folder, _site: SimulatedSite) -> dict[str, Any]:
+        _, writer = await _agent_that_drives(folder, *flashes)
+        seen = await _asked(folder, do="tap", site="murat", badge="unknown")
+        writer.close()
+        return seen
+
+    seen = _on_bench(tmp_path, use)
+    assert not seen["pulsed"]
+    assert seen["refused_flashes"] == 3
+    assert tap_report(seen, "murat", "DENIED_UNKNOWN_CREDENTIAL", clone=False) == [
+        "murat: the door stayed shut: DENIED_UNKNOWN_CREDENTIAL",
+        "at the reader: red light 3x",
+    ]
+
+
+def test_without_an_agent_a_tap_says_that_nothing_reacts(tmp_path: Path) -> None:
+    seen = _on_bench(tmp_path, lambda folder, _: _asked(folder, do="tap", site="murat"))
+    assert not seen["answered"]
+    assert "did not react" in tap_report(seen, "murat", None, clone=False)[0]
+
+
+def test_a_copied_badge_that_opens_is_reported_as_what_it_is() -> None:
+    seen = {
+        "pulsed": True,
+        "answered": True,
+        "pulse_after_ms": 40.0,
+        "granted_flashes": 1,
+        "refused_flashes": 0,
+        "beeps": 0,
+    }
+    told = " ".join(tap_report(seen, "murat", "GRANTED", clone=True))
+    assert "copied number" in told
+
+
+def test_an_unplugged_reader_has_no_port_until_it_is_plugged_in_again(tmp_path: Path) -> None:
+    async def use(folder: Folder, _site: SimulatedSite) -> list[bool]:
+        port = folder.port("murat", "reader-01")
+        seen = [port.exists()]
+        assert (await _asked(folder, do="unplug", site="murat", device="reader"))["device"] == "reader-01"
+        seen.append(port.is_symlink())
+        await _asked(folder, do="plug", site="murat", device="reader-01")
+        return [*seen, port.exists()]
+
+    assert _on_bench(tmp_path, use) == [True, False, True]
+
+
+def test_each_radar_has_a_plug_of_its_own(tmp_path: Path) -> None:
+    async def use(folder: Folder, _site: SimulatedSite) -> list[bool]:
+        await _asked(folder, do="unplug", site="murat", device="desk-03-radar")
+        return [folder.port("murat", name).exists() for name in ("desk-03-radar", "desk-06-radar", "room-01-radar")]
+
+    assert _on_bench(tmp_path, use) == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"do": "tap", "site": "paris"}, "no site 'paris' here; there are murat"),
+        ({"do": "tap", "site": "murat", "badge": "nobody"}, "nobody at murat has a badge 'nobody'; there are jeanne"),
+        ({"do": "tap", "site": "murat", "badge": "phone", "clone": True}, "nothing to copy"),
+        (
+            {"do": "unplug", "site": "murat", "device": "desk-01-pin"},
+            "no device 'desk-01-pin' with a plug; it has reader-01",
+        ),
+        ({"do": "explode", "site": "murat"}, "'explode' cannot be done"),
+        ({}, "no site 'None'"),
+    ],
+)
+def test_what_cannot_be_done_gets_one_sentence(tmp_path: Path, request_: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ControlError, match=sentence):
+        _on_bench(tmp_path, lambda folder, _: _asked(folder, **request_))
+
+
+@pytest.mark.parametrize(
+    "line", [b"[1]\n", b"nonsense\n", b"\xff\xfe\n", b"x" * (MAX_LINE_BYTES + 1000) + b"\n", b"\n"]
+)
+def test_a_line_that_is_no_request_is_answered_and_the_next_caller_served(tmp_path: Path, line: bytes) -> None:
+    def say(path: Path) -> bytes:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(10)
+            caller.connect(str(path))
+            caller.sendall(line)
+            return caller.recv(MAX_LINE_BYTES)
+
+    async def use(folder: Folder, _site: SimulatedSite) -> bytes:
+        answer = await asyncio.to_thread(say, folder.control)
+        await _asked(folder, do="hush")
+        return answer
+
+    assert json.loads(_on_bench(tmp_path, use))["ok"] is False
+
+
+def test_where_no_demo_runs_one_sentence_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match="no demo runs there: start one with"):
+        ask(tmp_path / "control", {"do": "hush"})
+
+
+def test_a_killed_demo_is_told_from_none(tmp_path: Path) -> None:
+    path = tmp_path / "control"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with pytest.raises(ControlError, match="has been killed"):
+        ask(path, {"do": "hush"})
+
+
+def test_nothing_is_left_behind_when_the_devices_stop(tmp_path: Path) -> None:
+    async def use(folder: Folder, _site: SimulatedSite) -> int:
+        return len(list(leftovers(folder)))
+
+    assert _on_bench(tmp_path, use) == 6  # reader, three radars, pins, control
+    assert list(leftovers(Folder(tmp_path))) == []
+
+
+def test_people_who_are_sent_home_in_the_doorway_let_the_door_close(tmp_path: Path) -> None:
+    async def use(folder: Folder, site: SimulatedSite) -> list[bytes]:
+        reader, writer = await asyncio.open_unix_connection(folder.pins("murat"))
+        leaving = asyncio.create_task(site.leave())
+        opened = f"drive {CONTACT_PIN} 1\n".encode()
+        async with asyncio.timeout(10):
+            while await reader.readline() != opened:
+                pass
+        leaving.cancel()
+        async with asyncio.timeout(10):
+            closed = await reader.readline()
+        writer.close()
+        return [opened, closed]
+
+    assert _on_bench(tmp_path, use)[1] == f"drive {CONTACT_PIN} 0\n".encode()
+
+
+def test_the_sockets_of_the_longest_site_fit_into_a_socket_address(tmp_path: Path) -> None:
+    assert len(os.fsencode(Folder(tmp_path / ("d" * 200)).pins("x" * 40))) <= 107

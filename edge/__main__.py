@@ -1,0 +1,189 @@
+"""The `telecentre-edge` command. Exit codes: 0 well, 1 a difference or a refusal, 2 usage, 78 configuration."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import NoReturn, ParamSpec, TypeVar
+
+import click
+
+from edge.config import EdgeSettings, read_settings, read_site_key
+from host.journal import log_to_stderr
+from host.settings import EXIT_CONFIGURATION, SettingsError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+config_option = click.option(
+    "--config", "config", required=True, type=click.Path(path_type=Path), help="The agent's TOML file."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _settings_errors_exit(command: Callable[P, R]) -> Callable[P, R]:
+    """Print a configuration error as its one sentence, and exit 78."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except SettingsError as error:
+            click.echo(f"telecentre-edge: {error}", err=True)
+            sys.exit(EXIT_CONFIGURATION)
+
+    return wrapped
+
+
+@click.group()
+def main() -> None:
+    """Run and inspect the agent of one telecentre."""
+
+
+@main.command()
+@config_option
+@_settings_errors_exit
+def run(config: Path) -> NoReturn:
+    """Run the agent until SIGTERM or SIGINT."""
+    settings = read_settings(config)
+    log_to_stderr(settings.log_level)
+    site_key = read_site_key(settings) if settings.reader else None
+    # Imported here: the drivers take a second on a Pi, which the status commands need not wait.
+    from edge.agent import Agent, forbid_core_dumps, stop_on_signals  # noqa: PLC0415
+    from edge.wiring import refuse_simulated  # noqa: PLC0415
+
+    refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
+    forbid_core_dumps()
+    agent = Agent(settings, site_key)
+    stop_on_signals(agent)
+    sys.exit(agent.run())
+
+
+@main.command("check-config")
+@config_option
+@json_option
+@_settings_errors_exit
+def check_config(config: Path, *, as_json: bool) -> None:
+    """Check the settings, the site key and the list of rights, and print the settings in force (no secret)."""
+    settings = read_settings(config)
+    if settings.reader:
+        read_site_key(settings)
+    from edge.devices.rights_file import read_rights  # noqa: PLC0415
+    from edge.wiring import refuse_simulated  # noqa: PLC0415
+
+    refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
+    rights = read_rights(settings.rights.file)
+    if as_json:
+        click.echo(settings.model_dump_json(indent=2))
+        return
+    for line in _lines(settings.model_dump(mode="json")):
+        click.echo(line)
+    click.echo(f"The settings are good; {len(rights.credentials)} badges in version {rights.version} of the rights.")
+
+
+@main.group()
+def outbox() -> None:
+    """Prepare and inspect what is kept for the hub."""
+
+
+@outbox.command()
+@config_option
+@_settings_errors_exit
+def init(config: Path) -> None:
+    """Create the outbox's folder with its marker, without which the agent stores nothing."""
+    from edge.outbox import prepare_folder  # noqa: PLC0415
+
+    folder = read_settings(config).outbox.folder
+    try:
+        prepare_folder(folder)
+    except OSError as error:
+        _refuse(f"{folder}: cannot be prepared ({error.strerror})")
+    click.echo(f"{folder} is ready.")
+
+
+@outbox.command()
+@config_option
+@json_option
+@_settings_errors_exit
+def status(config: Path, *, as_json: bool) -> None:
+    """Print what the outbox holds, whether the agent runs or not."""
+    from edge.outbox import StorageError, read_status  # noqa: PLC0415
+
+    try:
+        report = read_status(read_settings(config).outbox)
+    except StorageError as error:
+        _refuse(str(error))
+    if as_json:
+        click.echo(json.dumps(asdict(report), default=str))
+        return
+    click.echo(f"{report.events} events ever stored, {report.depth} not yet at the hub, {report.size_bytes} bytes")
+    for stream in report.streams:
+        click.echo(f"  {stream.stream}: {stream.first} to {stream.last}")
+
+
+@main.command()
+@config_option
+@json_option
+@_settings_errors_exit
+def doctor(config: Path, *, as_json: bool) -> None:
+    """Look at every device of the site once, and say what is wrong and what to do; the agent should not be running."""
+    settings = read_settings(config)
+    log_to_stderr("warning")
+    logging.getLogger("edge").setLevel(logging.ERROR)
+    site_key = read_site_key(settings) if settings.reader else None
+    from edge.doctor import examine  # noqa: PLC0415
+    from edge.wiring import refuse_simulated  # noqa: PLC0415
+
+    refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
+    findings = examine(settings, site_key)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(
+                f"{finding.device:<24} {'ok' if finding.fault is None else f'{finding.fault}: {finding.remedy}'}"
+            )
+    sys.exit(0 if all(finding.fault is None for finding in findings) else 1)
+
+
+@main.command("release-strikes")
+@config_option
+@_settings_errors_exit
+def release_strikes(config: Path) -> None:
+    """Put every strike to rest (locked): what systemd runs after the agent, however it ended."""
+    settings: EdgeSettings = read_settings(config)
+    from edge.devices.device import DeviceError  # noqa: PLC0415
+    from edge.devices.pins import OutputPin  # noqa: PLC0415
+    from edge.wiring import refuse_simulated  # noqa: PLC0415
+
+    refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
+    failed: list[str] = []
+    for door in settings.door:
+        try:
+            OutputPin(door.strike_pin, active_high=door.strike_active_high).close()
+        except DeviceError as error:
+            failed.append(f"{door.id}: {error}")
+    if failed:
+        _refuse("; ".join(failed))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    click.echo(f"telecentre-edge: {sentence}", err=True)
+    sys.exit(1)
+
+
+def _lines(values: object, path: str = "") -> list[str]:
+    """Return one line for each setting, as its path and value."""
+    if isinstance(values, dict):
+        return [line for key, value in values.items() for line in _lines(value, f"{path}.{key}" if path else key)]
+    if isinstance(values, list) and values and isinstance(values[0], dict):
+        return [line for index, value in enumerate(values) for line in _lines(value, f"{path}[{index + 1}]")]
+    return [f"{path} = {json.dumps(values)}"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""The PN532 badge reader through unmodified nfcpy: one thread, its own sense loop, one report per presentation.
+
+The badge's number never leaves this thread: it is hashed with the site key before anything is reported, and appears in
+no log and no exception text. Nothing but this thread closes the reader (nfcpy's lock is unfair: seconds were measured).
+"""
+
+import errno
+import logging
+import termios
+from typing import Any
+
+import nfc.clf
+import nfc.clf.pn53x
+import nfc.clf.pn532
+import nfc.clf.transport
+import serial
+
+from contract.credentials import UID_LENGTHS, uid_hash
+from edge.core.observations import CardRefusal, CredentialSeen
+from edge.devices.device import DeviceError, DeviceThread
+from edge.devices.port import Port
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S = 0.05
+"""Between two looks into the field: about 1 % of one core, and 25 ms of waiting on average."""
+
+GONE_AFTER_LOOKS = 3
+"""A card at the edge of the field is missed now and then."""
+
+SLOW_LOOK_S = 0.5
+"""A look takes some 6 ms; a reader that has become this slow is opened again (nfcpy issue 62)."""
+
+REOPEN_AFTER_S = 4 * 3600.0
+"""Some readers become slow after hours of idleness, without a known cause (nfcpy issue 62)."""
+
+MAX_FAILED_LOOKS = 3
+"""One bad frame is noise; three in a row are trouble."""
+
+_NOISE = (OSError, IndexError, nfc.clf.pn53x.Chipset.Error, nfc.clf.Error)
+_TROUBLE = (*_NOISE, termios.error)
+"""Everything that nfcpy lets out (termios.error is not an OSError)."""
+
+_PASSING = {errno.EIO, errno.ETIMEDOUT}
+"""A bad checksum and a late answer: the next look works."""
+
+_GET_FIRMWARE_VERSION = bytes(10) + bytes.fromhex("0000ff02fed4022a00")
+_FIRMWARE_VERSION = bytes.fromhex("0000ff06fad50332")
+_SLOW_DOWN = bytes.fromhex("0000ff03fdd410041800")
+_ACK = bytes.fromhex("0000ff00ff00")
+FIRST_BAUD_RATE_BD = 115_200
+OTHER_BAUD_RATES_BD = (921_600, 460_800, 230_400)
+RECOVERY_WAIT_S = 0.1
+
+_CLASSIC_SAK = 0x08
+_NFC_DEP_SAK = 0x40
+_RANDOM_UID = 0x08
+
+
+def card_refusal(sak: int, uid: bytes) -> CardRefusal | None:
+    """Return why a card's number is no identity, or None; `sak` is what the card answered to its selection.
+
+    Source:
+        ISO/IEC 14443-3 6.4.4 (a single-size UID that begins with 08 is random); NXP AN10833 (bit 4 of SAK is MIFARE
+        Classic); NFC Forum Digital (bit 7 of SAK is NFC-DEP, which phones speak).
+    """
+    if sak & _NFC_DEP_SAK:
+        return "phone"
+    if len(uid) == 4 and uid[0] == _RANDOM_UID:
+        return "random_uid"
+    if sak & _CLASSIC_SAK:
+        return "classic"
+    return None if len(uid) in UID_LENGTHS else "unreadable"
+
+
+class BadgeReader:
+    """One reader on one port."""
+
+    def __init__(self, reader: str, port: Port, site_key: bytes) -> None:
+        self._reader = reader
+        self._port = port
+        self._site_key = site_key
+
+    def may_be_back(self) -> bool:
+        """Return whether the port has come back."""
+        return self._port.may_be_back()
+
+    def session(self, device: DeviceThread) -> None:
+        """Look into the field until the reader fails, is slow, or has been open for long."""
+        self._port.check()
+        frontend = self._open()
+        try:
+            device.ready()
+            _Field(self._reader, self._port, self._site_key, device).watch(frontend)
+        finally:
+            _close(frontend)
+
+    def _open(self) -> Any:  # noqa: ANN401  # nfcpy has no types
+        try:
+            return _open(self._port.path)
+        except _TROUBLE as error:
+            log.info("reader=%s does not answer at its first speed: %s", self._reader, error)
+        # A program that was killed leaves the chip at the speed it had negotiated.
+        try:
+            if slow_down(self._port.path):
+                return _open(self._port.path)
+        except _TROUBLE as error:
+            raise self._port.trouble(error, "silent") from error
+        raise DeviceError("silent", f"{self._port.path}: no PN532 answers at any speed")
+
+
+class _Field:
+    """What is remembered while the reader is open."""
+
+    def __init__(self, reader: str, port: Port, site_key: bytes, device: DeviceThread) -> None:
+        self._reader = reader
+        self._port = port
+        self._site_key = site_key
+        self._device = device
+        self._card: bytes | None = None
+        self._missed_looks = 0
+        self._failed_looks = 0
+
+    def watch(self, frontend: Any) -> None:  # noqa: ANN401  # nfcpy has no types
+        """Report each presentation once.
+
+        Raises:
+            DeviceError: the reader is unplugged, or three looks in a row have failed.
+        """
+        opened_s = self._device.clock().mono_s
+        while not self._device.stopping.wait(INTERVAL_S):
+            began_s = self._device.clock().mono_s
+            try:
+                self._see(frontend.sense(nfc.clf.RemoteTarget("106A")))
+                self._failed_looks = 0
+            except termios.error as error:
+                raise self._port.trouble(error, "unplugged") from error
+            except _NOISE as error:
+                self._fail(error)
+            ended_s = self._device.clock().mono_s
+            if ended_s - began_s > SLOW_LOOK_S:
+                self._slow(ended_s - began_s, ended_s - opened_s)
+                return
+            if ended_s - opened_s > REOPEN_AFTER_S and self._card is None:
+                return
+
+    def _see(self, target: Any) -> None:  # noqa: ANN401  # nfcpy has no types
+        if target is None:
+            self._missed_looks += 1
+            if self._missed_looks >= GONE_AFTER_LOOKS:
+                self._card = None
+            return
+        self._missed_looks = 0
+        uid = bytes(target.sdd_res or b"")
+        if uid == self._card:
+            return
+        self._card = uid
+        refusal = card_refusal(target.sel_res[0] if target.sel_res else 0, uid)
+        known_as = uid_hash(self._site_key, uid) if refusal is None else None
+        self._device.emit(CredentialSeen(self._device.clock(), self._reader, known_as, refusal))
+
+    def _fail(self, error: Exception) -> None:
+        """Count a failed look as noise, or end the session."""
+        self._failed_looks += 1
+        passing = not isinstance(error, OSError) or error.errno in _PASSING
+        if passing and self._failed_looks < MAX_FAILED_LOOKS:
+            self._device.noise(1)
+            return
+        if isinstance(error, serial.SerialException):
+            raise self._port.trouble(error, "unplugged") from error
+        raise self._port.trouble(error, "silent" if isinstance(error, OSError) else "garbled") from error
+
+    def _slow(self, took_s: float, open_for_s: float) -> None:
+        """Open the reader again; one that is slow from the start is in trouble.
+
+        Raises:
+            DeviceError: it was opened less than a minute ago.
+        """
+        log.warning("reader=%s a look took %.1f s: opening it again", self._reader, took_s)
+        if open_for_s < 60:
+            raise DeviceError("silent", f"{self._port.path}: a look took {took_s:.1f} s")
+
+
+def _open(path: str) -> Any:  # noqa: ANN401  # nfcpy has no types
+    """Return an open nfcpy frontend on any serial port.
+
+    nfcpy's own search knows only some names in /dev: the device is therefore made by its parts, as its search does.
+    """
+    transport = nfc.clf.transport.TTY(path)
+    try:
+        chip = nfc.clf.pn532.init(transport)
+    except BaseException:
+        _close_transport(transport)
+        raise
+    chip._path = path  # noqa: SLF001  # nfcpy's search sets it; its log lines need it
+    frontend = nfc.clf.ContactlessFrontend()
+    frontend.device = chip
+    return frontend
+
+
+def _close(frontend: Any) -> None:  # noqa: ANN401  # nfcpy has no types
+    """Put the chip back to its first speed and close the port; a port that has gone is closed all the same."""
+    transport = frontend.device.chipset.transport
+    try:
+        frontend.close()
+    except _TROUBLE as error:
+        log.debug("closing the reader: %s", error)
+    # After a failed close nfcpy keeps its device, and would try to close it again at the next opening.
+    frontend.device = None
+    _close_transport(transport)
+
+
+def _close_transport(transport: Any) -> None:  # noqa: ANN401  # nfcpy has no types
+    line, transport.tty = transport.tty, None
+    if line is not None:
+        line.close()
+
+
+def slow_down(path: str) -> bool:
+    """Return whether a PN532 answers at `path`, after bringing it back to 115,200 baud from whatever it was left at."""
+    for baud_rate_bd in (FIRST_BAUD_RATE_BD, *OTHER_BAUD_RATES_BD):
+        with serial.Serial(path, baud_rate_bd, timeout=RECOVERY_WAIT_S) as line:
+            line.write(_ACK + _GET_FIRMWARE_VERSION)
+            if _FIRMWARE_VERSION not in line.read(64):
+                continue
+            if baud_rate_bd != FIRST_BAUD_RATE_BD:
+                line.write(_SLOW_DOWN)
+                line.read(64)
+                # The chip changes its speed once the host has confirmed the answer.
+                line.write(_ACK)
+                line.flush()
+            return True
+    return False

@@ -1,0 +1,149 @@
+"""From the settings to what runs: the plan that the core decides by, and one thread for each device."""
+
+from dataclasses import dataclass
+from random import Random
+from zoneinfo import ZoneInfo
+
+from edge.config import DeskSettings, EdgeSettings, PinSensor, RadarSensor, RoomSettings
+from edge.core.door import DoorRules
+from edge.core.occupancy import PresenceRules
+from edge.core.plan import Plan
+from edge.core.room import RoomRules
+from edge.devices.badge_reader import BadgeReader
+from edge.devices.bookings import Bookings
+from edge.devices.device import Clock, DeviceThread, Driver, OnCrash
+from edge.devices.door import Door, Strike
+from edge.devices.indicator import Indicator
+from edge.devices.port import Port, is_pty
+from edge.devices.presence_pin import PresencePin
+from edge.devices.presence_radar import PresenceRadar
+from edge.devices.rights_file import RightsFile
+from host.settings import SettingsError
+
+SIMULATED_PINS = "telecentre-sim"
+"""The name under which gpiozero finds the simulators' pins."""
+
+RIGHTS = "rights"
+"""The device id of the list of rights: a list that cannot be read is told like a device that is down."""
+
+
+def plan_of(settings: EdgeSettings) -> Plan:
+    """Return what the core needs to know of the site."""
+    return Plan(
+        site=settings.site,
+        zone=ZoneInfo(settings.time_zone),
+        uid_badges=settings.rights.uid_badges,
+        alive_interval_s=settings.alive_interval_s,
+        doors={
+            door.id: DoorRules(door.id, door.pulse_s, door.held_open_s, contact=door.contact_pin is not None)
+            for door in settings.door
+        },
+        readers={reader.id: reader.door for reader in settings.reader},
+        desks={desk.id: _presence_rules(desk) for desk in settings.desk},
+        rooms={
+            room.id: RoomRules(
+                id=room.id,
+                presence=_presence_rules(room),
+                ghost_after_s=room.ghost_after_s,
+                bookable=room.bookings_file is not None,
+                confidential=room.confidential,
+            )
+            for room in settings.room
+        },
+        devices=_kinds(settings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Every thread that touches hardware, and the two outputs that the main thread drives: strikes and indicators."""
+
+    threads: list[DeviceThread]
+    strikes: dict[str, Strike]
+    indicators: dict[str, Indicator]
+
+
+def devices_of(
+    settings: EdgeSettings, site_key: bytes | None, *, clock: Clock, random: Random, on_crash: OnCrash
+) -> Devices:
+    """Return the site's devices, not yet started; `site_key` may be missing only where there is no reader."""
+    strikes = {door.id: Strike(door.id, on_crash) for door in settings.door}
+    indicators = {reader.id: Indicator(reader) for reader in settings.reader}
+    drivers: dict[str, Driver] = {door.id: Door(door, strikes[door.id]) for door in settings.door}
+    drivers[RIGHTS] = RightsFile(settings.rights.file)
+    for reader in settings.reader:
+        if site_key is None:
+            raise ValueError("a badge reader needs the site key")
+        port = Port(reader.port, simulated=settings.simulated)
+        drivers[reader.id] = BadgeReader(reader.id, port, site_key)
+        drivers[light_of(reader.id)] = indicators[reader.id]
+    for sensor in settings.sensors():
+        drivers[sensor.id] = _sensor(sensor, simulated=settings.simulated)
+    for room in settings.room:
+        if room.bookings_file is not None:
+            drivers[bookings_of(room.id)] = Bookings(room.id, room.bookings_file, ZoneInfo(settings.time_zone))
+    threads = [
+        DeviceThread(name, drivers[name], clock=clock, random=random, on_crash=on_crash) for name in _kinds(settings)
+    ]
+    return Devices(threads, strikes, indicators)
+
+
+def refuse_simulated(settings: EdgeSettings, pin_factory: str | None) -> None:
+    """Refuse simulated devices in a real installation: a door must not obey whoever can write to a socket.
+
+    `pin_factory` is the value of GPIOZERO_PIN_FACTORY.
+
+    Raises:
+        SettingsError: a port is a pseudo-terminal, or the pins are simulated, and the settings do not allow it.
+    """
+    if settings.simulated:
+        return
+    if pin_factory == SIMULATED_PINS:
+        raise SettingsError(
+            f"GPIOZERO_PIN_FACTORY={SIMULATED_PINS} simulates the pins, which is allowed only with 'simulated = true'"
+        )
+    for reader in settings.reader:
+        _refuse_pty(reader.id, reader.port)
+    for sensor in settings.sensors():
+        if isinstance(sensor, RadarSensor):
+            _refuse_pty(sensor.id, sensor.port)
+
+
+def _refuse_pty(device: str, port: str) -> None:
+    if is_pty(port):
+        raise SettingsError(
+            f"the port '{port}' of '{device}' is a simulated device, which is allowed only with 'simulated = true'"
+        )
+
+
+def light_of(reader: str) -> str:
+    """Return the device id of the light and buzzer beside a reader."""
+    return f"{reader}-light"
+
+
+def bookings_of(room: str) -> str:
+    """Return the device id of a room's bookings."""
+    return f"{room}-bookings"
+
+
+def _kinds(settings: EdgeSettings) -> dict[str, str]:
+    """Return every device and its kind, doors first: they are what must work before all else."""
+    kinds = {door.id: "door" for door in settings.door}
+    kinds[RIGHTS] = "rights"
+    for reader in settings.reader:
+        kinds[reader.id] = "reader"
+        if (reader.granted_pin, reader.refused_pin, reader.buzzer_pin) != (None, None, None):
+            kinds[light_of(reader.id)] = "light"
+    kinds |= {sensor.id: sensor.kind for sensor in settings.sensors()}
+    kinds |= {bookings_of(room.id): "bookings" for room in settings.room if room.bookings_file is not None}
+    return kinds
+
+
+def _presence_rules(place: DeskSettings | RoomSettings) -> PresenceRules:
+    return PresenceRules(tuple(sensor.id for sensor in place.sensor), place.settle_s, place.hold_s)
+
+
+def _sensor(sensor: PinSensor | RadarSensor, *, simulated: bool) -> Driver:
+    if isinstance(sensor, PinSensor):
+        return PresencePin(sensor.id, sensor.pin, active_high=sensor.active_high)
+    return PresenceRadar(sensor.id, Port(sensor.port, simulated=simulated))

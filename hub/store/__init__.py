@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from hub.network import Network
 from hub.opening import day_of
 from hub.store.figures import read_occupancy
-from hub.store.register import import_network, read_sites
+from hub.store.register import Imported, import_site, read_sites
 from hub.store.rows import (
     Alarm,
     GapRow,
@@ -28,9 +28,12 @@ from hub.store.rows import (
     Totals,
 )
 from hub.store.sqlite import StoreDownError, StoreRefusedError, connect, migrate, snapshot, statements, transaction
+from hub.store.timeline import Difference, forget_figures, mark_all, rebuild_site
+from hub.store.writer import Writer, purge_journal
 
 __all__ = [
     "Alarm",
+    "Difference",
     "GapRow",
     "Kind",
     "OccupancyRow",
@@ -42,6 +45,7 @@ __all__ = [
     "StoreRefusedError",
     "StreamTotal",
     "Totals",
+    "Writer",
 ]
 
 _TOTALS = statements("totals")
@@ -103,12 +107,45 @@ class Store:
         Of a site that is new, it holds for all days; of a known one, from `today` (default: the network's local day).
         """
         local_day = today or day_of(self._now_ms(), ZoneInfo(network.network.time_zone))
-        connection = connect(self.file, writes=True)
+        connection = self._guest()
         try:
-            # Only the ingest's connection checkpoints while a hub runs beside this one (SQLite's WAL-reset bug).
-            connection.execute("pragma wal_autocheckpoint = 0")
             with transaction(connection):
-                return import_network(connection, network, local_day)
+                return [
+                    change
+                    for table in network.site
+                    for change in _import(
+                        connection, import_site(connection, network.network, table, local_day.isoformat())
+                    )
+                ]
+        finally:
+            connection.close()
+
+    def writer(self) -> Writer:
+        """Return a new writer; a hub has one, in its ingest thread.
+
+        Raises:
+            StoreDownError: the database does not answer.
+        """
+        return Writer(self.file)
+
+    def rebuild(self) -> list[Difference]:
+        """Compute every figure anew from the events alone, site by site; return each that was different (none is)."""
+        connection = self._guest()
+        try:
+            differences: list[Difference] = []
+            for site in connection.execute(_TOTALS["sites_with_events"]).fetchall():
+                with transaction(connection):
+                    differences += rebuild_site(connection, site[0])
+            return differences
+        finally:
+            connection.close()
+
+    def purge(self) -> int:
+        """Forget who badged more than 90 days ago; return how many access events that was."""
+        connection = self._guest()
+        try:
+            with transaction(connection):
+                return purge_journal(connection, self._now_ms())
         finally:
             connection.close()
 
@@ -119,6 +156,15 @@ class Store:
                 self._readers.pop().close()
         self._own = threading.local()
 
+    def _guest(self) -> sqlite3.Connection:
+        """Return a connection that writes beside a running hub.
+
+        Only the ingest's connection checkpoints then: two that do can lose a commit in SQLite before 3.51.3.
+        """
+        connection = connect(self.file, writes=True)
+        connection.execute("pragma wal_autocheckpoint = 0")
+        return connection
+
     def _reader(self) -> sqlite3.Connection:
         reader: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if reader is None:
@@ -127,3 +173,11 @@ class Store:
             with self._lock:
                 self._readers.append(reader)
         return reader
+
+
+def _import(connection: sqlite3.Connection, imported: Imported) -> tuple[str, ...]:
+    if imported.other_days:
+        forget_figures(connection, imported.site)
+    if imported.figures_from is not None:
+        mark_all(connection, imported.site, imported.figures_from)
+    return imported.changes

@@ -2,10 +2,9 @@
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import date
 from zoneinfo import ZoneInfo
 
-from hub.network import Network, SiteTable
+from hub.network import NetworkTable, SiteTable
 from hub.store.rows import Resource, Site
 from hub.store.sqlite import statements
 
@@ -85,49 +84,50 @@ def read_calendar(connection: sqlite3.Connection, site: str) -> Calendar | None:
     return Calendar(site, ZoneInfo(row[4]), row[8], tuple(openings), tuple(places))
 
 
-def import_network(connection: sqlite3.Connection, network: Network, today: date) -> list[str]:
-    """Make the register say what the file says, from `today` on for sites that it knows; return what changed.
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import changed of one site."""
 
-    Sites that the file does not name are left alone. Runs inside the caller's transaction.
+    site: str
+    changes: tuple[str, ...]
+    """One sentence each; none when the file says what is known."""
+    figures_from: str | None
+    """The local day from which its figures are to be computed again."""
+    other_days: bool
+    """Whether its days begin and end elsewhere than before: its time zone changed."""
+
+
+def import_site(connection: sqlite3.Connection, network: NetworkTable, table: SiteTable, today: str) -> Imported:
+    """Make the register say what the file says of a site, from `today` on if the site is known.
+
+    Runs inside the caller's transaction.
     """
-    changes: list[str] = []
-    for table in network.site:
-        changes += _import_site(connection, network, table, today.isoformat())
-    return changes
-
-
-def _import_site(connection: sqlite3.Connection, network: Network, table: SiteTable, today: str) -> list[str]:
-    wanted = {
+    wanted: dict[str, str | float | None] = {
         "site": table.id,
-        "network": network.network.id,
-        "network_name": network.network.name,
+        "network": network.id,
+        "network_name": network.name,
         "name": table.name,
-        "time_zone": table.time_zone or network.network.time_zone,
+        "time_zone": table.time_zone or network.time_zone,
         "code_insee": table.code_insee,
         "latitude": table.latitude,
         "longitude": table.longitude,
-        "since": today,
     }
-    cursor = connection.execute(_SQL["site"], {"site": table.id})
-    row = cursor.fetchone()
-    valid_from = ALWAYS if row is None else today
-    changes = [f"site {table.id}: new"] if row is None else []
-    if row is not None:
-        known = dict(zip((column[0] for column in cursor.description), row, strict=True))
-        changes += [
-            f"site {table.id}: {key} is {wanted[key]!r}, was {known[key]!r}"
-            for key in wanted
-            if key != "since" and wanted[key] != known[key]
-        ]
-        if wanted["time_zone"] != known["time_zone"]:
-            valid_from = ALWAYS  # its days begin and end elsewhere: every figure is computed again
-    connection.execute(_SQL["put_site"], wanted)
-    hours = table.opening_hours or network.network.opening_hours
-    changed = _import_opening(connection, table.id, hours, valid_from if row is None else today)
-    changed += _import_resources(connection, table, valid_from if row is None else today)
-    if row is not None and (changed or valid_from == ALWAYS):
-        connection.execute(_SQL["mark_figures_from"], {"site": table.id, "day": valid_from})
-    return changes + (changed if row is not None else [])
+    row = connection.execute(_SQL["site"], {"site": table.id}).fetchone()
+    known = None if row is None else dict(zip(wanted, row, strict=False))
+    connection.execute(_SQL["put_site"], {**wanted, "since": today})
+    valid_from = ALWAYS if known is None else today
+    changed = _import_opening(connection, table.id, table.opening_hours or network.opening_hours, valid_from)
+    changed += _import_resources(connection, table, valid_from)
+    if known is None:
+        desks, rooms, doors = table.desks, table.visio_rooms, table.doors
+        changes = [f"site {table.id}: new, with {desks} desks, {rooms} visio rooms, {doors} doors"]
+        return Imported(table.id, tuple(changes), ALWAYS, other_days=False)
+    other = [
+        f"site {table.id}: {key} is {wanted[key]!r}, was {was!r}" for key, was in known.items() if was != wanted[key]
+    ]
+    other_days = known["time_zone"] != wanted["time_zone"]
+    figures_from = ALWAYS if other_days else today if changed else None
+    return Imported(table.id, (*other, *changed), figures_from, other_days)
 
 
 def _import_opening(connection: sqlite3.Connection, site: str, hours: str, valid_from: str) -> list[str]:

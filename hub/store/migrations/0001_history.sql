@@ -33,7 +33,8 @@ create table resource (
 
 -- One row a stream. `position` is what the edge is told: everything up to it is stored, quarantined or in a gap.
 -- `folded` is how far the stream has been walked into the timeline, `heard_ms` the last instant heard from the site by
--- then, `ordinal` the stream's place in the site's order of streams at that time.
+-- then, `ordinal` the stream's place in the site's order of streams when it was last walked. A stream of which no instant
+-- is known (`first_at` empty) is not walked: its events have an order and no time.
 create table stream (
     site text not null,
     stream text not null,
@@ -48,7 +49,7 @@ create table stream (
     heard_ms bigint,
     primary key (site, stream)
 );
-create index stream_to_fold on stream (site) where folded < position or ordinal is null;
+create index stream_to_fold on stream (site) where folded < position and (first_at is not null or ordinal is not null);
 
 -- One row an event. `t`, `clock`, `up` are what the edge said; `at_ms` is the instant used by the figures, empty when
 -- there is none to believe. `digest` is the SHA-256 of the line as it came, to compare what comes again.
@@ -131,6 +132,15 @@ create table timeline (
     ordinal integer not null,
     state text not null,
     primary key (site, resource, start_ms, ordinal)
+);
+
+-- The last row of the timeline of each resource: where the walk goes on.
+create table standing (
+    site text not null,
+    resource text not null,
+    start_ms bigint not null,
+    state text not null,
+    primary key (site, resource)
 );
 
 create table hour_figure (

@@ -51,7 +51,3 @@ on conflict (site, resource, valid_from) do update set
 -- name: end_resource
 update resource set valid_until = :valid_until
 where site = :site and resource = :resource and valid_until is null;
-
--- name: mark_figures_from
-insert into dirty (site, day)
-select distinct site, day from day_figure where site = :site and day >= :day;

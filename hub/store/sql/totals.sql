@@ -16,7 +16,10 @@ order by site, reason;
 -- name: dirty
 select
     (select count(*) from dirty)
-    + (select count(*) from stream where (folded < position or ordinal is null) and first_at is not null);
+    + (select count(*) from stream where folded < position and (first_at is not null or ordinal is not null));
 
 -- name: journal
 select count(*) from journal;
+
+-- name: sites_with_events
+select distinct site from stream order by site;

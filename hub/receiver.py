@@ -1,0 +1,242 @@
+"""The receiving half of TC1: what a hub does with a message, given what it has committed. Pure.
+
+What must stay true here: a position is told to the edge only when everything up to it is stored, quarantined or in a
+recorded gap; repeating a message changes nothing; a bad line costs neither its neighbours nor its successors.
+Source: protocol TC1 (docs/mqtt-api.md), "Hub, per transaction", "Hello" and "Time".
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from contract.events import Clock, ClockSet, Event, decode
+from contract.limits import MAX_EVENT_BYTES, MAX_FUTURE_MS, MAX_MESSAGE_BYTES
+from contract.messages import BatchHeader, Held, Hello, MessageError, Now, Status, decode_batch
+
+EARLIEST_MS = 1_577_836_800_000
+"""2020-01-01: before it no telecentre of ours existed, so a clock that says so was never set."""
+
+Told = TypeVar("Told", Hello, Now, Status)
+"""What an edge tells of itself in one JSON document."""
+
+
+class RefusedError(ValueError):
+    """A whole message is refused: its reason is one of a few words, fit for a counter."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch whose header can be believed; its lines are not yet decoded."""
+
+    header: BatchHeader
+    lines: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to store. `at_ms` is the instant that the figures use, empty when there is none to believe."""
+
+    seq: int
+    kind: str
+    subject: str
+    value: str
+    t: int
+    clock: Clock
+    up: int
+    at_ms: int | None
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line to set aside under its position: it counts as stored, or it would block its stream for ever."""
+
+    seq: int
+    sha256: str
+    reason: str
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReference:
+    """What ties a boot's monotonic clock to UTC: `at = up + offset_ms`."""
+
+    up: int
+    seq: int
+    offset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one batch changes. `position` is what to commit and acknowledge; the rest is what to store for it."""
+
+    position: int
+    events: tuple[NewEvent, ...] = ()
+    bad: tuple[BadLine, ...] = ()
+    repeated: tuple[tuple[int, bytes], ...] = ()
+    """(seq, digest) of lines at or below the committed position: only to be compared with what is stored."""
+    persons: tuple[tuple[int, str], ...] = ()
+    """(seq, credential id) of new access events."""
+    misplaced_persons: int = 0
+    """Persons named for an event that is not about access: not stored, alarmed."""
+    suspect: int = 0
+    """New events whose time is more than 5 minutes ahead of their reception: stored, out of the figures."""
+    reference: ClockReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to answer for one held stream, and what it reveals."""
+
+    position: int
+    gap: tuple[int, int] | None = None
+    """First and last position that nobody holds any more."""
+    went_back: bool = False
+    """The edge holds less than it once sent: its disk was rolled back or cloned."""
+
+
+def read_batch(site: str, content_type: str, payload: bytes) -> Batch:
+    """Return the batch that came on the topic of `site`.
+
+    Raises:
+        RefusedError: `size`, `content_type`, `compression`, `header`, `count` or `site`.
+    """
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise RefusedError("size")
+    try:
+        header, lines = decode_batch(content_type, payload)
+    except MessageError as error:
+        raise RefusedError(error.reason) from error
+    if header.site != site:
+        raise RefusedError("site")
+    return Batch(header, lines)
+
+
+def read_hello(site: str, payload: bytes) -> Hello:
+    """Return the Hello that came on the topic of `site`.
+
+    Raises:
+        RefusedError: `size`, `hello` or `site`.
+    """
+    return _read(Hello, "hello", site, payload)
+
+
+def read_now(site: str, payload: bytes) -> Now:
+    """Return the Now that came on the topic of `site`.
+
+    Raises:
+        RefusedError: `size`, `now` or `site`.
+    """
+    return _read(Now, "now", site, payload)
+
+
+def read_status(site: str, payload: bytes) -> Status:
+    """Return the Status that came on the topic of `site`.
+
+    Raises:
+        RefusedError: `size`, `status` or `site`.
+    """
+    return _read(Status, "status", site, payload)
+
+
+def _read(model: type[Told], name: str, site: str, payload: bytes) -> Told:
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise RefusedError("size")
+    try:
+        message = model.model_validate_json(payload)
+    except ValidationError as error:
+        raise RefusedError(name) from error
+    if message.site != site:
+        raise RefusedError("site")
+    return message
+
+
+def believed_at(t: int, clock: Clock, up: int, received_at: int, offset_ms: int | None) -> int | None:
+    """Return the instant that the figures may use for an event, UTC ms, or None when there is none to believe.
+
+    `offset_ms` ties the monotonic clock of the event's boot to UTC; without it an unsynced event has its order only.
+    """
+    if clock == "unsynced":
+        if offset_ms is None:
+            return None
+        t = up + offset_ms
+    return t if EARLIEST_MS <= t <= received_at + MAX_FUTURE_MS else None
+
+
+def receive(batch: Batch, committed: int, received_at: int, offset_ms: int | None) -> Receipt:
+    """Return what a batch changes for a stream committed up to `committed`.
+
+    A batch that begins beyond the next position changes nothing: the committed position is told again.
+    """
+    header = batch.header
+    if header.first > committed + 1:
+        return Receipt(committed)
+    known = max(0, committed + 1 - header.first)
+    repeated = tuple((header.first + n, _digest(line)) for n, line in enumerate(batch.lines[:known]))
+    events: list[NewEvent] = []
+    bad: list[BadLine] = []
+    references: list[ClockReference] = []
+    suspect = 0
+    for seq, line in enumerate(batch.lines[known:], start=header.first + known):
+        read = _read_line(seq, line)
+        if isinstance(read, BadLine):
+            bad.append(read)
+            continue
+        at_ms = believed_at(read.t, read.clock, read.up, received_at, offset_ms)
+        suspect += read.clock != "unsynced" and read.t > received_at + MAX_FUTURE_MS
+        if isinstance(read, ClockSet) and at_ms is not None and read.clock != "unsynced":
+            references.append(ClockReference(read.up, seq, read.t - read.up))
+        value = read.value.model_dump_json()
+        events.append(
+            NewEvent(seq, read.kind, read.subject, value, read.t, read.clock, read.up, at_ms, _digest(line)),
+        )
+    persons, misplaced = _persons(header, events)
+    return Receipt(
+        position=max(committed, header.last),
+        events=tuple(events),
+        bad=tuple(bad),
+        repeated=repeated,
+        persons=persons,
+        misplaced_persons=misplaced,
+        suspect=suspect,
+        reference=min(references, key=lambda reference: (reference.up, reference.seq), default=None),
+    )
+
+
+def answer(held: Held, committed: int) -> Answer:
+    """Return what a Hello learns about one of its streams, given how far that is committed.
+
+    Positions between the committed one and the first one held are gone for good: a gap to record, then counted as done.
+    """
+    if held.first > committed + 1:
+        return Answer(held.first - 1, gap=(committed + 1, held.first - 1))
+    return Answer(committed, went_back=held.last < committed)
+
+
+def _read_line(seq: int, line: bytes) -> Event | BadLine:
+    reason = "size"
+    if len(line) <= MAX_EVENT_BYTES:
+        try:
+            return decode(line)
+        except ValidationError:
+            reason = "event"
+    return BadLine(seq, hashlib.sha256(line).hexdigest(), reason, line)
+
+
+def _digest(line: bytes) -> bytes:
+    return hashlib.sha256(line).digest()
+
+
+def _persons(header: BatchHeader, events: list[NewEvent]) -> tuple[tuple[tuple[int, str], ...], int]:
+    if not header.persons:
+        return (), 0
+    access = {event.seq for event in events if event.kind == "access_decided"}
+    others = {event.seq for event in events} - access
+    persons = tuple((seq, person) for seq, person in header.persons.items() if seq in access)
+    return persons, sum(seq in others for seq in header.persons)

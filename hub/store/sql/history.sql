@@ -1,0 +1,78 @@
+-- name: stream
+select boot, position from stream where site = :site and stream = :stream;
+
+-- name: put_stream
+insert into stream (site, stream, boot, position, events, quarantined, received_at, first_at, folded)
+values (:site, :stream, :boot, :position, :events, :quarantined, :received_at, :first_at, 0)
+on conflict (site, stream) do update set
+    boot = coalesce(stream.boot, :boot),
+    position = :position,
+    events = stream.events + :events,
+    quarantined = stream.quarantined + :quarantined,
+    first_at = coalesce(stream.first_at, :first_at);
+
+-- name: put_event
+insert into event (site, stream, seq, kind, subject, value, t, clock, up, received_at, at_ms, digest)
+values (:site, :stream, :seq, :kind, :subject, :value, :t, :clock, :up, :received_at, :at_ms, :digest)
+on conflict (site, stream, seq) do nothing;
+
+-- name: put_person
+insert into journal (site, stream, seq, person, at_ms)
+values (:site, :stream, :seq, :person, :at_ms)
+on conflict (site, stream, seq) do nothing;
+
+-- name: purge_journal
+delete from journal where at_ms < :before_ms;
+
+-- name: put_bad_line
+insert into quarantine (site, stream, seq, sha256, reason, size_bytes, sample, received_at)
+values (:site, :stream, :seq, :sha256, :reason, :size_bytes, :sample, :received_at)
+on conflict (site, stream, seq, sha256) do nothing;
+
+-- name: bad_lines_of_site
+select count(*) from (select 1 from quarantine where site = :site limit :most) as kept;
+
+-- name: count_bad_lines
+update stream set quarantined = quarantined + :quarantined where site = :site and stream = :stream;
+
+-- name: stored_digests
+select seq, digest from event where site = :site and stream = :stream and seq >= :first_seq and seq <= :last_seq;
+
+-- name: put_gap
+insert into gap (site, stream, first_seq, last_seq, noted_at)
+values (:site, :stream, :first_seq, :last_seq, :noted_at)
+on conflict (site, stream, first_seq) do nothing;
+
+-- name: is_known_site
+select 1 where exists (select 1 from site where site = :site) or exists (select 1 from stream where site = :site);
+
+-- name: put_alarm
+insert into alarm (site, reason, times, first_at, last_at, sample)
+values (:site, :reason, :times, :at, :at, :sample)
+on conflict (site, reason) do update set times = alarm.times + :times, last_at = :at;
+
+-- name: boot
+select up, stream, seq, offset_ms from boot where site = :site and boot = :boot;
+
+-- name: put_boot
+insert into boot (site, boot, up, stream, seq, offset_ms)
+values (:site, :boot, :up, :stream, :seq, :offset_ms)
+on conflict (site, boot) do update set up = :up, stream = :stream, seq = :seq, offset_ms = :offset_ms;
+
+-- name: streams_of_boot
+select stream from stream where site = :site and boot = :boot;
+
+-- name: retime
+update event set at_ms =
+    case when up + :offset_ms >= :earliest_ms and up + :offset_ms <= received_at + :future_ms then up + :offset_ms end
+where site = :site and stream = :stream and clock = 'unsynced';
+
+-- name: walk_again
+update stream set
+    folded = 0,
+    first_at = (
+        select event.at_ms from event
+        where event.site = :site and event.stream = :stream and event.at_ms is not null
+        order by event.seq limit 1
+    )
+where site = :site and stream = :stream;

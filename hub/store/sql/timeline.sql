@@ -1,0 +1,137 @@
+-- name: sites_to_walk
+select distinct site from stream
+where folded < position and (first_at is not null or ordinal is not null)
+order by site
+limit :most;
+
+-- name: streams
+select stream, position, ordinal, folded, heard_ms, first_at
+from stream
+where site = :site and (first_at is not null or ordinal is not null)
+order by first_at, received_at, stream;
+
+-- name: events
+select seq, kind, subject, at_ms, value
+from event
+where site = :site and stream = :stream and seq > :folded and seq <= :position
+order by seq
+limit :most;
+
+-- name: missing
+select seq from quarantine
+where site = :site and stream = :stream and seq > :folded and seq <= :last and reason <> 'conflict'
+union
+select first_seq from gap
+where site = :site and stream = :stream and first_seq > :folded and first_seq <= :last
+order by 1;
+
+-- name: put_change
+insert into timeline (site, resource, start_ms, ordinal, state)
+values (:site, :resource, :start_ms, :ordinal, :state)
+on conflict (site, resource, start_ms, ordinal) do update set state = :state;
+
+-- name: walked
+update stream set ordinal = :ordinal, folded = :folded, heard_ms = :heard_ms where site = :site and stream = :stream;
+
+-- name: forget_walk
+update stream set ordinal = null, folded = 0, heard_ms = null where site = :site and stream = :stream;
+
+-- name: first_forgotten
+select min(start_ms) from timeline where site = :site and ordinal >= :ordinal;
+
+-- name: forget_changes
+delete from timeline where site = :site and ordinal >= :ordinal;
+
+-- name: standing
+select resource, start_ms, state from standing where site = :site;
+
+-- name: forget_standing
+delete from standing where site = :site;
+
+-- name: restore_standing
+insert into standing (site, resource, start_ms, state)
+select site, resource, start_ms, state from (
+    select
+        site, resource, start_ms, state,
+        row_number() over (partition by resource order by start_ms desc, ordinal desc) as age
+    from timeline
+    where site = :site
+) as aged
+where age = 1;
+
+-- name: put_standing
+insert into standing (site, resource, start_ms, state)
+values (:site, :resource, :start_ms, :state)
+on conflict (site, resource) do update set start_ms = :start_ms, state = :state;
+
+-- name: changes_of_day
+select start_ms, state
+from timeline
+where site = :site and resource = :resource and start_ms >= :start_ms and start_ms < :end_ms
+order by start_ms, ordinal;
+
+-- name: carried
+select state
+from timeline
+where site = :site and resource = :resource and start_ms < :start_ms
+order by start_ms desc, ordinal desc
+limit 1;
+
+-- name: span
+select min(first_at), max(heard_ms) from stream where site = :site and first_at is not null;
+
+-- name: mark
+insert into dirty (site, day) values (:site, :day);
+
+-- name: marks
+select distinct site, day from dirty order by day desc, site limit :most;
+
+-- name: marks_of_site
+select distinct day from dirty where site = :site order by day;
+
+-- name: take_mark
+delete from dirty where site = :site and day = :day;
+
+-- name: pending
+select case when exists (select 1 from dirty)
+    or exists (select 1 from stream where folded < position and (first_at is not null or ordinal is not null))
+    then 1 else 0 end;
+
+-- name: hour_figures
+select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms
+from hour_figure
+where site = :site and day = :day;
+
+-- name: put_hour_figure
+insert into hour_figure (site, resource, start_ms, end_ms, day, kind, available_ms, observed_ms, occupied_ms)
+values (:site, :resource, :start_ms, :end_ms, :day, :kind, :available_ms, :observed_ms, :occupied_ms)
+on conflict (site, resource, start_ms) do update set
+    end_ms = :end_ms, day = :day, kind = :kind,
+    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms;
+
+-- name: drop_hour_figure
+delete from hour_figure where site = :site and resource = :resource and start_ms = :start_ms;
+
+-- name: day_figures
+select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms
+from day_figure
+where site = :site and day = :day;
+
+-- name: put_day_figure
+insert into day_figure (site, resource, start_ms, end_ms, day, kind, available_ms, observed_ms, occupied_ms)
+values (:site, :resource, :start_ms, :end_ms, :day, :kind, :available_ms, :observed_ms, :occupied_ms)
+on conflict (site, resource, start_ms) do update set
+    end_ms = :end_ms, day = :day, kind = :kind,
+    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms;
+
+-- name: drop_day_figure
+delete from day_figure where site = :site and resource = :resource and start_ms = :start_ms;
+
+-- name: days_with_figures
+select distinct day from day_figure where site = :site order by day;
+
+-- name: forget_hours
+delete from hour_figure where site = :site;
+
+-- name: forget_days
+delete from day_figure where site = :site;

@@ -1,0 +1,262 @@
+"""Keeping timeline and figures equal to what the events say, however late and in whatever order they came.
+
+Two steps, each restartable: *walk* brings the timeline forward over events not yet walked and names the local days that
+this changed; *settle* computes the figures of such days from the timeline. Both run inside the caller's transaction.
+
+An event that comes into an older stream than the last, or gets its instant late, changes what follows it: the streams
+after it are walked again from there. That is rare (streams come oldest first), and exact.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, NamedTuple
+
+from hub.opening import Interval, day_bounds, days_between, hours_of, opened
+from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Figure, Heard, figures, pooled, walk
+from hub.store.register import Calendar, Place, read_calendar
+from hub.store.sqlite import statements
+
+MAX_WALK_EVENTS = 20_000
+"""Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
+
+_SQL = statements("timeline")
+
+_Row = tuple[int, str, int, int, int]
+"""End, kind, available, observed, occupied."""
+_Figures = dict[tuple[str, int], _Row]
+"""Rows by resource and start."""
+
+
+class _Stream(NamedTuple):
+    stream: str
+    position: int
+    ordinal: int | None
+    folded: int
+    heard_ms: int | None
+    first_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A stored figure that the events do not bear out; a side is empty when the row is missing there."""
+
+    site: str
+    resource: str
+    day: str
+    start_ms: int
+    step: str
+    stored: tuple[int, int, int] | None
+    computed: tuple[int, int, int] | None
+    """(available, observed, occupied) in milliseconds."""
+
+
+def sites_to_walk(connection: sqlite3.Connection, most: int) -> list[str]:
+    """Return sites that have events not yet walked."""
+    return [row[0] for row in connection.execute(_SQL["sites_to_walk"], {"most": most})]
+
+
+def is_pending(connection: sqlite3.Connection) -> bool:
+    """Return whether any figure is still to be computed."""
+    return bool(connection.execute(_SQL["pending"]).fetchone()[0])
+
+
+def walk_site(connection: sqlite3.Connection, site: str, most: int = MAX_WALK_EVENTS) -> Interval | None:
+    """Walk at most `most` events of a site, in order; return the closed interval in which anything changed."""
+    rows = [_Stream(*row) for row in connection.execute(_SQL["streams"], {"site": site})]
+    streams = [row for row in rows if row.first_at is not None]
+    first = _first_to_walk(rows, streams)
+    if first is None:
+        return None
+    heard_before = max((row.heard_ms for row in rows if row.heard_ms is not None), default=None)
+    continues = first < len(streams) and streams[first].ordinal == first and streams[first].folded > 0
+    forgotten = _forget_from(connection, site, rows, first + 1 if continues else first)
+    heard_ms = streams[first].heard_ms if continues else streams[first - 1].heard_ms if first > 0 else None
+    changed = [heard_before, forgotten, streams[0].first_at if heard_ms is None and streams else None]
+    standing = {row[0]: Change(*row) for row in connection.execute(_SQL["standing"], {"site": site})}
+    before = dict(standing)
+    for ordinal in range(first, len(streams)):
+        folded = streams[ordinal].folded if continues and ordinal == first else 0
+        stream = streams[ordinal]._replace(ordinal=ordinal, folded=folded)
+        changes, heard_ms, walked = _walk_stream(connection, site, stream, (standing, heard_ms), most)
+        changed += [change.start_ms for change in changes]
+        most -= walked
+        if most <= 0:
+            break
+    moved = [{"site": site, **change._asdict()} for name, change in standing.items() if before.get(name) != change]
+    connection.executemany(_SQL["put_standing"], moved)
+    instants = [at_ms for at_ms in [*changed, heard_ms] if at_ms is not None]
+    return (min(instants), max(instants)) if instants else None
+
+
+def _first_to_walk(rows: list[_Stream], streams: list[_Stream]) -> int | None:
+    """Return the first place in the order of streams at which the walk and the events differ."""
+    places = [n for n, stream in enumerate(streams) if stream.ordinal != n or stream.folded < stream.position]
+    # A stream that lost its instants (its boot's clock was tied to UTC anew) leaves changes behind it.
+    places += [row.ordinal for row in rows if row.first_at is None and row.ordinal is not None]
+    return min(places, default=None)
+
+
+def _forget_from(connection: sqlite3.Connection, site: str, rows: list[_Stream], ordinal: int) -> int | None:
+    """Undo the walk of every stream from a place on; return the first instant at which that changed anything."""
+    walked = [row.stream for row in rows if row.ordinal is not None and row.ordinal >= ordinal]
+    if not walked:
+        return None
+    key = {"site": site, "ordinal": ordinal}
+    first: int | None = connection.execute(_SQL["first_forgotten"], key).fetchone()[0]
+    connection.execute(_SQL["forget_changes"], key)
+    connection.executemany(_SQL["forget_walk"], [{"site": site, "stream": stream} for stream in walked])
+    connection.execute(_SQL["forget_standing"], {"site": site})
+    connection.execute(_SQL["restore_standing"], {"site": site})
+    return first
+
+
+def _walk_stream(
+    connection: sqlite3.Connection, site: str, stream: _Stream, so_far: tuple[dict[str, Change], int | None], most: int
+) -> tuple[list[Change], int | None, int]:
+    """Walk one stream on, write its changes; return them, the last instant heard, and how many events were walked."""
+    standing, heard_ms = so_far
+    key = {"site": site, "stream": stream.stream, "folded": stream.folded, "position": stream.position}
+    rows = connection.execute(_SQL["events"], {**key, "most": most}).fetchall()
+    last = rows[-1][0] if len(rows) == most else stream.position
+    missing = [row[0] for row in connection.execute(_SQL["missing"], {**key, "last": last})]
+    changes, heard_ms = walk(_heard(rows, missing), standing, heard_ms)
+    connection.executemany(
+        _SQL["put_change"], [{"site": site, "ordinal": stream.ordinal, **change._asdict()} for change in changes]
+    )
+    connection.execute(_SQL["walked"], {**key, "ordinal": stream.ordinal, "folded": last, "heard_ms": heard_ms})
+    return changes, heard_ms, len(rows)
+
+
+def _heard(rows: list[tuple[int, str, str, int | None, str]], missing: list[int]) -> Iterator[Heard]:
+    """Yield the events in order of seq, with a break at each position whose content nobody has."""
+    gone = iter(missing)
+    next_gone = next(gone, None)
+    for seq, kind, subject, at_ms, value in rows:
+        while next_gone is not None and next_gone < seq:
+            yield Heard(None, breaks=True)
+            next_gone = next(gone, None)
+        if kind in STATE_KINDS:
+            yield Heard(at_ms, subject, json.loads(value)["state"])
+        else:
+            yield Heard(at_ms, breaks=kind in BREAK_KINDS)
+    if next_gone is not None:
+        yield Heard(None, breaks=True)
+
+
+def changed_days(connection: sqlite3.Connection, site: str, span: Interval) -> list[str]:
+    """Return the local days that a changed interval touches; none for a site that the register does not hold."""
+    calendar = read_calendar(connection, site)
+    return [] if calendar is None else [day.isoformat() for day in days_between(*span, calendar.zone)]
+
+
+def mark(connection: sqlite3.Connection, site: str, days: list[str]) -> None:
+    """Note that the figures of these days are to be computed."""
+    connection.executemany(_SQL["mark"], [{"site": site, "day": day} for day in days])
+
+
+def mark_all(connection: sqlite3.Connection, site: str, from_day: str) -> None:
+    """Note that every figure of a site from a local day on is to be computed: its register changed."""
+    calendar = read_calendar(connection, site)
+    first_at, heard_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
+    if calendar is not None and heard_ms is not None:
+        days = {day.isoformat() for day in days_between(min(first_at, heard_ms), heard_ms, calendar.zone)}
+        days |= {row[0] for row in connection.execute(_SQL["days_with_figures"], {"site": site})}
+        mark(connection, site, sorted(day for day in days if day >= from_day))
+
+
+def forget_figures(connection: sqlite3.Connection, site: str) -> None:
+    """Drop every figure of a site: its days begin and end elsewhere."""
+    connection.execute(_SQL["forget_hours"], {"site": site})
+    connection.execute(_SQL["forget_days"], {"site": site})
+
+
+def settle_marks(connection: sqlite3.Connection, most: int) -> int:
+    """Compute the figures of at most `most` marked days, the newest first; return how many were."""
+    taken = connection.execute(_SQL["marks"], {"most": most}).fetchall()
+    for site, day in taken:
+        connection.execute(_SQL["take_mark"], {"site": site, "day": day})
+        settle_days(connection, site, [day])
+    return len(taken)
+
+
+def settle_days(connection: sqlite3.Connection, site: str, days: list[str]) -> list[Difference]:
+    """Compute the figures of local days of a site from its timeline; return what was different before."""
+    calendar = read_calendar(connection, site)
+    if calendar is None or not days:
+        return []
+    horizon: int | None = connection.execute(_SQL["span"], {"site": site}).fetchone()[1]
+    return [difference for day in days for difference in _settle_day(connection, calendar, day, horizon)]
+
+
+def _settle_day(connection: sqlite3.Connection, calendar: Calendar, day: str, horizon: int | None) -> list[Difference]:
+    bounds = day_bounds(date.fromisoformat(day), calendar.zone)
+    hours = hours_of(*bounds)
+    open_intervals = opened(calendar.opening_hours(day), calendar.zone, date.fromisoformat(day))
+    by_hour: _Figures = {}
+    by_day: _Figures = {}
+    for place in calendar.places:
+        if place.counts_on(day):
+            changes, carried = _states(connection, calendar.site, place.resource, bounds)
+            per_hour = figures(changes, carried, horizon, open_intervals, hours)
+            by_hour |= {(place.resource, f.start_ms): _row(place, f) for f in per_hour if f.available_ms}
+            by_day[place.resource, bounds[0]] = _row(place, pooled(*bounds, per_hour))
+    differences = _store(connection, calendar.site, day, "hour", by_hour)
+    return differences + _store(connection, calendar.site, day, "day", by_day)
+
+
+def _states(
+    connection: sqlite3.Connection, site: str, resource: str, bounds: Interval
+) -> tuple[list[tuple[int, str]], str | None]:
+    """Return the changes of a resource within a day, in order, and its state at the day's beginning."""
+    key = {"site": site, "resource": resource, "start_ms": bounds[0], "end_ms": bounds[1]}
+    carried = connection.execute(_SQL["carried"], key).fetchone()
+    return connection.execute(_SQL["changes_of_day"], key).fetchall(), carried[0] if carried else None
+
+
+def _row(place: Place, figure: Figure) -> _Row:
+    return figure.end_ms, place.kind, figure.available_ms, figure.observed_ms, figure.occupied_ms
+
+
+def _store(
+    connection: sqlite3.Connection, site: str, day: str, step: Literal["hour", "day"], computed: _Figures
+) -> list[Difference]:
+    """Make a day's rows what was computed, writing only those that differ; return the differences."""
+    stored: _Figures = {
+        (resource, start): tuple(row)
+        for resource, start, *row in connection.execute(_SQL[f"{step}_figures"], {"site": site, "day": day})
+    }
+    differences: list[Difference] = []
+    for key in sorted(stored.keys() | computed.keys()):
+        before, after = stored.get(key), computed.get(key)
+        if before == after:
+            continue
+        resource, start = key
+        values = {"site": site, "day": day, "resource": resource, "start_ms": start}
+        if after is None:
+            connection.execute(_SQL[f"drop_{step}_figure"], values)
+        else:
+            values |= dict(zip(("end_ms", "kind", "available_ms", "observed_ms", "occupied_ms"), after, strict=True))
+            connection.execute(_SQL[f"put_{step}_figure"], values)
+        differences.append(Difference(site, resource, day, start, step, before and before[2:], after and after[2:]))
+    return differences
+
+
+def rebuild_site(connection: sqlite3.Connection, site: str) -> list[Difference]:
+    """Compute timeline and figures of a site anew from its events alone; return every figure that was different."""
+    while (span := walk_site(connection, site)) is not None:
+        mark(connection, site, changed_days(connection, site, span))
+    for (day,) in connection.execute(_SQL["marks_of_site"], {"site": site}).fetchall():
+        connection.execute(_SQL["take_mark"], {"site": site, "day": day})
+        settle_days(connection, site, [day])
+    _forget_from(connection, site, [_Stream(*row) for row in connection.execute(_SQL["streams"], {"site": site})], 0)
+    connection.execute(_SQL["forget_changes"], {"site": site, "ordinal": 0})
+    connection.execute(_SQL["forget_standing"], {"site": site})
+    while walk_site(connection, site) is not None:
+        pass
+    mark_all(connection, site, "")
+    days = [row[0] for row in connection.execute(_SQL["marks_of_site"], {"site": site})]
+    connection.executemany(_SQL["take_mark"], [{"site": site, "day": day} for day in days])
+    return settle_days(connection, site, days)

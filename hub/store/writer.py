@@ -1,0 +1,278 @@
+"""The one writer: history as it comes, and the figures that follow from it, in the transactions the ingest asks for."""
+
+import sqlite3
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from pathlib import Path
+
+from contract.limits import MAX_FUTURE_MS
+from contract.messages import BatchHeader, Hello, StreamAck
+from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
+from hub.store.rows import REFUSED
+from hub.store.sqlite import connect, statements, transaction
+from hub.store.timeline import changed_days, is_pending, mark, settle_days, settle_marks, sites_to_walk, walk_site
+
+JOURNAL_MS = 90 * 86_400_000
+"""How long an access event may name a credential (docs/privacy.md)."""
+
+MAX_SAMPLE_BYTES = 256
+"""Of a message or line set aside: enough to see what it was, too little to be a copy of the history."""
+
+MAX_SAMPLES_PER_SITE = 100
+"""Lines set aside beyond this are counted and named by their hash, without a sample."""
+
+MAX_DAYS_AT_ONCE = 16
+"""Local days settled in the ingest's own transaction: some 20 ms; beyond, they are marked and settled after it."""
+
+MAX_DAYS_A_SLICE = 64
+MAX_SITES_A_SLICE = 16
+"""Bounds of one transaction of settling, so that new history waits at most some 0.3 s behind it."""
+
+_SQL = statements("history")
+
+
+class Writer:
+    """The connection that writes and checkpoints; owned by one thread. Its methods run inside `transaction()`.
+
+    Raises:
+        StoreDownError: the database does not answer: close the writer and open another.
+        StoreRefusedError: the database refuses a value: nothing of the transaction was kept.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._connection = connect(file, writes=True)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a block that is committed durably at its end, or not at all."""
+        return transaction(self._connection)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def receive(self, batch: Batch, received_at: int, *, singly: bool = False) -> tuple[int, int]:
+        """Store what is new in a batch; return the committed position of its stream and how many events were stored.
+
+        `singly` stores event by event and sets aside each one that the database refuses.
+        """
+        header = batch.header
+        key = {"site": header.site, "stream": header.stream}
+        row = self._connection.execute(_SQL["stream"], key).fetchone()
+        boot, committed = row if row is not None else (header.boot, 0)
+        if boot is not None and boot != header.boot:
+            self.raise_alarm(header.site, "boot_changed", received_at, header.boot.encode())
+        reference = self._reference(header.site, boot or header.boot)
+        receipt = receive(batch, committed, received_at, reference[3] if reference is not None else None)
+        self._compare(header, receipt, batch, received_at)
+        if receipt.position == committed:
+            return committed, 0
+        stored, refused = self._put_events(key, receipt.events, received_at, singly=singly)
+        self._set_aside(key, (*receipt.bad, *_refused(batch, refused)), received_at)
+        self._put_persons(key, receipt, received_at)
+        self._connection.execute(
+            _SQL["put_stream"],
+            {
+                **key,
+                "boot": header.boot,
+                "position": receipt.position,
+                "events": stored,
+                "quarantined": len(receipt.bad) + len(refused),
+                "received_at": received_at,
+                "first_at": next((event.at_ms for event in receipt.events if event.at_ms is not None), None),
+            },
+        )
+        if receipt.reference is not None and receipt.reference.seq not in refused:
+            self._tie_clock(key, boot or header.boot, receipt.reference, reference)
+        self._raise_alarms(header.site, receipt, len(refused), received_at)
+        return receipt.position, stored
+
+    def greet(self, hello: Hello, received_at: int) -> list[StreamAck]:
+        """Return the answer to a Hello, with every loss that it reveals recorded as a gap."""
+        acks: list[StreamAck] = []
+        for held in hello.streams:
+            key = {"site": hello.site, "stream": held.stream}
+            row = self._connection.execute(_SQL["stream"], key).fetchone()
+            found = answer(held, row[1] if row is not None else 0)
+            if found.went_back:
+                self.raise_alarm(hello.site, "disk_went_back", received_at, held.model_dump_json().encode())
+            if found.gap is not None:
+                self._put_gap(key, found.gap, received_at)
+            acks.append(StreamAck(stream=held.stream, seq=found.position))
+        return acks
+
+    def refuse(self, site: str, reason: str, received_at: int, sample: bytes) -> None:
+        """Count a message that was refused as a whole; the first of its site and reason is kept in part."""
+        self.raise_alarm(site, REFUSED + reason, received_at, sample)
+
+    def raise_alarm(self, site: str, reason: str, at: int, sample: bytes = b"", times: int = 1) -> None:
+        """Count something that went wrong at a site; senders that we do not know share one row a reason."""
+        known = self._connection.execute(_SQL["is_known_site"], {"site": site}).fetchone()
+        values = {"site": site if known else "", "reason": reason, "times": times, "at": at}
+        self._connection.execute(_SQL["put_alarm"], {**values, "sample": sample[:MAX_SAMPLE_BYTES]})
+
+    def settle_sites(self, sites: set[str]) -> None:
+        """Bring the figures of these sites up to their events; many changed days are only marked."""
+        for site in sorted(sites):
+            span = walk_site(self._connection, site)
+            if span is None:
+                continue
+            days = changed_days(self._connection, site, span)
+            if len(days) <= MAX_DAYS_AT_ONCE:
+                settle_days(self._connection, site, days)
+            else:
+                mark(self._connection, site, days)
+
+    def settle_slice(self) -> bool:
+        """Bring some of the pending figures up to their events; return whether more are pending."""
+        sites = sites_to_walk(self._connection, MAX_SITES_A_SLICE)
+        for site in sites:
+            span = walk_site(self._connection, site)
+            if span is not None:
+                mark(self._connection, site, changed_days(self._connection, site, span))
+        settle_marks(self._connection, MAX_DAYS_A_SLICE)
+        return self.is_pending()
+
+    def is_pending(self) -> bool:
+        """Return whether any figure is still to be computed; may be asked outside a transaction."""
+        return is_pending(self._connection)
+
+    def purge_journal(self, now_ms: int) -> int:
+        """Forget who badged more than 90 days ago; return how many access events that was."""
+        return purge_journal(self._connection, now_ms)
+
+    def _reference(self, site: str, boot: str) -> tuple[int, str, int, int] | None:
+        row: tuple[int, str, int, int] | None = self._connection.execute(
+            _SQL["boot"], {"site": site, "boot": boot}
+        ).fetchone()
+        return row
+
+    def _compare(self, header: BatchHeader, receipt: Receipt, batch: Batch, received_at: int) -> None:
+        """Set aside lines that came again with other bytes: one of the two is not what happened."""
+        if not receipt.repeated:
+            return
+        key = {"site": header.site, "stream": header.stream}
+        bounds = {"first_seq": receipt.repeated[0][0], "last_seq": receipt.repeated[-1][0]}
+        stored = dict(self._connection.execute(_SQL["stored_digests"], {**key, **bounds}).fetchall())
+        conflicts = [
+            BadLine(seq, digest.hex(), "conflict", batch.lines[seq - header.first])
+            for seq, digest in receipt.repeated
+            if seq in stored and stored[seq] != digest
+        ]
+        if conflicts:
+            count = self._set_aside(key, conflicts, received_at)
+            self._connection.execute(_SQL["count_bad_lines"], {**key, "quarantined": count})
+            self.raise_alarm(header.site, "conflicting_event", received_at, conflicts[0].line, len(conflicts))
+
+    def _put_events(
+        self, key: dict[str, str], events: tuple[NewEvent, ...], received_at: int, *, singly: bool
+    ) -> tuple[int, set[int]]:
+        """Insert events; return how many were new and the positions that the database refused."""
+        rows = [
+            {
+                **key,
+                "seq": event.seq,
+                "kind": event.kind,
+                "subject": event.subject,
+                "value": event.value,
+                "t": event.t,
+                "clock": event.clock,
+                "up": event.up,
+                "received_at": received_at,
+                "at_ms": event.at_ms,
+                "digest": event.digest,
+            }
+            for event in events
+        ]
+        if not singly:
+            return self._connection.executemany(_SQL["put_event"], rows).rowcount if rows else 0, set()
+        stored, refused = 0, set()
+        for row, event in zip(rows, events, strict=True):
+            self._connection.execute("savepoint one_event")
+            try:
+                stored += self._connection.execute(_SQL["put_event"], row).rowcount
+            except (sqlite3.IntegrityError, sqlite3.DataError):
+                self._connection.execute("rollback to savepoint one_event")
+                refused.add(event.seq)
+            self._connection.execute("release savepoint one_event")
+        return stored, refused
+
+    def _set_aside(self, key: dict[str, str], lines: tuple[BadLine, ...] | list[BadLine], received_at: int) -> int:
+        """Quarantine lines under their position and hash; return how many were not there yet."""
+        count = 0
+        for bad in lines:
+            kept = self._connection.execute(
+                _SQL["bad_lines_of_site"], {"site": key["site"], "most": MAX_SAMPLES_PER_SITE}
+            ).fetchone()[0]
+            values = {
+                "seq": bad.seq,
+                "sha256": bad.sha256,
+                "reason": bad.reason,
+                "size_bytes": len(bad.line),
+                "sample": bad.line[:MAX_SAMPLE_BYTES] if kept < MAX_SAMPLES_PER_SITE else None,
+                "received_at": received_at,
+            }
+            count += self._connection.execute(_SQL["put_bad_line"], {**key, **values}).rowcount
+        return count
+
+    def _put_persons(self, key: dict[str, str], receipt: Receipt, received_at: int) -> None:
+        if not receipt.persons:
+            return
+        at = {event.seq: event.at_ms for event in receipt.events}
+        rows = []
+        for seq, person in receipt.persons:
+            at_ms = at[seq]
+            # What has no instant to believe ages from its reception.
+            aged_from = received_at if at_ms is None else min(at_ms, received_at)
+            if aged_from >= received_at - JOURNAL_MS:
+                rows.append({**key, "seq": seq, "person": person, "at_ms": aged_from})
+        self._connection.executemany(_SQL["put_person"], rows)
+
+    def _put_gap(self, key: dict[str, str], gap: tuple[int, int], received_at: int) -> None:
+        first, last = gap
+        self._connection.execute(
+            _SQL["put_gap"], {**key, "first_seq": first, "last_seq": last, "noted_at": received_at}
+        )
+        counts = {"boot": None, "position": last, "events": 0, "quarantined": 0, "first_at": None}
+        self._connection.execute(_SQL["put_stream"], {**key, **counts, "received_at": received_at})
+        self.raise_alarm(key["site"], "gap", received_at, f"{key['stream']} {first} {last}".encode())
+
+    def _tie_clock(
+        self,
+        key: dict[str, str],
+        boot: str,
+        found: ClockReference,
+        known: tuple[int, str, int, int] | None,
+    ) -> None:
+        """Re-time every unsynced event of a boot by its first clock_set, whichever came first."""
+        if known is not None and known[:3] <= (found.up, key["stream"], found.seq):
+            return
+        self._connection.execute(
+            _SQL["put_boot"], {**key, "boot": boot, "up": found.up, "seq": found.seq, "offset_ms": found.offset_ms}
+        )
+        bounds = {"offset_ms": found.offset_ms, "earliest_ms": EARLIEST_MS, "future_ms": MAX_FUTURE_MS}
+        streams = self._connection.execute(_SQL["streams_of_boot"], {"site": key["site"], "boot": boot}).fetchall()
+        for (stream,) in streams:
+            which = {"site": key["site"], "stream": stream}
+            if self._connection.execute(_SQL["retime"], {**which, **bounds}).rowcount:
+                self._connection.execute(_SQL["walk_again"], which)
+
+    def _raise_alarms(self, site: str, receipt: Receipt, refused: int, received_at: int) -> None:
+        counts = {
+            "quarantined": len(receipt.bad) + refused,
+            "suspect_time": receipt.suspect,
+            "misplaced_person": receipt.misplaced_persons,
+        }
+        for reason, times in counts.items():
+            if times:
+                sample = receipt.bad[0].line if reason == "quarantined" and receipt.bad else b""
+                self.raise_alarm(site, reason, received_at, sample, times)
+
+
+def purge_journal(connection: sqlite3.Connection, now_ms: int) -> int:
+    """Forget who badged more than 90 days ago; return how many access events that was."""
+    return connection.execute(_SQL["purge_journal"], {"before_ms": now_ms - JOURNAL_MS}).rowcount
+
+
+def _refused(batch: Batch, positions: set[int]) -> list[BadLine]:
+    lines = [(seq, batch.lines[seq - batch.header.first]) for seq in sorted(positions)]
+    return [BadLine(seq, sha256(line).hexdigest(), "database", line) for seq, line in lines]

@@ -17,8 +17,8 @@ REPORT_INTERVAL_S = 0.1
 RESTART_S = 1.1
 """How long a module stays silent after a restart, as observed on hardware by the authors of aio-ld2410."""
 
-FIRMWARE = bytes.fromhex("0001020116240622")
-"""V1.02.22062416, the example of 2.2.8."""
+FIRMWARE = bytes.fromhex("0000020116240622")
+"""V1.02.22062416, as a module has answered (tests/vectors/ld2410.toml)."""
 MAC = bytes.fromhex("8f272eb80f65")
 
 Command = Callable[[bytes], bytes | None]

@@ -10,6 +10,7 @@ import resource
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
@@ -43,6 +44,11 @@ EMIT_LOOK_S = 0.25
 
 STOP_WITHIN_S = 5.0
 """For each of devices, link and outbox: together below systemd's TimeoutStopSec=."""
+
+HAND_OVER_WITHIN_S = 2.0
+"""A hub that is there answers within some 200 ms; a hub that is not gets everything when it is back."""
+
+HAND_OVER_LOOK_S = 0.05
 
 _SHOWN = {"door_state_changed", "desk_state_changed", "room_state_changed", "clock_set"}
 _REPORTED = {"device_lost", "device_recovered", "clock_set"}
@@ -147,7 +153,7 @@ class Agent:
         self._link.start()
 
     def _end(self) -> None:
-        """Lock every strike first, then stop what reports, then let the outbox store what it was given."""
+        """Lock every strike first, stop what reports, store what was given, then hand it over; the link goes last."""
         notify("STOPPING=1")
         self._stopping.set()
         for strike in self._devices.strikes.values():
@@ -159,9 +165,16 @@ class Agent:
         deadline_s = self._clock.now().mono_s + STOP_WITHIN_S
         for thread in self._devices.threads:
             thread.stop(max(0.1, deadline_s - self._clock.now().mono_s))
-        self._link.stop(STOP_WITHIN_S)
         self._outbox.stop(STOP_WITHIN_S)
+        self._hand_over()
+        self._link.stop(STOP_WITHIN_S)
         log.info("site=%s stopped", self._settings.site)
+
+    def _hand_over(self) -> None:
+        """Let the hub take what was stored last, so that a planned stop leaves no backlog; without link, at once."""
+        deadline_s = self._clock.now().mono_s + HAND_OVER_WITHIN_S
+        while self._link.online and self._outbox.status().depth and self._clock.now().mono_s < deadline_s:
+            time.sleep(HAND_OVER_LOOK_S)
 
     def _emit(self, seen: Observation) -> None:
         """Put an observation in the inbox, waiting for room; given up only when the agent stops."""

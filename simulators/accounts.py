@@ -21,8 +21,6 @@ class Account:
 
     events: int
     streams: dict[str, int] = field(default_factory=dict)
-    waiting: int = 0
-    """Events that the other end has not acknowledged; the edge's only."""
 
 
 def differences(edges: dict[str, Account], hub: dict[str, Account]) -> list[str]:
@@ -41,6 +39,15 @@ def differences(edges: dict[str, Account], hub: dict[str, Account]) -> list[str]
     return told
 
 
+def behind(edges: dict[str, Account], hub: dict[str, Account]) -> bool:
+    """Return whether the hub still lacks something that the edges have."""
+    return any(
+        site not in hub or hub[site].streams.get(stream, 0) < last
+        for site, edge in edges.items()
+        for stream, last in edge.streams.items()
+    )
+
+
 async def edge_account(folder: Folder, site: str) -> Account:
     """Return what one agent has committed, whether it runs or not.
 
@@ -51,7 +58,7 @@ async def edge_account(folder: Folder, site: str) -> Account:
         program("telecentre-edge"), "outbox", "status", "--json", "--config", str(folder.site_toml(site))
     )
     streams = {stream["stream"]: int(stream["last"]) for stream in answer["streams"]}
-    return Account(int(answer["events"]), streams, int(answer["depth"]))
+    return Account(int(answer["events"]), streams)
 
 
 async def hub_accounts(folder: Folder) -> dict[str, Account]:

@@ -122,15 +122,9 @@ def _copied(badge: Badge) -> Badge:
 def tap_report(seen: Reply, site: str, reason: str | None, *, clone: bool) -> list[str]:
     """Return what a tap looked like, in sentences; `reason` is the decision's BACnet name, if the hub has it."""
     said = f" ({reason})" if reason else ""
-    lights = ", ".join(
-        f"{name} {times}x"
-        for name, times in (
-            ("green light", seen["granted_flashes"]),
-            ("red light", seen["refused_flashes"]),
-            ("buzzer", seen["beeps"]),
-        )
-        if times
-    )
+    shown = ["green light"] if seen["granted_lit"] else []
+    shown += ["red light"] if seen["refused_lit"] else []
+    shown += [f"{seen['beeps']} beep{'s' if seen['beeps'] > 1 else ''}"] if seen["beeps"] else []
     if seen["pulsed"]:
         after_ms = f"{seen['pulse_after_ms']:.0f} ms"
         told = [f"{site}: the strike of door-01 pulsed {after_ms} after the card entered the field{said}"]
@@ -138,8 +132,8 @@ def tap_report(seen: Reply, site: str, reason: str | None, *, clone: bool) -> li
         told = [f"{site}: the door stayed shut: {reason or 'refused'}"]
     else:
         told = [f"{site}: the door stayed shut: the reader did not react; is it unplugged, or its agent restarting?"]
-    if lights:
-        told.append(f"at the reader: {lights}")
+    if shown:
+        told.append(f"at the reader: {', '.join(shown)}")
     if clone and seen["pulsed"]:
         told.append(
             "This was another card with a copied number: badges of the UID class are known by their number alone,"

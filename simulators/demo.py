@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulators.accounts import AccountError, differences, edge_account, hub_accounts, rebuild_differs
+from simulators.accounts import AccountError, behind, differences, edge_account, hub_accounts, rebuild_differs
 from simulators.control import ControlError, ask
 from simulators.folder import Folder, open_run, write_settings
 from simulators.hub_page import is_ready, read_figures
@@ -106,16 +106,19 @@ class Demo:
             await asyncio.sleep(0.2)
 
     async def hush(self) -> None:
-        """Send the people home, and wait until the hub has all that the agents hold; both bounded."""
+        """Send the people home, and wait until the hub has all that the agents held then; both bounded.
+
+        What they store later they hand over themselves when they stop.
+        """
         with contextlib.suppress(ControlError):
             await asyncio.to_thread(ask, self.options.folder.control, {"do": "hush"})
-        until_s = time.monotonic() + DRAINED_WITHIN_S
-        while time.monotonic() < until_s:
-            edges = await asyncio.gather(
-                *(edge_account(self.options.folder, site.id) for site in self.options.network.sites)
-            )
-            if not any(edge.waiting for edge in edges):
-                return
+        folder = self.options.folder
+        sites = [site.id for site in self.options.network.sites]
+        with contextlib.suppress(AccountError):
+            edges = dict(zip(sites, await asyncio.gather(*(edge_account(folder, site) for site in sites)), strict=True))
+            until_s = time.monotonic() + DRAINED_WITHIN_S
+            while time.monotonic() < until_s and behind(edges, await hub_accounts(folder)):
+                log.info("event=waiting the hub still catches up")
 
     async def stop(self) -> list[str]:
         """Stop every child in order; return the names of those that did not stop by themselves."""

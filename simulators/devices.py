@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 from simulators.badges import badges_of, members_of
 from simulators.control import Control
-from simulators.folder import Folder, open_run
+from simulators.folder import Folder, close_run, open_run
 from simulators.network import Network, Site, equipment_of
 from simulators.people import Clock, People
 from simulators.scenario import Step, day_of
@@ -28,6 +28,7 @@ async def run_devices(folder: Folder, network: Network, *, seed: int, speed: flo
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     open_run(folder, tuple(site.id for site in network.sites))
     async with AsyncExitStack() as opened:
+        opened.callback(close_run, folder)
         sites = {}
         for site in network.sites:
             sites[site.id] = SimulatedSite(site, folder, badges_of(site.id, site.desks, seed), seed=seed)

@@ -6,6 +6,7 @@
 Keys and databases survive a restart; the rest is written anew at each start.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -129,6 +130,13 @@ def open_run(folder: Folder, sites: tuple[str, ...]) -> None:
         (folder.run / site).mkdir(mode=0o700, exist_ok=True)
     for left in leftovers(folder):
         left.unlink(missing_ok=True)
+
+
+def close_run(folder: Folder) -> None:
+    """Remove the empty folders of `open_run`, and the run folder itself; what is not ours stays."""
+    for path in [*folder.run.glob("*/"), folder.run]:
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 def leftovers(folder: Folder) -> Iterator[Path]:

@@ -58,8 +58,8 @@ class Tap:
 
     pulse_after_ms: float | None
     """When the strike was energised; empty when the door stayed shut."""
-    granted_flashes: int
-    refused_flashes: int
+    granted_lit: bool
+    refused_lit: bool
     beeps: int
 
     @property
@@ -69,8 +69,8 @@ class Tap:
 
     @property
     def answered(self) -> bool:
-        """Whether the reader reacted at all."""
-        return self.pulsed or self.granted_flashes > 0 or self.refused_flashes > 0
+        """Whether the reader reacted at all: it beeps, whatever it decides."""
+        return self.pulsed or self.beeps > 0
 
 
 class SimulatedSite:
@@ -214,11 +214,17 @@ class SimulatedSite:
         pulses = self._risings(STRIKE_PIN, since_s)
         return Tap(
             (pulses[0] - since_s) * 1000 if pulses else None,
-            *(len(self._risings(pin, since_s)) for pin in (GRANTED_PIN, REFUSED_PIN, BUZZER_PIN)),
+            granted_lit=self._was_high(GRANTED_PIN, since_s),
+            refused_lit=self._was_high(REFUSED_PIN, since_s),
+            beeps=len(self._risings(BUZZER_PIN, since_s)),
         )
 
     def _risings(self, pin: int, since_s: float) -> list[float]:
         return [at_s for at_s, high in self._pins.changes(pin) if high and at_s >= since_s]
+
+    def _was_high(self, pin: int, since_s: float) -> bool:
+        """Return whether the pin was high at any time since: a light may still have been on for the person before."""
+        return self._pins.level(pin) or any(at_s >= since_s for at_s, _ in self._pins.changes(pin))
 
     async def _pass_through(self, for_s: float) -> None:
         await self._held(CONTACT_PIN, True, for_s)

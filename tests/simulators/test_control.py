@@ -14,7 +14,16 @@ import pytest
 from simulators.badges import badges_of
 from simulators.control import MAX_LINE_BYTES, Control, ControlError, ask, tap_report
 from simulators.folder import Folder, leftovers, open_run, write_settings
-from simulators.network import CONTACT_PIN, GRANTED_PIN, REFUSED_PIN, STRIKE_PIN, Site, packaged_network, part_of
+from simulators.network import (
+    BUZZER_PIN,
+    CONTACT_PIN,
+    GRANTED_PIN,
+    REFUSED_PIN,
+    STRIKE_PIN,
+    Site,
+    packaged_network,
+    part_of,
+)
 from simulators.site import SimulatedSite
 
 NETWORK = part_of(packaged_network(), sites=3)
@@ -56,7 +65,9 @@ async def _asked(folder: Folder, **request: Any) -> dict[str, Any]:  # noqa: ANN
 async def _agent_that_drives(folder: Folder, *lines: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect to the pins as an agent would, make an output of the strike, and later say `lines`."""
     reader, writer = await asyncio.open_unix_connection(folder.pins("murat"))
-    writer.write(f"output {STRIKE_PIN} 0\noutput {GRANTED_PIN} 0\noutput {REFUSED_PIN} 0\n".encode())
+    writer.write(
+        f"output {STRIKE_PIN} 0\noutput {GRANTED_PIN} 0\noutput {REFUSED_PIN} 0\noutput {BUZZER_PIN} 0\n".encode()
+    )
 
     async def later() -> None:
         await asyncio.sleep(0.1)
@@ -71,7 +82,9 @@ async def _agent_that_drives(folder: Folder, *lines: str) -> tuple[asyncio.Strea
 
 def test_a_tap_reports_the_pulse_seen_on_the_strikes_pin(tmp_path: Path) -> None:
     async def use(folder: Folder, _site: SimulatedSite) -> dict[str, Any]:
-        _, writer = await _agent_that_drives(folder, f"output {STRIKE_PIN} 1", f"output {GRANTED_PIN} 1")
+        _, writer = await _agent_that_drives(
+            folder, f"output {STRIKE_PIN} 1", f"output {GRANTED_PIN} 1", f"output {BUZZER_PIN} 1"
+        )
         seen = await _asked(folder, do="tap", site="murat")
         writer.close()
         return seen
@@ -79,11 +92,11 @@ def test_a_tap_reports_the_pulse_seen_on_the_strikes_pin(tmp_path: Path) -> None
     seen = _on_bench(tmp_path, use)
     assert seen["pulsed"]
     assert 0 < seen["pulse_after_ms"] < 1_000
-    assert (seen["granted_flashes"], seen["refused_flashes"]) == (1, 0)
+    assert (seen["granted_lit"], seen["refused_lit"], seen["beeps"]) == (True, False, 1)
 
 
 def test_a_refused_tap_reports_the_red_light_and_a_shut_door(tmp_path: Path) -> None:
-    flashes = [f"output {REFUSED_PIN} {level}" for level in (1, 0, 1, 0, 1)]
+    flashes = [f"output {pin} {level}" for level in (1, 0, 1, 0, 1) for pin in (REFUSED_PIN, BUZZER_PIN)]
 
     async def use(folder: Folder, _site: SimulatedSite) -> dict[str, Any]:
         _, writer = await _agent_that_drives(folder, *flashes)
@@ -93,10 +106,10 @@ def test_a_refused_tap_reports_the_red_light_and_a_shut_door(tmp_path: Path) -> 
 
     seen = _on_bench(tmp_path, use)
     assert not seen["pulsed"]
-    assert seen["refused_flashes"] == 3
+    assert seen["beeps"] == 3
     assert tap_report(seen, "murat", "DENIED_UNKNOWN_CREDENTIAL", clone=False) == [
         "murat: the door stayed shut: DENIED_UNKNOWN_CREDENTIAL",
-        "at the reader: red light 3x",
+        "at the reader: red light, 3 beeps",
     ]
 
 
@@ -111,9 +124,9 @@ def test_a_copied_badge_that_opens_is_reported_as_what_it_is() -> None:
         "pulsed": True,
         "answered": True,
         "pulse_after_ms": 40.0,
-        "granted_flashes": 1,
-        "refused_flashes": 0,
-        "beeps": 0,
+        "granted_lit": True,
+        "refused_lit": False,
+        "beeps": 1,
     }
     told = " ".join(tap_report(seen, "murat", "GRANTED", clone=True))
     assert "copied number" in told

@@ -1,0 +1,353 @@
+"""What is true now in every telecentre, from the now lane alone: twelve days of history behind never delay it.
+
+What must stay true here: a figure is shown as fresh only while its site proves that it is alive. A retained message is
+what a broker remembers, not a proof of life; it counts from the moment it was said, not from the moment it came.
+The functions are pure; `LiveBoard` adds a lock, so that ingestion and web threads share one board.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import Lock
+
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+
+from contract.events import Clock, DeskState, DoorAlarm, DoorState, Fault, RoomState
+from contract.messages import DeviceHealth, Now, Report, Status
+from hub.store.rows import Resource, Site
+
+SILENCE_MS = 180_000
+"""A status comes every 60 s: three missed ones in a row are no accident (TC1, Topics)."""
+
+MAX_UNREGISTERED = 100
+"""Unregistered senders that are remembered; were there more, the broker's access control would be the trouble."""
+
+NEVER_MORE_THAN: Mapping[RoomState, RoomState] = {"booked": "free", "ghost": "free", "in_call": "occupied"}
+"""What a confidential room (telemedicine) says instead; the edge does it first, this is the second lock."""
+
+
+class LiveDesk(TypedDict):
+    """A desk; `since` is empty while the site's clock is not set."""
+
+    id: str
+    state: DeskState
+    since: str | None
+
+
+class LiveRoom(TypedDict):
+    """A visio room; a confidential one has no `since` and is never more than free or occupied."""
+
+    id: str
+    state: RoomState
+    since: str | None
+    confidential: bool
+
+
+class LiveDoor(TypedDict):
+    """A door, and what is wrong with it."""
+
+    id: str
+    state: DoorState
+    since: str | None
+    alarm: DoorAlarm
+
+
+class Backlog(TypedDict):
+    """What the site still keeps for the hub."""
+
+    depth: int
+    oldest_at: str | None
+    storage: str
+
+
+class LiveDevice(TypedDict):
+    """A device that does not work as it should."""
+
+    id: str
+    kind: str
+    health: DeviceHealth
+    fault: Fault | None
+    since: str | None
+
+
+class LiveSite(TypedDict):
+    """A telecentre as it is, or as it was last when `online` is false."""
+
+    site_id: str
+    name: str
+    time_zone: str
+    online: bool
+    as_of: str | None
+    """Until when the states below are known to be true; null: nothing was ever heard."""
+    stale_since: str | None
+    """The same instant once the site is no longer heard; null while it is, and when it never was."""
+    desks: list[LiveDesk]
+    rooms: list[LiveRoom]
+    doors: list[LiveDoor]
+    backlog: Backlog | None
+    devices_down: list[LiveDevice]
+
+
+class LiveAnswer(TypedDict):
+    """The answer of `GET /api/v1/live`."""
+
+    generated_at: str
+    sites: list[LiveSite]
+    unregistered: list[str]
+    """Sites that send but are not in the register."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The last that was heard of one site."""
+
+    now: Now | None = None
+    now_at_ms: int | None = None
+    report: Report | None = None
+    connected: bool = False
+    alive_at_ms: int | None = None
+    """The last proof of life: a status that said `online`."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The whole network at one moment, and what changed since the version before."""
+
+    version: int
+    at_ms: int
+    sites: Mapping[str, LiveSite]
+    changed: frozenset[str]
+    redraw: bool = False
+    """The register itself changed: what changed since the version before is everything."""
+    unregistered: tuple[str, ...] = ()
+
+    def answer(self, only: frozenset[str] | None = None) -> LiveAnswer:
+        """Return the frame as `GET /api/v1/live` gives it; with `only`, of these sites alone."""
+        return {
+            "generated_at": _required_instant(self.at_ms),
+            "sites": [site for name, site in self.sites.items() if only is None or name in only],
+            "unregistered": list(self.unregistered),
+        }
+
+
+def instant(at_ms: int | None) -> str | None:
+    """Return a moment in ISO 8601, UTC, with milliseconds."""
+    return None if at_ms is None else _required_instant(at_ms)
+
+
+def _required_instant(at_ms: int) -> str:
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def true_at_ms(said_at_ms: int, clock: Clock, received_at_ms: int, *, retained: bool) -> int | None:
+    """Return the moment for which a message speaks, never after its reception; None if nobody can know.
+
+    A site whose clock is not set cannot say; then reception counts, unless the broker had kept the message.
+    """
+    if clock != "unsynced":
+        return min(said_at_ms, received_at_ms)
+    return None if retained else received_at_ms
+
+
+def after_now(heard: Heard, message: Now, received_at_ms: int, *, retained: bool) -> Heard:
+    """Return what is known of a site after its snapshot came."""
+    at_ms = true_at_ms(message.as_of, message.clock, received_at_ms, retained=retained)
+    return replace(heard, now=message, now_at_ms=at_ms)
+
+
+def after_status(heard: Heard, message: Status, received_at_ms: int, *, retained: bool) -> Heard:
+    """Return what is known of a site after its status, or its Will, came."""
+    if not message.online:
+        return replace(heard, connected=False, report=None)
+    if message.report is None:  # it says that it is there and nothing else: as good a proof, when it is fresh
+        at_ms = None if retained else received_at_ms
+    else:
+        at_ms = true_at_ms(message.report.at, message.report.clock, received_at_ms, retained=retained)
+    return replace(heard, connected=True, report=message.report, alive_at_ms=at_ms)
+
+
+def is_online(heard: Heard, now_ms: int) -> bool:
+    """Return whether the site's snapshot may be shown as true: connected, heard within 180 s, and there is one."""
+    if heard.now is None or not heard.connected or heard.alive_at_ms is None:
+        return False
+    return now_ms - heard.alive_at_ms <= SILENCE_MS
+
+
+def as_of_ms(heard: Heard) -> int | None:
+    """Return until when the snapshot is known to be true: a later sign of life confirms it."""
+    if heard.now is None:
+        return None
+    known = [at_ms for at_ms in (heard.now_at_ms, heard.alive_at_ms) if at_ms is not None]
+    return max(known, default=None)
+
+
+def live_site(site: Site, heard: Heard, now_ms: int) -> LiveSite:
+    """Return what the board shows of one site: the register's places in their order, then any others it speaks of."""
+    online, as_of = is_online(heard, now_ms), instant(as_of_ms(heard))
+    return {
+        "site_id": site.id,
+        "name": site.name,
+        "time_zone": site.time_zone,
+        "online": online,
+        "as_of": as_of,
+        "stale_since": None if online else as_of,
+        "desks": _desks(site, heard.now),
+        "rooms": _rooms(site, heard.now),
+        "doors": _doors(site, heard.now),
+        "backlog": _backlog(heard.report),
+        "devices_down": _devices_down(heard.report),
+    }
+
+
+def _in_order(registered: Iterable[Resource], spoken_of: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*(place.id for place in registered), *sorted(spoken_of)]))
+
+
+def _desks(site: Site, now: Now | None) -> list[LiveDesk]:
+    spoken = {desk.id: desk for desk in now.desks} if now else {}
+    return [
+        {"id": name, "state": spoken[name].state, "since": instant(spoken[name].since)}
+        if name in spoken
+        else {"id": name, "state": "unknown", "since": None}
+        for name in _in_order(site.desks, spoken)
+    ]
+
+
+def _rooms(site: Site, now: Now | None) -> list[LiveRoom]:
+    spoken = {room.id: room for room in now.rooms} if now else {}
+    confidential = {place.id for place in site.rooms if place.confidential}
+    rooms: list[LiveRoom] = []
+    for name in _in_order(site.rooms, spoken):
+        state: RoomState = spoken[name].state if name in spoken else "unknown"
+        since = instant(spoken[name].since) if name in spoken else None
+        if name in confidential:
+            state, since = NEVER_MORE_THAN.get(state, state), None
+        rooms.append({"id": name, "state": state, "since": since, "confidential": name in confidential})
+    return rooms
+
+
+def _doors(site: Site, now: Now | None) -> list[LiveDoor]:
+    spoken = {door.id: door for door in now.doors} if now else {}
+    return [
+        {
+            "id": name,
+            "state": spoken[name].state,
+            "since": instant(spoken[name].since),
+            "alarm": spoken[name].alarm,
+        }
+        if name in spoken
+        else {"id": name, "state": "unknown", "since": None, "alarm": "NORMAL"}
+        for name in _in_order(site.doors, spoken)
+    ]
+
+
+def _backlog(report: Report | None) -> Backlog | None:
+    if report is None:
+        return None
+    outbox = report.outbox
+    return {"depth": outbox.depth, "oldest_at": instant(outbox.oldest_at), "storage": outbox.storage}
+
+
+def _devices_down(report: Report | None) -> list[LiveDevice]:
+    if report is None:
+        return []
+    return [
+        {
+            "id": device.id,
+            "kind": device.kind,
+            "health": device.health,
+            "fault": device.fault,
+            "since": instant(device.since),
+        }
+        for device in report.devices
+        if device.health in ("down", "degraded")
+    ]
+
+
+@dataclass
+class _Shown:
+    """What the last frame showed, to find what the next one changes."""
+
+    version: int = 0
+    sites: dict[str, LiveSite] = field(default_factory=dict)
+    unregistered: tuple[str, ...] = ()
+
+
+class LiveBoard:
+    """The live board, shared by the thread that hears the sites and those that show them."""
+
+    def __init__(self, register: Iterable[Site] = (), run: str | None = None) -> None:
+        self.run = run or secrets.token_hex(4)
+        """Names this life of the board: a watcher's last frame from an earlier life means nothing here."""
+        self._lock = Lock()
+        self._register = {site.id: site for site in register}
+        self._heard: dict[str, Heard] = {}
+        self._touched: set[str] = set(self._register)
+        self._shown = _Shown()
+
+    def take_register(self, register: Iterable[Site]) -> None:
+        """Show these sites from now on, in this order."""
+        sites = {site.id: site for site in register}
+        with self._lock:
+            if sites != self._register or list(sites) != list(self._register):
+                self._register = sites
+                self._touched.update(sites)
+
+    def take_now(self, message: Now, received_at_ms: int, *, retained: bool = False) -> None:
+        """Remember a site's snapshot; `retained` when the broker had kept it."""
+        with self._lock:
+            heard = self._heard_of(message.site)
+            if heard is not None:
+                self._heard[message.site] = after_now(heard, message, received_at_ms, retained=retained)
+                self._touched.add(message.site)
+
+    def take_status(self, message: Status, received_at_ms: int, *, retained: bool = False) -> None:
+        """Remember a site's status or Will; `retained` when the broker had kept it."""
+        with self._lock:
+            heard = self._heard_of(message.site)
+            if heard is not None:
+                self._heard[message.site] = after_status(heard, message, received_at_ms, retained=retained)
+                self._touched.add(message.site)
+
+    def snapshot(self, now_ms: int) -> LiveAnswer:
+        """Return the answer of `GET /api/v1/live`."""
+        return self.look(now_ms).answer()
+
+    def look(self, now_ms: int) -> Frame:
+        """Return the network as it is, without advancing the frames."""
+        with self._lock:
+            sites = {name: self._view(name, now_ms) for name in self._register}
+            return Frame(self._shown.version, now_ms, sites, frozenset(), unregistered=self._unregistered())
+
+    def tick(self, now_ms: int) -> Frame:
+        """Return the next frame: the same version as before when nothing changed. Call it once a second."""
+        with self._lock:
+            shown = self._shown
+            candidates = {name for name in self._touched if name in self._register}
+            candidates.update(name for name, site in shown.sites.items() if self._fell_silent(name, site, now_ms))
+            self._touched.clear()
+            views = {name: self._view(name, now_ms) for name in candidates}
+            changed = frozenset(name for name, view in views.items() if shown.sites.get(name) != view)
+            unregistered = self._unregistered()
+            redraw = list(shown.sites) != list(self._register) or unregistered != shown.unregistered
+            if changed or redraw or shown.version == 0:
+                sites = {name: views.get(name) or shown.sites[name] for name in self._register}
+                self._shown = shown = _Shown(shown.version + 1, sites, unregistered)
+            return Frame(shown.version, now_ms, shown.sites, changed, redraw, shown.unregistered)
+
+    def _heard_of(self, site: str) -> Heard | None:
+        heard = self._heard.get(site)
+        if heard is None and site not in self._register and len(self._unregistered()) >= MAX_UNREGISTERED:
+            return None
+        return heard or Heard()
+
+    def _unregistered(self) -> tuple[str, ...]:
+        return tuple(sorted(self._heard.keys() - self._register.keys()))
+
+    def _view(self, name: str, now_ms: int) -> LiveSite:
+        return live_site(self._register[name], self._heard.get(name, Heard()), now_ms)
+
+    def _fell_silent(self, name: str, shown: LiveSite, now_ms: int) -> bool:
+        return name in self._register and shown["online"] != is_online(self._heard.get(name, Heard()), now_ms)

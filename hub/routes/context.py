@@ -1,0 +1,41 @@
+"""What every route stands on: store, board, stream and the health of the ingest, given once by the application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from hub.health import Health
+from hub.live import LiveBoard
+from hub.routes.stream import Stream
+from hub.store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of the running hub that routes read."""
+
+    store: Store
+    board: LiveBoard
+    stream: Stream
+    health: Callable[[], Health]
+    wall_ms: Callable[[], int]
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Hub = Annotated[Context, Depends(_context)]
+"""How a route asks for the parts."""
+
+
+class QueryError(ValueError):
+    """A question cannot be answered: which field is wrong, and one sentence that says what is allowed."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message

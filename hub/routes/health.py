@@ -1,0 +1,112 @@
+"""`/healthz`, `/readyz`, `/metrics`: what machines ask of the hub."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from hub.live import LiveAnswer
+from hub.routes.context import Context, Hub
+
+router = APIRouter(tags=["health"])
+
+Sample = tuple[dict[str, str], float]
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus' exposition format."""
+
+
+@router.get("/healthz", summary="Whether the web part runs", responses={503: {"description": "It does not."}})
+async def healthz(hub: Hub) -> JSONResponse:
+    """Return 200 while the live stream beats, 503 once it does not: then only a restart helps."""
+    return JSONResponse({"alive": hub.stream.alive}, 200 if hub.stream.alive else 503)
+
+
+@router.get("/readyz", summary="Whether history is being taken", responses={503: {"description": "It is not."}})
+def readyz(hub: Hub) -> JSONResponse:
+    """Return 200 while broker and database are there, 503 with what is missing else."""
+    health = hub.health()
+    ready = health.ready and hub.stream.alive
+    parts = {"broker_connected": health.broker_connected, "database_open": health.database_open}
+    return JSONResponse({"ready": ready, **parts}, 200 if ready else 503)
+
+
+@router.get("/metrics", summary="Counters and gauges for Prometheus", response_class=Response)
+def metrics(hub: Hub) -> Response:
+    """Return what is counted, in Prometheus' text format."""
+    lines = [*_of_ingest(hub), *_of_store(hub), *_of_board(hub.board.snapshot(hub.wall_ms())), *_of_stream(hub)]
+    return Response("\n".join(lines) + "\n", media_type=TEXT)
+
+
+def family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> list[str]:
+    """Return one metric family: its help, its type, its samples."""
+    head = [f"# HELP telecentre_{name} {meaning}", f"# TYPE telecentre_{name} {kind}"]
+    return [*head, *(f"telecentre_{name}{_labels(labels)} {value:.15g}" for labels, value in samples)]
+
+
+def _labels(labels: dict[str, str]) -> str:
+    if not labels:
+        return ""
+    escaped = (
+        (key, value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")) for key, value in labels.items()
+    )
+    return "{" + ",".join(f'{key}="{value}"' for key, value in escaped) + "}"
+
+
+def _one(name: str, kind: str, meaning: str, value: float) -> list[str]:
+    return family(name, kind, meaning, [({}, value)])
+
+
+def _of_ingest(hub: Context) -> list[str]:
+    health = hub.health()
+    committed_s = (health.committed_at_ms or 0) / 1000
+    return [
+        *_one("broker_connected", "gauge", "1 while the ingest is connected to the broker.", health.broker_connected),
+        *_one("database_open", "gauge", "1 while the ingest's database is open.", health.database_open),
+        *_one("ingest_queue_depth", "gauge", "Messages received and not yet committed.", health.queue_depth),
+        *_one("ingest_messages_total", "counter", "Messages received since the start.", health.messages),
+        *_one("ingest_events_total", "counter", "Events stored since the start.", health.events_stored),
+        *_one("ingest_refused_total", "counter", "Messages refused since the start.", health.messages_refused),
+        *_one("ingest_dropped_total", "counter", "Messages dropped by a full queue.", health.messages_dropped),
+        *_one("database_failures_total", "counter", "Failed transactions since the start.", health.database_failures),
+        *_one("broker_reconnections_total", "counter", "Connections lost and made again.", health.broker_reconnections),
+        *_one("committed_timestamp_seconds", "gauge", "When the last commit ended; 0 before it.", committed_s),
+    ]
+
+
+def _of_store(hub: Context) -> list[str]:
+    totals = hub.store.totals()
+    alarms: Counter[str] = Counter()
+    for alarm in totals.alarms:
+        alarms[alarm.reason] += alarm.times
+    return [
+        *_one("events", "gauge", "Events in the database, each once.", totals.events),
+        *_one("quarantined", "gauge", "Lines kept apart because they could not be read.", totals.quarantined),
+        *_one("gaps", "gauge", "Recorded losses: positions that no edge holds any more.", len(totals.gaps)),
+        *_one("dirty_days", "gauge", "Local days whose figures are still to be computed.", totals.dirty),
+        *family("alarms", "gauge", "What went wrong, by reason.", [({"reason": k}, v) for k, v in alarms.items()]),
+    ]
+
+
+def _of_board(answer: LiveAnswer) -> list[str]:
+    sites = answer["sites"]
+    heard = [site for site in sites if site["online"]]
+    desks = Counter(desk["state"] if site["online"] else "unknown" for site in sites for desk in site["desks"])
+    doors = Counter(door["alarm"] for site in heard for door in site["doors"])
+    backlog = [({"site": site["site_id"]}, site["backlog"]["depth"]) for site in heard if site["backlog"]]
+    down = [({"site": site["site_id"]}, len(site["devices_down"])) for site in heard]
+    return [
+        *_one("sites", "gauge", "Telecentres in the register.", len(sites)),
+        *_one("sites_online", "gauge", "Telecentres that are heard.", len(heard)),
+        *_one("sites_unregistered", "gauge", "Senders that are not in the register.", len(answer["unregistered"])),
+        *family(
+            "desks", "gauge", "Desks by state; of silent sites unknown.", [({"state": k}, v) for k, v in desks.items()]
+        ),
+        *family("doors", "gauge", "Doors of heard sites by alarm.", [({"alarm": k}, v) for k, v in doors.items()]),
+        *family("site_backlog_events", "gauge", "Events that a site has not yet handed over.", backlog),
+        *family("site_devices_down", "gauge", "Devices of a site that do not work.", down),
+    ]
+
+
+def _of_stream(hub: Context) -> list[str]:
+    return _one("watchers", "gauge", "Open live streams.", hub.stream.watchers)

@@ -1,0 +1,233 @@
+"""The pages: board, one telecentre, statistics. Drawn here, complete, so that they need no JavaScript.
+
+Language and appearance travel in the address (`?lang=de&theme=dark`), else they follow the browser: no cookie and no
+storage, so nothing to consent to, a wall screen keeps its choice in its bookmark, and a link shows what its sender saw.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+
+from hub.live import Frame
+from hub.routes.cards import MAX_POINTS, Card, card, points, summary, view_of
+from hub.routes.context import Context, Hub, QueryError
+from hub.routes.figures import Figure, by_site, pooled, total
+from hub.routes.live import watch
+from hub.routes.period import days_from, local_day, parse_bound, rows_between
+from hub.routes.stream import Audience
+from hub.store import Kind, Site
+from hub.texts import LANGUAGE_NAMES, Words, preferred_language, words
+
+router = APIRouter(include_in_schema=False)
+
+THEMES = ("auto", "light", "dark")
+WEEK_DAYS = 7
+ALIVE = b": keep-alive\n\nevent: alive\ndata: {}\n\n"
+"""A page's script cannot see a comment, so its sign of life is an event as well."""
+
+_templates = Environment(
+    loader=PackageLoader("hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads a page: language, appearance, and which of both the address names."""
+
+    words: Words
+    theme: str
+    path: str
+    chosen: Mapping[str, str]
+
+    def link(self, path: str, **changes: str) -> str:
+        """Return an address on this hub that keeps what the reader chose."""
+        chosen = {**self.chosen, **changes}
+        return f"{path}?{urlencode(chosen)}" if chosen else path
+
+
+def reader_of(request: Request) -> Reader:
+    """Return how this request wants to be answered; a language or theme we do not have is as good as none."""
+    asked = {key: request.query_params.get(key, "") for key in ("lang", "theme")}
+    language = preferred_language(asked["lang"], request.headers.get("accept-language", ""))
+    theme = asked["theme"] if asked["theme"] in THEMES else THEMES[0]
+    chosen = {key: value for key, value in asked.items() if value and value in (*LANGUAGE_NAMES, *THEMES)}
+    return Reader(words(language), theme, request.url.path, chosen)
+
+
+def draw(name: str, reader: Reader, **values: Any) -> str:  # noqa: ANN401 (a template takes what its page needs)
+    """Return a template filled in for this reader."""
+    return _templates.get_template(name).render(
+        words=reader.words,
+        theme=reader.theme,
+        path=reader.path,
+        languages=LANGUAGE_NAMES,
+        link=reader.link,
+        most=MAX_POINTS,
+        **values,
+    )
+
+
+def draw_plain(name: str, **values: Any) -> str:  # noqa: ANN401 (see draw)
+    """Return a template that knows no reader: what technicians read is in English."""
+    return _templates.get_template(name).render(**values)
+
+
+def page(name: str, reader: Reader, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 (see draw)
+    """Return a page; it depends on the browser's language, and is never shown again from a cache."""
+    headers = {"Content-Language": reader.words.language, "Vary": "Accept-Language", "Cache-Control": "no-store"}
+    return Response(draw(name, reader, **values), status, headers, "text/html; charset=utf-8")
+
+
+def cards_of(frame: Frame, spoken: Words, only: frozenset[str] | None = None) -> list[Card]:
+    """Return the cards of a frame, of all sites or of some."""
+    view = view_of(frame, spoken)
+    return [card(site, view) for name, site in frame.sites.items() if only is None or name in only]
+
+
+@router.get("/")
+def board(request: Request, hub: Hub) -> Response:
+    """Show every telecentre."""
+    reader, now_ms = reader_of(request), hub.wall_ms()
+    frame, sites = hub.board.look(now_ms), hub.store.sites()
+    zone = sites[0].zone if sites else UTC
+    names = list(dict.fromkeys(site.network_name for site in sites))
+    return page(
+        "board.html",
+        reader,
+        here="/",
+        title=names[0] if len(names) == 1 else reader.words("page.board_title"),
+        summary=summary(frame, reader.words),
+        points=points(frame, reader.words),
+        cards=cards_of(frame, reader.words),
+        shown_at=reader.words("page.shown_at", time=f"{datetime.fromtimestamp(now_ms / 1000, zone):%H:%M}"),
+    )
+
+
+@router.get("/live/stream")
+async def board_stream(request: Request, hub: Hub) -> Response:
+    """Send the board's parts as they change: drawn once a language and theme, whoever watches."""
+    reader = reader_of(request)
+    name = f"board {reader.words.language} {sorted(reader.chosen.items())}"
+    return watch(request, hub, Audience(name, _board_parts(reader), ALIVE))
+
+
+def _board_parts(reader: Reader) -> Callable[[Frame, frozenset[str] | None], str | None]:
+    def parts(frame: Frame, changed: frozenset[str] | None) -> str:
+        cards = cards_of(frame, reader.words, changed)
+        drawn = {
+            "summary": summary(frame, reader.words),
+            "attention": draw("attention.html", reader, points=points(frame, reader.words)),
+        }
+        if changed is None:
+            drawn["cards"] = draw("cards.html", reader, cards=cards)
+        else:
+            drawn.update({f"card-{one.site_id}": draw("card.html", reader, card=one) for one in cards})
+        return json.dumps({"parts": drawn}, ensure_ascii=False)
+
+    return parts
+
+
+@router.get("/sites/{site_id}")
+def site(request: Request, site_id: str, hub: Hub) -> Response:
+    """Show one telecentre: what is true now, what is broken and what to do, and the last days."""
+    reader = reader_of(request)
+    registered = _registered(hub, site_id)
+    if registered is None:
+        raise HTTPException(404, reader.words("page.not_found_site"))
+    now_ms = hub.wall_ms()
+    today = local_day(now_ms, registered.zone)
+    days = days_from(today - timedelta(days=WEEK_DAYS - 1), WEEK_DAYS)
+    return page(
+        "site.html",
+        reader,
+        here="/sites",
+        site=registered,
+        card=cards_of(hub.board.look(now_ms), reader.words, frozenset({site_id}))[0],
+        days=list(reversed(days)),
+        tables=[(kind, _by_day(hub, [registered], kind, days).get(site_id, {})) for kind in _kinds(registered)],
+    )
+
+
+def _kinds(site: Site) -> list[Kind]:
+    kinds: list[Kind] = ["desk"] if site.desks else []
+    return [*kinds, "room"] if site.rooms else kinds
+
+
+def _registered(hub: Context, site_id: str) -> Site | None:
+    sites = hub.store.sites()
+    found = next((site for site in sites if site.id == site_id), None)
+    if found is not None:
+        hub.board.take_register(sites)  # the page may come before the stream has looked at the register again
+    return found
+
+
+@router.get("/sites/{site_id}/stream")
+async def site_stream(request: Request, site_id: str, hub: Hub) -> Response:
+    """Send the live part of one telecentre's page when it changes."""
+    reader = reader_of(request)
+    if site_id not in hub.board.look(hub.wall_ms()).sites:
+        raise HTTPException(404, reader.words("page.not_found_site"))
+
+    def parts(frame: Frame, changed: frozenset[str] | None) -> str | None:
+        if site_id not in frame.sites or (changed is not None and site_id not in changed):
+            return None
+        shown = cards_of(frame, reader.words, frozenset({site_id}))[0]
+        return json.dumps({"parts": {"now": draw("site_now.html", reader, card=shown)}}, ensure_ascii=False)
+
+    return watch(request, hub, Audience(f"site {site_id} {reader.words.language}", parts, ALIVE))
+
+
+@router.get("/statistics")
+def statistics(
+    request: Request,
+    hub: Hub,
+    first: Annotated[str, Query(alias="from")] = "",
+    kind: Kind = "desk",
+) -> Response:
+    """Show seven days of every telecentre, each rate with its coverage."""
+    reader, sites = reader_of(request), hub.store.sites()
+    today = local_day(hub.wall_ms(), sites[0].zone) if sites else date(2026, 1, 1)
+    begin = parse_bound("from", first) if first else today - timedelta(days=WEEK_DAYS - 1)
+    if isinstance(begin, datetime):
+        raise QueryError("from", "'from' must be a date such as 2026-11-21.")
+    days = days_from(begin, WEEK_DAYS)
+    by_day = _by_day(hub, sites, kind, days)
+    measured = [site for site in sites if (site.desks if kind == "desk" else site.rooms)]
+    end = days[-1] + timedelta(days=1)
+    asked = {"from": str(begin), "to": str(end), "kind": kind, "step": "day", "format": "csv"}
+    return page(
+        "statistics.html",
+        reader,
+        here="/statistics",
+        sites=measured,
+        days=days,
+        by_day=by_day,
+        totals={site.id: total(by_day.get(site.id, {}).values()) for site in measured},
+        network=[total(one.get(day) for one in by_day.values()) for day in days],
+        network_total=total(figure for one in by_day.values() for figure in one.values()),
+        kind=kind,
+        today=today,
+        earlier=begin - timedelta(days=WEEK_DAYS),
+        later=begin + timedelta(days=WEEK_DAYS) if end <= today else None,
+        first=begin,
+        csv=f"/api/v1/occupancy?{urlencode(asked)}",
+    )
+
+
+def _by_day(hub: Context, sites: list[Site], kind: Kind, days: list[date]) -> dict[str, dict[date, Figure]]:
+    """Return the figure of each site and local day."""
+    if not sites:
+        return {}
+    zones = {site.id: site.zone for site in sites}
+    rows = rows_between(hub.store, sites, kind, "day", days[0], days[-1] + timedelta(days=1))
+    found: dict[str, dict[date, Figure]] = {}
+    for figure in pooled(rows, by_site):
+        found.setdefault(figure.site, {})[local_day(figure.start_ms, zones[figure.site])] = figure
+    return found

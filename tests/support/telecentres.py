@@ -1,0 +1,105 @@
+"""The ten telecentres of the Cantal on a bench: a real store in a temporary folder, and the messages their edges send."""
+
+from pathlib import Path
+
+from contract.events import Clock, DeskState, DoorAlarm, DoorState, Fault, Milliseconds, RoomState
+from contract.messages import (
+    DeskNow,
+    DeviceStatus,
+    DoorNow,
+    Now,
+    OutboxStatus,
+    Report,
+    RightsStatus,
+    RoomNow,
+    Status,
+)
+from hub.health import Health
+from hub.network import read_network
+from hub.store import Store
+
+CANTAL = Path(__file__).parents[2] / "simulators" / "cantal.toml"
+NOON_MS: Milliseconds = 1_795_258_800_000
+"""Saturday 21 November 2026, 12:00 in Aurillac."""
+MINUTE_MS = 60_000
+
+HEALTHY = Health(
+    broker_connected=True,
+    database_open=True,
+    incarnation="0" * 32,
+    queue_depth=0,
+    messages=12,
+    events_stored=34,
+    messages_refused=1,
+    messages_dropped=0,
+    database_failures=0,
+    broker_reconnections=2,
+    committed_at_ms=NOON_MS,
+    progress=99,
+)
+
+
+def cantal(folder: Path, *, now_ms: int = NOON_MS) -> Store:
+    """Return a store whose register holds the ten telecentres and their 47 desks."""
+    store = Store(folder / "hub.db", now_ms=lambda: now_ms)
+    store.import_network(read_network(CANTAL))
+    return store
+
+
+def now_of(
+    site: str,
+    desks: str,
+    *,
+    rooms: tuple[RoomState, ...] = (),
+    door: tuple[DoorState, DoorAlarm] = ("locked", "NORMAL"),
+    as_of: int = NOON_MS,
+    since: int | None = NOON_MS - 38 * MINUTE_MS,
+    clock: Clock = "synced",
+) -> Now:
+    """Return a site's snapshot; `desks` has one letter a desk: v vacant, o occupied, u unknown, x out of service."""
+    states: dict[str, DeskState] = {"v": "vacant", "o": "occupied", "u": "unknown", "x": "out_of_service"}
+    return Now(
+        site=site,
+        as_of=as_of,
+        clock=clock,
+        desks=[DeskNow(id=f"desk-{n:02}", state=states[s], since=since) for n, s in enumerate(desks, start=1)],
+        rooms=[RoomNow(id=f"room-{n:02}", state=state, since=since) for n, state in enumerate(rooms, start=1)],
+        doors=[DoorNow(id="door-01", state=door[0], alarm=door[1], since=since)],
+    )
+
+
+def status_of(
+    site: str,
+    *,
+    at: int = NOON_MS,
+    clock: Clock = "synced",
+    depth: int = 0,
+    oldest_at: int | None = None,
+    faults: dict[str, Fault] | None = None,
+) -> Status:
+    """Return a site's status; `faults` names its devices that are down."""
+    devices = [
+        DeviceStatus(id=name, kind="device", health="down", since=at - 3 * MINUTE_MS, fault=fault)
+        for name, fault in (faults or {}).items()
+    ]
+    outbox = OutboxStatus(
+        stream="0" * 32,
+        depth=depth,
+        oldest_at=oldest_at,
+        acknowledged_at=at,
+        size_bytes=4_096,
+        quota_bytes=1 << 30,
+        refused_count=0,
+        storage="ok",
+    )
+    report = Report(
+        version="0.1.0",
+        boot="1" * 32,
+        started_at=at - 3_600_000,
+        at=at,
+        clock=clock,
+        outbox=outbox,
+        rights=RightsStatus(version=1, issued_at=None, expires_at=None, credentials=3),
+        devices=[DeviceStatus(id="reader-02", kind="device", health="ok", since=at), *devices],
+    )
+    return Status(site=site, online=True, report=report)

@@ -29,7 +29,7 @@ class Echo:
             return b""
         self.heard += data
         self.pieces.append(data)
-        if data.endswith(b"!"):
+        if self.heard.endswith(b"go!"):
             self.due = now_s + 0.02
         return data
 
@@ -115,8 +115,8 @@ def test_a_host_at_another_speed_is_not_understood_and_understands_nothing(bench
     echo = Echo()
     port = bench.wire(echo)
     with serial.Serial(str(port), 115_200, timeout=5) as host:
-        host.write(b"hear me!")
-        assert host.read(8) == b"hear me!"
+        host.write(b"hear me, go!")
+        assert host.read(12) == b"hear me, go!"
         host.baudrate = 256_000
         later = host.read(5)
         assert len(later) == 5
@@ -124,7 +124,7 @@ def test_a_host_at_another_speed_is_not_understood_and_understands_nothing(bench
         host.write(b"and now?")
         host.timeout = 0.05
         assert host.read(1) == b""
-    assert echo.heard == b"hear me!"
+    assert echo.heard == b"hear me, go!"
 
 
 def test_unplugging_fails_the_host_and_removes_the_link_and_plugging_gives_a_new_port(bench: Bench) -> None:

@@ -108,6 +108,10 @@ class Bench:
         """Pull a device out."""
         self.call(self._wires[port].unplug)
 
+    def unplug_after(self, port: Path, delay_s: float) -> None:
+        """Pull a device out a moment later, while the test is busy with it."""
+        self.call(self._loop.call_later, delay_s, self._wires[port].unplug)
+
     def plug(self, port: Path) -> None:
         """Put a device back, freshly powered."""
         self.call(self._wires[port].plug)

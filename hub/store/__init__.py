@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 
 from hub.network import Network
 from hub.opening import day_of
+from hub.store.decisions import read_decisions
 from hub.store.figures import read_occupancy
 from hub.store.register import Imported, import_site, read_sites
 from hub.store.rows import (
     Alarm,
+    DecisionRow,
     GapRow,
     Kind,
     OccupancyRow,
@@ -33,6 +35,7 @@ from hub.store.writer import Writer, purge_journal
 
 __all__ = [
     "Alarm",
+    "DecisionRow",
     "Difference",
     "GapRow",
     "Kind",
@@ -88,6 +91,11 @@ class Store:
         """
         with snapshot(self._reader()):
             return read_occupancy(self._reader(), site, kind, step, (from_ms, to_ms), self._now_ms())
+
+    def decisions(self, site: str, from_ms: int, to_ms: int, most: int) -> list[DecisionRow]:
+        """Return the first `most` decisions at a site's doors in [from, to), in order of time; nobody is named."""
+        with snapshot(self._reader()):
+            return read_decisions(self._reader(), site, (from_ms, to_ms), most)
 
     def totals(self) -> Totals:
         """Return what the database holds, on one consistent state of it."""

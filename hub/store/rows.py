@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from contract.events import AccessReason, Assurance
+
 Kind = Literal["desk", "room"]
 Step = Literal["hour", "day", "month"]
 
@@ -54,6 +56,18 @@ class OccupancyRow:
     available_ms: int
     observed_ms: int
     occupied_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A decision at a door, without a person."""
+
+    reader: str
+    door: str
+    reason: AccessReason
+    assurance: Assurance
+    at_ms: int
+    received_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,74 @@
+"""`/api/v1/decisions`: who was let in or refused is nobody's business here; why, and at which door, is."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.events import AccessReason, Assurance
+from hub.routes.context import Hub, QueryError
+from hub.routes.period import bound_ms, parse_bound
+
+router = APIRouter(tags=["doors"])
+
+MAX_DECISIONS = 200
+"""A busy day of one telecentre; who wants more asks again from the last one's instant."""
+
+
+class DecisionAnswer(BaseModel):
+    """One decision at one door; no person and no badge."""
+
+    reader: str
+    door: str
+    reason: AccessReason = Field(description="BACnet AccessEvent name: GRANTED, or why not.")
+    assurance: Assurance = Field(description="How sure the reader was of the badge.")
+    at: datetime = Field(description="When it was decided.")
+    received_at: datetime = Field(description="When the hub had it.")
+
+
+class DecisionsAnswer(BaseModel):
+    """The decisions of a period at one site, in order of time."""
+
+    site_id: str
+    decisions: list[DecisionAnswer]
+
+
+class Question(BaseModel):
+    """What is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site: str = Field(description="One telecentre.")
+    start: str = Field(alias="from", description="A date (local midnight) or an instant with its offset; included.")
+    end: str | None = Field(None, alias="to", description="A date or an instant, excluded; until now when absent.")
+
+
+@router.get(
+    "/api/v1/decisions",
+    summary="Why a door opened or stayed shut",
+    responses={422: {"description": "The question cannot be answered: the field, and one sentence."}},
+)
+def decisions(hub: Hub, question: Annotated[Question, Query()]) -> DecisionsAnswer:
+    """Return the first 200 decisions of a period at one telecentre."""
+    site = next((site for site in hub.store.sites() if site.id == question.site), None)
+    if site is None:
+        raise QueryError("site", "'site' must be the id of a telecentre in the register: see /api/v1/sites.")
+    from_ms = bound_ms(parse_bound("from", question.start), site.zone)
+    # A site's clock may be ahead of ours by what the contract allows: its newest decision counts all the same.
+    to_ms = bound_ms(parse_bound("to", question.end), site.zone) if question.end else hub.wall_ms() + 86_400_000
+    rows = hub.store.decisions(site.id, from_ms, to_ms, MAX_DECISIONS)
+    return DecisionsAnswer(
+        site_id=site.id,
+        decisions=[
+            DecisionAnswer(
+                reader=row.reader,
+                door=row.door,
+                reason=row.reason,
+                assurance=row.assurance,
+                at=datetime.fromtimestamp(row.at_ms / 1000, UTC),
+                received_at=datetime.fromtimestamp(row.received_at_ms / 1000, UTC),
+            )
+            for row in rows
+        ],
+    )

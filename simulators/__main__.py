@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from simulators.control import ControlError, Reply, ask, tap_report
 from simulators.demo import DemoError, Options, run_demo
 from simulators.devices import run_devices
 from simulators.folder import Folder
-from simulators.hub_page import Decision, read_decision
+from simulators.hub_page import read_reason
 from simulators.network import ALWAYS_OPEN, NetworkError, packaged_network, part_of, read_network
 
 DEFAULT_STATE = Path(".state/demo")
@@ -109,10 +108,9 @@ def site(sites: tuple[str, ...], state: Path, seed: int, speed: float) -> None:
 def tap(site: str, badge: str | None, *, clone: bool, state: Path) -> None:
     """Show a badge at a telecentre of the running demo; the exit code is 0 if the door opened, 1 if not."""
     folder = Folder(state.absolute())
-    shown_at_ms = time.time_ns() // 1_000_000
     seen = _asked(folder, {"do": "tap", "site": site, "badge": badge, "clone": clone})
-    decision = _decision(folder, site, shown_at_ms)
-    for line in tap_report(seen, site, decision.reason if decision else None, clone=clone):
+    reason = _reason(folder, site, seen["shown_at_ms"]) if seen["answered"] else None
+    for line in tap_report(seen, site, reason, clone=clone):
         click.echo(line)
     sys.exit(0 if seen["pulsed"] else 1)
 
@@ -144,12 +142,12 @@ def _asked(folder: Folder, request: dict[str, Any]) -> Reply:
         _fail(str(error))
 
 
-def _decision(folder: Folder, site: str, since_ms: int) -> Decision | None:
+def _reason(folder: Folder, site: str, since_ms: int) -> str | None:
     try:
         url = str(json.loads(folder.demo_json.read_text(encoding="utf-8"))["url"])
     except (OSError, ValueError, KeyError):
         return None  # the devices run without a hub
-    return read_decision(url, site, since_ms)
+    return read_reason(url, site, since_ms)
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -5,6 +5,7 @@ import re
 import time
 import urllib.request
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 ANSWER_WITHIN_S = 3.0
 
@@ -14,7 +15,7 @@ DECISION_WITHIN_S = 2.0
 MAX_ANSWER_BYTES = 4_000_000
 """The live answer of a hundred sites is far below."""
 
-_EVENTS = re.compile(rb"^telecentre_events_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+_EVENTS = re.compile(rb"^telecentre_events ([0-9.e+]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +62,17 @@ def read_figures(url: str) -> Figures | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """An access decision as the hub knows it: a BACnet reason, and when it was taken."""
-
-    reason: str
-    at_ms: int
-
-
-def read_decision(url: str, site: str, since_ms: int) -> Decision | None:
-    """Return the first decision of a site since a moment, once the hub has it, or None if it does not come in time."""
+def read_reason(url: str, site: str, since_ms: int) -> str | None:
+    """Return the reason of a site's first decision since a moment, or None if the hub does not have it in time."""
+    since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
     until_s = time.monotonic() + DECISION_WITHIN_S
     while time.monotonic() < until_s:
         try:
-            answer = json.loads(_get(f"{url}/api/v1/decisions?site={site}&from={since_ms}"))
+            decisions = json.loads(_get(f"{url}/api/v1/decisions?site={site}&from={since}"))["decisions"]
         except (OSError, ValueError):
             return None
-        if answer["decisions"]:
-            first = answer["decisions"][0]
-            return Decision(str(first["reason"]), int(first["t"]))
+        if decisions:
+            return str(decisions[0]["reason"])
         time.sleep(0.05)
     return None
 

@@ -56,6 +56,8 @@ class NoSuchDeviceError(LookupError):
 class Tap:
     """What was seen on the pins after a card entered the field."""
 
+    shown_at_ms: int
+    """When the card entered the field, UTC since 1970."""
     pulse_after_ms: float | None
     """When the strike was energised; empty when the door stayed shut."""
     granted_lit: bool
@@ -200,20 +202,21 @@ class SimulatedSite:
         # The pulse of the person before must be over, so that the next one is ours.
         await _until(lambda: not self._pins.level(STRIKE_PIN), DOORWAY_FREE_WITHIN_S)
         card = self._card(badge)
-        begun_s = time.monotonic()
+        begun_s, begun_ms = time.monotonic(), time.time_ns() // 1_000_000
         self._reader.present(card)
         try:
-            await _until(lambda: self._seen(begun_s).answered, ANSWER_WITHIN_S)
+            await _until(lambda: self._seen(begun_s, begun_ms).answered, ANSWER_WITHIN_S)
             await asyncio.sleep(pattern_s)
-            return self._seen(begun_s)
+            return self._seen(begun_s, begun_ms)
         finally:
             self._reader.remove()
             await asyncio.sleep(CALM_S)
 
-    def _seen(self, since_s: float) -> Tap:
+    def _seen(self, since_s: float, since_ms: int) -> Tap:
         pulses = self._risings(STRIKE_PIN, since_s)
         return Tap(
-            (pulses[0] - since_s) * 1000 if pulses else None,
+            shown_at_ms=since_ms,
+            pulse_after_ms=(pulses[0] - since_s) * 1000 if pulses else None,
             granted_lit=self._was_high(GRANTED_PIN, since_s),
             refused_lit=self._was_high(REFUSED_PIN, since_s),
             beeps=len(self._risings(BUZZER_PIN, since_s)),

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from opening_hours import OpeningHours, ParserError, State
+import opening_hours as osm
 
 HOUR_MS = 3_600_000
 COUNTRY = "FR"
-"""Whose public holidays `PH` are: every network served today is French; when one is not, this becomes a key of the site."""
+"""Whose public holidays `PH` are: every network served today is French; a foreign one makes this a key of its site."""
 
 MAX_OPENING_CHARS = 500
 """The longest opening hours we take: OSM itself allows 255."""
@@ -34,8 +34,8 @@ def check(opening_hours: str) -> str:
     if len(opening_hours) > MAX_OPENING_CHARS:
         raise OpeningError(f"opening hours have at most {MAX_OPENING_CHARS} characters")
     try:
-        OpeningHours(opening_hours, country=COUNTRY)
-    except ParserError as error:
+        osm.OpeningHours(opening_hours, country=COUNTRY)
+    except osm.ParserError as error:  # type: ignore[attr-defined]  # its stubs forget it
         raise OpeningError("not opening hours such as 'Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off'") from error
     return opening_hours
 
@@ -67,12 +67,12 @@ def opened(opening_hours: str, zone: ZoneInfo, day: date) -> tuple[Interval, ...
     start = datetime(day.year, day.month, day.day, tzinfo=zone)
     end = start + timedelta(days=1)
     intervals = _expression(opening_hours, zone).intervals(start, end)
-    return tuple((_ms(a), _ms(b)) for a, b, state, _ in intervals if state == State.OPEN)
+    return tuple((_ms(a), _ms(b)) for a, b, state, _ in intervals if state == osm.State.OPEN)
 
 
 @lru_cache(maxsize=1024)
-def _expression(opening_hours: str, zone: ZoneInfo) -> OpeningHours:
-    return OpeningHours(opening_hours, timezone=zone, country=COUNTRY)
+def _expression(opening_hours: str, zone: ZoneInfo) -> osm.OpeningHours:
+    return osm.OpeningHours(opening_hours, timezone=zone, country=COUNTRY)
 
 
 def _midnight_ms(day: date, zone: ZoneInfo) -> int:

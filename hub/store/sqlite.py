@@ -30,6 +30,8 @@ def connect(file: Path, *, writes: bool) -> sqlite3.Connection:
     """
     try:
         # Threads share no connection, except that the thread that closes the store closes them all.
+        if not file.parent.is_dir():
+            raise StoreDownError(f"{file}: its folder does not exist")
         connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=256)
     except sqlite3.Error as error:
         raise StoreDownError(f"{file}: cannot be opened ({error})") from error

@@ -1,5 +1,6 @@
 """The one writer: history as it comes, and the figures that follow from it, in the transactions the ingest asks for."""
 
+import logging
 import sqlite3
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -9,8 +10,10 @@ from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
 from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
 from hub.store.rows import REFUSED
-from hub.store.sqlite import connect, statements, transaction
+from hub.store.sqlite import connect, statements, transaction, translated
 from hub.store.timeline import changed_days, is_pending, mark, settle_days, settle_marks, sites_to_walk, walk_site
+
+log = logging.getLogger(__name__)
 
 JOURNAL_MS = 90 * 86_400_000
 """How long an access event may name a credential (docs/privacy.md)."""
@@ -105,10 +108,12 @@ class Writer:
         self.raise_alarm(site, REFUSED + reason, received_at, sample)
 
     def raise_alarm(self, site: str, reason: str, at: int, sample: bytes = b"", times: int = 1) -> None:
-        """Count something that went wrong at a site; senders that we do not know share one row a reason."""
+        """Count what went wrong at a site, and log the first; senders that we do not know share one row a reason."""
         known = self._connection.execute(_SQL["is_known_site"], {"site": site}).fetchone()
         values = {"site": site if known else "", "reason": reason, "times": times, "at": at}
-        self._connection.execute(_SQL["put_alarm"], {**values, "sample": sample[:MAX_SAMPLE_BYTES]})
+        row = self._connection.execute(_SQL["put_alarm"], {**values, "sample": sample[:MAX_SAMPLE_BYTES]}).fetchone()
+        if row[0] == times:
+            log.warning("alarm=%s site=%s times=%d", reason, site, times)
 
     def settle_sites(self, sites: set[str]) -> None:
         """Bring the figures of these sites up to their events; many changed days are only marked."""
@@ -134,7 +139,8 @@ class Writer:
 
     def is_pending(self) -> bool:
         """Return whether any figure is still to be computed; may be asked outside a transaction."""
-        return is_pending(self._connection)
+        with translated():
+            return is_pending(self._connection)
 
     def purge_journal(self, now_ms: int) -> int:
         """Forget who badged more than 90 days ago; return how many access events that was."""

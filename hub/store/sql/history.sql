@@ -49,7 +49,8 @@ select 1 where exists (select 1 from site where site = :site) or exists (select 
 -- name: put_alarm
 insert into alarm (site, reason, times, first_at, last_at, sample)
 values (:site, :reason, :times, :at, :at, :sample)
-on conflict (site, reason) do update set times = alarm.times + :times, last_at = :at;
+on conflict (site, reason) do update set times = alarm.times + :times, last_at = :at
+returning times;
 
 -- name: boot
 select up, stream, seq, offset_ms from boot where site = :site and boot = :boot;

@@ -1,0 +1,147 @@
+"""The `telecentre-hub` command. Exit codes: 0 well, 1 a difference or a refusal, 2 usage, 78 configuration."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+
+from host.journal import log_to_stderr
+from host.settings import EXIT_CONFIGURATION, SettingsError
+from hub.config import read_settings
+from hub.network import read_network
+from hub.store import Difference, Store, StoreDownError, StoreRefusedError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MAX_PRINTED = 1_000
+"""Differences printed one a line; were there more, the first thousand tell enough."""
+
+config_option = click.option(
+    "--config", "config", required=True, type=click.Path(path_type=Path), help="The hub's TOML file."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
+    """Print what stops a command as one sentence: exit 78 for the settings, 1 for the database."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except SettingsError as error:
+            click.echo(f"telecentre-hub: {error}", err=True)
+            sys.exit(EXIT_CONFIGURATION)
+        except (StoreDownError, StoreRefusedError) as error:
+            click.echo(f"telecentre-hub: the database: {error}", err=True)
+            sys.exit(1)
+
+    return wrapped
+
+
+@click.group()
+def main() -> None:
+    """Run and inspect the hub of a network of telecentres."""
+
+
+@main.command()
+@config_option
+@_in_one_sentence
+def serve(config: Path) -> None:
+    """Run the hub until SIGTERM or SIGINT."""
+    settings = read_settings(config)
+    log_to_stderr(settings.log_level)
+    # Imported here: the web takes a second, which the other commands need not wait.
+    from hub.serve import PortTakenError  # noqa: PLC0415
+    from hub.serve import serve as serve_hub  # noqa: PLC0415
+
+    try:
+        sys.exit(serve_hub(settings))
+    except PortTakenError as error:
+        click.echo(f"telecentre-hub: {error}", err=True)
+        sys.exit(1)
+
+
+@main.group()
+def site() -> None:
+    """Keep the register of telecentres."""
+
+
+@site.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@json_option
+@_in_one_sentence
+def import_file(file: Path, config: Path, *, as_json: bool) -> None:
+    """Make the register say what FILE (network.toml) says, from today on; print what changed."""
+    settings = read_settings(config)
+    network = read_network(file)
+    changes = Store(settings.database.file).import_network(network)
+    if as_json:
+        click.echo(json.dumps({"changes": changes}, ensure_ascii=False))
+        return
+    for change in changes:
+        click.echo(change)
+    click.echo(f"{len(network.site)} sites, {len(changes)} changes.")
+
+
+@main.command()
+@config_option
+@json_option
+@_in_one_sentence
+def rebuild(config: Path, *, as_json: bool) -> None:
+    """Compute every figure anew from the events; print each that was different, and exit 1 if any was."""
+    differences = Store(read_settings(config).database.file).rebuild()
+    if as_json:
+        shown = [asdict(difference) for difference in differences[:MAX_PRINTED]]
+        click.echo(json.dumps({"differences": len(differences), "first": shown}))
+    else:
+        for difference in differences[:MAX_PRINTED]:
+            click.echo(_sentence(difference))
+        click.echo(f"{len(differences)} differences between the stored figures and the events.")
+    sys.exit(1 if differences else 0)
+
+
+@main.command()
+@config_option
+@json_option
+@_in_one_sentence
+def status(config: Path, *, as_json: bool) -> None:
+    """Print what the database holds."""
+    totals = Store(read_settings(config).database.file).totals()
+    if as_json:
+        counts = {"events": totals.events, "quarantined": totals.quarantined, "refused": totals.refused}
+        click.echo(json.dumps({**counts, **asdict(totals)}))
+        return
+    click.echo(f"{totals.events} events of {len({stream.site for stream in totals.streams})} sites")
+    click.echo(f"{totals.quarantined} lines set aside, {totals.refused} messages refused, {len(totals.gaps)} gaps")
+    click.echo(f"{totals.dirty} figures pending, {totals.journal} access events name a credential")
+    for stream in totals.streams:
+        click.echo(f"  {stream.site} {stream.stream}: up to {stream.position}, {stream.events} events")
+    for alarm in totals.alarms:
+        click.echo(f"  alarm {alarm.reason} at {alarm.site or 'an unknown site'}: {alarm.times} times")
+
+
+@main.command()
+@config_option
+@json_option
+@_in_one_sentence
+def purge(config: Path, *, as_json: bool) -> None:
+    """Forget who badged more than 90 days ago; print how many access events that was."""
+    count = Store(read_settings(config).database.file).purge()
+    click.echo(json.dumps({"purged": count}) if as_json else f"{count} access events no longer name a credential.")
+
+
+def _sentence(difference: Difference) -> str:
+    where = f"{difference.site} {difference.resource} {difference.step} of {difference.day} at {difference.start_ms}"
+    return f"{where}: stored {difference.stored}, computed {difference.computed} (available, observed, occupied ms)"
+
+
+if __name__ == "__main__":
+    main()

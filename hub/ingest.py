@@ -1,0 +1,334 @@
+"""Taking the sites' history from the broker into the database, and their present to the live board.
+
+What must stay true here: a site is told that events are safe only after the commit that made them so; every message
+gets its PUBACK, refused or not; a database that does not answer makes everything wait and loses nothing.
+
+Two threads: paho's own, which hears the broker and puts history in a bounded queue, and the ingest's, the only writer.
+This is the hub's only file that knows paho.
+"""
+
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from contract.identity import BUCKET_COUNT
+from contract.limits import MAX_MESSAGE_BYTES
+from contract.messages import Ack, HubState, Now, Status, StreamAck
+from contract.topics import TopicError, all_sites, hub_topic, parse_topic, topic_for
+from hub.config import BrokerSettings
+from hub.custody import Message, Outcome, commit
+from hub.health import Health
+from hub.receiver import RefusedError, read_now, read_status
+from hub.store import Store, StoreDownError, Writer
+
+log = logging.getLogger(__name__)
+
+MAX_QUEUED = 1_024
+"""Messages waiting for the database, 64 MiB at most; more than brokers send without a PUBACK."""
+
+RECEIVE_MAXIMUM = 512
+"""What we ask the broker to send at most without a PUBACK, so that the queue does not overflow."""
+
+MAX_GROUP = 64
+"""Messages in one transaction: 12,800 events at most, some 0.4 s."""
+
+IDLE_S = 0.25
+"""How long the ingest waits for a message before it looks after other things."""
+
+SETTLE_EVERY_S = 1.0
+"""In a long burst, figures are brought on this often all the same."""
+
+PURGE_EVERY_S = 3_600.0
+"""How often the journal forgets."""
+
+STALLED_S = 120.0
+"""A site that holds events repeats its Hello within 75 s: if none was heard for this long, the connection is stuck."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
+"""Before the database is opened again, doubling."""
+
+SAMPLE_BYTES = 256
+
+
+class Board(Protocol):
+    """The live board, as the ingest feeds it."""
+
+    def take_now(self, message: Now, received_at_ms: int, *, retained: bool = False) -> None:
+        """Show a site's snapshot."""
+
+    def take_status(self, message: Status, received_at_ms: int, *, retained: bool = False) -> None:
+        """Show a site's health."""
+
+
+class Ingest:
+    """The two threads and what they share."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        store: Store,
+        board: Board,
+        *,
+        now_ms: Callable[[], int],
+        new_id: Callable[[], str],
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        """`new_id` gives 32 random hexadecimal digits: an incarnation."""
+        self._settings = settings
+        self._store = store
+        self._board = board
+        self._now_ms = now_ms
+        self._new_id = new_id
+        self._on_crash = on_crash
+        self._queue: queue.Queue[Message] = queue.Queue(MAX_QUEUED)
+        self._unfinished: list[Message] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self._client = self._new_client()
+        self._generation = 0
+        self._incarnation: str | None = None
+        self._owing: dict[str, bool] = {}
+        self._history_heard_s = time.monotonic()
+        self._settled_s = self._purged_s = float("-inf")
+        self._pending = True
+        self._messages = self._stored = self._refused = self._dropped = 0
+        self._database_failures = self._reconnections = self._progress = 0
+        self._committed_at: int | None = None
+
+    def start(self) -> None:
+        """Connect to the broker and the database, and keep trying either until it answers."""
+        self._thread.start()
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves this one untyped
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        self._client.connect_async(
+            self._settings.host, self._settings.port, keepalive=30, clean_start=True, properties=properties
+        )
+        self._client.loop_start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Finish the transaction at hand, then leave the broker."""
+        self._stopping.set()
+        self._thread.join(timeout_s)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def health(self) -> Health:
+        """Return how the ingest is; from any thread."""
+        return Health(
+            broker_connected=self._client.is_connected(),
+            database_open=self._incarnation is not None,
+            incarnation=self._incarnation,
+            queue_depth=self._queue.qsize() + len(self._unfinished),
+            messages=self._messages,
+            events_stored=self._stored,
+            messages_refused=self._refused,
+            messages_dropped=self._dropped,
+            database_failures=self._database_failures,
+            broker_reconnections=max(0, self._generation - 1),
+            committed_at_ms=self._committed_at,
+            progress=self._progress,
+        )
+
+    # The broker's side: these run in paho's thread.
+
+    def _new_client(self) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"telecentre-hub-{self._new_id()[:8]}",
+            protocol=mqtt.MQTTv5,
+            manual_ack=True,
+        )
+        client.reconnect_delay_set(1, 10)
+        client.max_inflight_messages_set(0)  # its window costs time per message; what we send is bounded by what came
+        client.max_queued_messages_set(MAX_QUEUED)
+        client.on_connect = self._heard_connect
+        client.on_disconnect = self._heard_disconnect
+        client.on_message = self._heard_message
+        return client
+
+    def _heard_connect(
+        self, client: mqtt.Client, _: object, __: object, reason: ReasonCode, ___: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            log.warning("broker=refused reason=%r", str(reason))
+            return
+        self._generation += 1
+        self._history_heard_s = time.monotonic()
+        log.info("broker=connected host=%s port=%d", self._settings.host, self._settings.port)
+        # The present is asked for without PUBACKs, so that history waiting for the database cannot hold it up.
+        client.subscribe(
+            [(all_sites("up"), 1), (all_sites("hello"), 1), (all_sites("now"), 0), (all_sites("status"), 0)]
+        )
+        self._announce()
+
+    def _heard_disconnect(
+        self, _: mqtt.Client, __: object, ___: object, reason: ReasonCode, ____: Properties | None
+    ) -> None:
+        if not self._stopping.is_set():
+            log.warning("broker=lost reason=%r", str(reason))
+
+    def _heard_message(self, client: mqtt.Client, _: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            self._take(client, message)
+        except BaseException as error:  # noqa: BLE001 - the top of paho's thread: main decides, and the process ends
+            self._on_crash(error)
+
+    def _take(self, client: mqtt.Client, message: mqtt.MQTTMessage) -> None:
+        """Put history in the queue, the present on the board."""
+        self._messages += 1
+        received_at = self._now_ms()
+        site, channel, reason = "", "other", None
+        try:
+            site, channel = parse_topic(message.topic)
+            if channel in ("now", "status"):
+                self._show(site, channel, message, received_at)
+                return
+        except TopicError:
+            reason = "topic"
+        except RefusedError as error:
+            reason = error.reason
+        if reason is None and len(message.payload) > MAX_MESSAGE_BYTES:
+            reason = "size"
+        self._history_heard_s = time.monotonic()
+        payload = bytes(message.payload)
+        heard = Message(
+            generation=self._generation,
+            mid=message.mid,
+            qos=message.qos,
+            site=site,
+            channel="up" if channel == "up" else "hello" if channel == "hello" else "other",
+            content_type=getattr(message.properties, "ContentType", ""),
+            payload=payload if reason is None else payload[:SAMPLE_BYTES],
+            received_at=received_at,
+            reason=reason,
+        )
+        try:
+            self._queue.put_nowait(heard)
+        except queue.Full:
+            self._dropped += 1
+            client.ack(message.mid, message.qos)  # the site sends again what we do not acknowledge ourselves
+
+    def _show(self, site: str, channel: str, message: mqtt.MQTTMessage, received_at: int) -> None:
+        if channel == "now":
+            self._board.take_now(read_now(site, bytes(message.payload)), received_at, retained=message.retain)
+            return
+        status = read_status(site, bytes(message.payload))
+        self._board.take_status(status, received_at, retained=message.retain)
+        report = status.report if status.online else None
+        self._owing[site] = report is not None and report.outbox.depth > 0
+
+    def _announce(self) -> None:
+        """Tell every site which hub this is: a hint to ask again what is committed."""
+        incarnation = self._incarnation
+        if incarnation is not None:
+            payload = HubState(hub=incarnation).model_dump_json()
+            for bucket in range(BUCKET_COUNT):
+                self._client.publish(hub_topic(bucket), payload, qos=1, retain=True)
+
+    # The database's side: these run in the ingest's thread.
+
+    def _run(self) -> None:
+        wait_s = FIRST_WAIT_S
+        try:
+            while not self._stopping.is_set():
+                turns = self._progress
+                try:
+                    self._serve()
+                except StoreDownError as error:
+                    self._database_failures += 1
+                    wait_s = FIRST_WAIT_S if self._progress > turns else min(LONGEST_WAIT_S, wait_s * 2)
+                    log.warning("database=down wait_s=%.1f reason=%r", wait_s, str(error))
+                    self._stopping.wait(wait_s)
+        except BaseException as error:  # noqa: BLE001 - the top of this thread: main decides, and the process ends
+            self._on_crash(error)
+
+    def _serve(self) -> None:
+        """Ingest on one connection to the database: one incarnation."""
+        writer = self._store.writer()
+        try:
+            self._incarnation = self._new_id()
+            log.info("database=open incarnation=%s", self._incarnation)
+            if self._client.is_connected():
+                self._announce()
+            while not self._stopping.is_set():
+                self._unfinished = self._unfinished or self._next_group()
+                if self._unfinished:
+                    self._promise(self._unfinished, commit(writer, self._unfinished))
+                    self._unfinished = []
+                self._keep_house(writer)
+                self._progress += 1
+        finally:
+            self._incarnation = None
+            writer.close()
+
+    def _next_group(self) -> list[Message]:
+        """Return what has come, at most one transaction's worth; wait a little for the first."""
+        group: list[Message] = []
+        try:
+            group.append(self._queue.get(timeout=IDLE_S))
+            while len(group) < MAX_GROUP:
+                group.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return group
+
+    def _promise(self, messages: list[Message], outcome: Outcome) -> None:
+        """After the commit: PUBACK what came on this connection, answer each Hello, acknowledge each site once."""
+        self._committed_at = self._now_ms()
+        self._stored += outcome.stored
+        self._refused += outcome.refused
+        hub, generation = self._incarnation, self._generation
+        for message in messages:
+            # On a later connection the same number would be another message.
+            if message.generation == generation:
+                self._client.ack(message.mid, message.qos)
+        if hub is None or not self._client.is_connected():
+            return  # the sites ask again by themselves
+        for site, hello_id, acks in outcome.answers:
+            self._publish(Ack(site=site, hub=hub, acks=acks, hello_id=hello_id))
+        for site, positions in outcome.positions.items():
+            acks = [StreamAck(stream=stream, seq=seq) for stream, seq in positions.items()]
+            self._publish(Ack(site=site, hub=hub, acks=acks))
+
+    def _publish(self, ack: Ack) -> None:
+        self._client.publish(topic_for(ack.site, "ack"), ack.model_dump_json(), qos=1)
+
+    def _keep_house(self, writer: Writer) -> None:
+        """Bring figures on, forget old journal rows, and see that the connection is alive; each in its time."""
+        now_s = time.monotonic()
+        if self._pending and (self._queue.empty() or now_s - self._settled_s >= SETTLE_EVERY_S):
+            with writer.transaction():
+                self._pending = writer.settle_slice()
+            self._settled_s = time.monotonic()
+        elif now_s - self._settled_s >= SETTLE_EVERY_S:
+            self._pending = writer.is_pending()  # a burst left some, or the register changed beside us
+            self._settled_s = now_s
+        if now_s - self._purged_s >= PURGE_EVERY_S:
+            self._purged_s = now_s
+            with writer.transaction():
+                purged = writer.purge_journal(self._now_ms())
+            if purged:
+                log.info("journal=purged events=%d", purged)
+        if now_s - self._history_heard_s >= STALLED_S and any(self._owing.values()) and self._client.is_connected():
+            self._history_heard_s = now_s
+            self._break_connection()
+
+    def _break_connection(self) -> None:
+        """Make paho connect anew: sites hold events for us, and the broker has stopped to deliver."""
+        log.warning("broker=stalled silent_s=%.0f action=reconnect", STALLED_S)
+        connection = self._client.socket()
+        if isinstance(connection, socket.socket):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it was just lost by itself

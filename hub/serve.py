@@ -1,0 +1,128 @@
+"""The running hub: broker, ingest and web in one process, started in order and stopped in order.
+
+The main thread serves the web; a bug in any other thread ends the process, and the service manager starts it again.
+"""
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from host.systemd import notify, watchdog_interval_s
+from hub.app import create_app
+from hub.broker import EmbeddedBroker
+from hub.config import HubSettings, WebSettings
+from hub.health import Health
+from hub.ingest import Ingest
+from hub.live import LiveBoard
+from hub.store import Store, wall_ms
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 10.0
+"""For the transaction at hand: the longest, a walk of 20,000 events, takes some 0.3 s."""
+
+CONNECTIONS_TIMEOUT_S = 2
+"""For open pages: a live stream never ends by itself."""
+
+PULSE_S = 0.2
+"""How often the main thread looks whether the hub has become ready."""
+
+
+class PortTakenError(Exception):
+    """The web address cannot be had; one sentence."""
+
+
+def serve(settings: HubSettings) -> int:
+    """Run the hub until SIGTERM or SIGINT; return the exit code.
+
+    Raises:
+        PortTakenError: another program has the web port.
+        StoreDownError: the database cannot be used.
+    """
+    listener = _listen(settings.web)
+    store = Store(settings.database.file)
+    board = LiveBoard(store.sites())
+    crashes: list[BaseException] = []
+    ingest = Ingest(
+        settings.broker, store, board, now_ms=wall_ms, new_id=lambda: secrets.token_hex(16), on_crash=crashes.append
+    )
+    app = create_app(settings, store, board, ingest.health, on_crash=crashes.append)
+    broker = None
+    if settings.broker.embedded:
+        beside = settings.database.file.with_suffix(".broker.toml")
+        broker = EmbeddedBroker(settings.broker.host, settings.broker.port, beside, crashes.append)
+        broker.start()
+    ingest.start()
+    try:
+        web = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=CONNECTIONS_TIMEOUT_S,
+        )
+        # uvicorn raises the signal that stopped it again, after its own stop: then ours is not done yet.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        asyncio.run(_serve(uvicorn.Server(web), listener, ingest.health, crashes))
+    finally:
+        notify("STOPPING=1")
+        ingest.stop(STOP_TIMEOUT_S)
+        if broker is not None:
+            broker.stop()
+        store.close()
+        listener.close()
+    if crashes:
+        log.critical("hub=stopped reason='a bug of ours'", exc_info=crashes[0])
+        return 1
+    log.info("hub=stopped")
+    return 0
+
+
+def _listen(web: WebSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((web.host, web.port))
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(
+            f"{web.host}:{web.port} cannot be had ({error.strerror}): stop the other program, or set web.port"
+        ) from error
+    return listener
+
+
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, health: Callable[[], Health], crashes: list[BaseException]
+) -> None:
+    watching = asyncio.create_task(_watch(server, health, crashes))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        watching.cancel()
+
+
+async def _watch(server: uvicorn.Server, health: Callable[[], Health], crashes: list[BaseException]) -> None:
+    """Tell the service manager when the hub is ready and that the ingest makes progress; stop on a crash."""
+    feed_s = watchdog_interval_s()
+    loop = asyncio.get_running_loop()
+    ready = False
+    fed_s, progress = loop.time(), -1
+    while not crashes:
+        now = health()
+        if not ready and server.started and now.database_open:
+            ready = True
+            notify("READY=1")
+            log.info("hub=ready url=http://%s:%d/", *server.servers[0].sockets[0].getsockname()[:2])
+        if feed_s is not None and loop.time() - fed_s >= feed_s and now.progress != progress:
+            fed_s, progress = loop.time(), now.progress
+            notify("WATCHDOG=1")
+        await asyncio.sleep(PULSE_S)
+    server.should_exit = True

@@ -34,12 +34,11 @@ class Shape:
     """The same moment without its `since`, for a column that says it."""
     alarm: str = ""
     last: str = ""
-    """What it was when the site was last heard; empty while it is heard."""
-
-    @property
-    def sentence(self) -> str:
-        """All of it, for those who do not see the shape."""
-        return f"{self.name} : {self.last or self.word} {self.since}".rstrip()
+    """What it was when the site was last heard, in a sentence; empty while it is heard."""
+    was: str = ""
+    """Same, in a word."""
+    sentence: str = ""
+    """All of it, for those who do not see the shape."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Trouble:
     """A device that does not work: what, since when, why, and what to do."""
 
     name: str
-    since: str
+    since_short: str
     sentence: str
     remedy: str
 
@@ -106,11 +105,13 @@ class View:
         return self.since(at, zone) or self.words("time.since_some_time")
 
     def shown(self, shape: Shape, *, stale: bool) -> Shape:
-        """Return the shape, or `?` with its last known state when the site is no longer heard."""
+        """Return the shape with its sentence, or `?` with its last known state when the site is no longer heard."""
+        said = self.words("card.place", name=shape.name, word=shape.word, since=shape.since).rstrip()
         if not stale:
-            return shape
+            return replace(shape, sentence=said)
         last = self.words("card.last_known", word=shape.word, since=shape.since).rstrip()
-        return replace(shape, shape="unknown", word="?", since="", since_short="", alarm="", last=last)
+        said = self.words("card.place", name=shape.name, word=last, since="").rstrip()
+        return replace(shape, shape="unknown", word="?", since="", alarm="", last=last, was=shape.word, sentence=said)
 
 
 def view_of(frame: Frame, words: Words) -> View:
@@ -138,14 +139,14 @@ def card(site: LiveSite, view: View) -> Card:
         heard=site["as_of"] is not None,
         freshness=_freshness(site, view),
         free=words.number(free) if known else ("?" if total else "0"),
-        free_label=_free_label(words, free, total),
+        free_label=_free_label(words, free if known else total, total),
         counts=_counts(words, states) if site["online"] else "",
         desks=[view.shown(desk_shape(desk, zone, view), stale=stale) for desk in site["desks"]],
         rooms=[view.shown(room_shape(room, site, view), stale=stale) for room in site["rooms"]],
         doors=[view.shown(door_shape(door, site, view), stale=stale) for door in site["doors"]],
-        troubles=[trouble(device, zone, view) for device in site["devices_down"]],
+        troubles=[] if stale else [trouble(device, zone, view) for device in site["devices_down"]],
         devices=words("site.all_devices_well" if site["online"] else "site.devices_unknown"),
-        backlog=_backlog(site, view),
+        backlog="" if stale else _backlog(site, view),
     )
 
 
@@ -182,9 +183,15 @@ def _backlog(site: LiveSite, view: View) -> str:
 
 def desk_shape(desk: LiveDesk, zone: str, view: View) -> Shape:
     """Return one desk's shape and words."""
-    words = view.words
-    name = words("card.desk", n=number_of(desk["id"]))
-    return Shape(desk["id"], name, desk["state"], words(f"desk_state.{desk['state']}"), view.since(desk["since"], zone))
+    words, since = view.words, desk["since"]
+    return Shape(
+        desk["id"],
+        words("card.desk", n=number_of(desk["id"])),
+        desk["state"],
+        words(f"desk_state.{desk['state']}"),
+        view.since(since, zone),
+        view.moment(since, zone),
+    )
 
 
 ROOM_SHAPES = {"free": "vacant", "in_call": "occupied"}
@@ -229,7 +236,7 @@ def trouble(device: LiveDevice, zone: str, view: View) -> Trouble:
     words, fault = view.words, device["fault"]
     key = f"fault.{fault}" if fault else f"device.{'degraded' if device['health'] == 'degraded' else 'down'}"
     return Trouble(
-        device_name(device["id"], words), view.since(device["since"], zone), words(key), words(f"{key}_remedy")
+        device_name(device["id"], words), view.moment(device["since"], zone), words(key), words(f"{key}_remedy")
     )
 
 

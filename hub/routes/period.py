@@ -16,6 +16,9 @@ _STEP_MS: dict[Step, int] = {"hour": 3_600_000, "day": 86_400_000, "month": 28 *
 MAX_FIGURES = 100_000
 """A table that a spreadsheet opens and one process holds in some 20 MB; who needs more asks in parts."""
 
+MAX_SPAN_MS = 3_700 * 86_400_000
+"""The longest period of one question: ten years, as the store has it."""
+
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2200, 1, 1)
 """Telecentres came later and these figures will not be asked for then; a mistyped year is."""
 
@@ -64,6 +67,8 @@ def check_period(sites: Iterable[Site], kind: Kind, step: Step, start: date | da
         length_ms = bound_ms(end, site.zone) - bound_ms(start, site.zone)
         if length_ms < 0:
             raise QueryError("from", "'from' must not be after 'to'.")
+        if length_ms > MAX_SPAN_MS:
+            raise QueryError("from", "'from' and 'to' must be at most ten years apart.")
         places = len(site.desks if kind == "desk" else site.rooms)
         figures += (length_ms // _STEP_MS[step] + 1) * max(places, 1)
     if figures > MAX_FIGURES:

@@ -4,6 +4,7 @@ The four TOML files beside this one have the same keys and the same fields (test
 How a language counts, names a moment or says "of Murat" is here; everything else is in the files.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,6 +140,22 @@ class Words:
         if local.date() == now.astimezone(ZoneInfo(zone)).date():
             return self("time.since_clock", time=self.clock(at, zone))
         return self("time.since_day", date=self.day(local.date()), time=self.clock(at, zone))
+
+    def opening(self, hours: str) -> str:
+        """Return opening hours in OpenStreetMap's notation as people write them: `lun.-ven. 08:00-19:00, ...`."""
+        if hours.strip() == "24/7":
+            return self("hours.always")
+        spoken = hours.replace("PH off", self("hours.holidays_off")).replace("; ", ", ")
+        return _OSM_WORD.sub(lambda found: self(_OSM_WORDS[found[0]]), spoken)
+
+
+_OSM_WORDS: Final[Mapping[str, str]] = {
+    **{day: f"weekday.{number}" for number, day in enumerate(("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"), start=1)},
+    "PH": "hours.holidays",
+    "SH": "hours.school_holidays",
+    "off": "hours.off",
+}
+_OSM_WORD = re.compile(rf"\b(?:{'|'.join(_OSM_WORDS)})\b(?![.])")
 
 
 def _french_of(name: str) -> str:

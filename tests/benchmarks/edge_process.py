@@ -1,0 +1,48 @@
+"""A real agent in a process of its own, on the simulated devices of a bench."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contract.credentials import uid_hash
+from simulators.pins import PinBoard
+from tests.support.bench import Bench, eventually
+
+SITE_KEY = bytes(range(32))
+STOP_S = 20.0
+
+
+def write_site(folder: Path, body: str, uid: bytes) -> Path:
+    """Write the settings of a site whose rights let one badge in; return the path of its TOML file."""
+    head = (
+        'site = "bench"\ntime_zone = "Europe/Paris"\nsimulated = true\nlog_level = "warning"\n'
+        '[outbox]\nfolder = "outbox"\n'
+        '[rights]\nfile = "rights.toml"\nsite_key_file = "site.key"\nuid_badges = true\n'
+    )
+    tomllib.loads(head + body)
+    (folder / "site.toml").write_text(head + body)
+    (folder / "site.key").write_text(SITE_KEY.hex())
+    known_as = uid_hash(SITE_KEY, uid).hex()
+    (folder / "rights.toml").write_text(f'version = 1\n[[credential]]\nid = "bench"\nuid_hash = "{known_as}"\n')
+    return folder / "site.toml"
+
+
+@contextmanager
+def running_edge(settings: Path, bench: Bench) -> Iterator[tuple[subprocess.Popen[bytes], PinBoard]]:
+    """Run `telecentre-edge run` until the block ends; give its process and the board that holds its pins."""
+    board = bench.board()
+    environment = {**os.environ, "GPIOZERO_PIN_FACTORY": "telecentre-sim", "TELECENTRE_SIM_PINS": str(board.path)}
+    program = Path(sys.executable).with_name("telecentre-edge")
+    command = [str(program), "run", "--config", str(settings)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        if not eventually(lambda: bench.call(lambda: board.connected), within_s=30):
+            raise RuntimeError("the agent did not take its pins within 30 s")
+        yield process, board
+    finally:
+        process.terminate()
+        process.wait(STOP_S)

@@ -1,0 +1,120 @@
+"""B3: from a card in the field to the strike energised, over a bare nfcpy sense loop on the same simulated reader."""
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from edge.devices.badge_reader import INTERVAL_S
+from simulators.cards import Ntag21x
+from simulators.pins import PinBoard
+from simulators.pn532 import Pn532
+from tests.benchmarks.edge_process import running_edge, write_site
+from tests.benchmarks.figures import Figure, percentile
+from tests.support.bench import Bench, eventually
+
+TAPS = 150
+UID = bytes.fromhex("04a1b2c3d4e5f6")
+STRIKE_PIN = 17
+PULSE_S = 0.5
+GONE_S = 0.4
+"""Longer than three looks into the field: the next tap is a new presentation."""
+
+
+def measure() -> list[Figure]:
+    """Return the figure of B3."""
+    bare_ms = _bare_ms(Random(3))
+    agent_ms = _agent_ms(Random(3))
+    more_median = median(agent_ms) - median(bare_ms)
+    more_p99 = percentile(agent_ms, 0.99) - percentile(bare_ms, 0.99)
+    return [
+        Figure(
+            name="B3",
+            what="card in field to strike energised",
+            measured=f"median {median(agent_ms):.1f} ms, p99 {percentile(agent_ms, 0.99):.1f} ms "
+            f"(+{more_median:.1f} ms, +{more_p99:.1f} ms)",
+            peer=f"bare nfcpy sense loop, same {INTERVAL_S * 1000:.0f} ms between looks: "
+            f"median {median(bare_ms):.1f} ms, p99 {percentile(bare_ms, 0.99):.1f} ms",
+            size=f"{TAPS} taps each, at random moments",
+            reach="+ <= 5 ms median, + <= 15 ms p99",
+            reached=more_median <= 5 and more_p99 <= 15,
+        )
+    ]
+
+
+def _taps_ms(bench: Bench, chip: Pn532, random: Random, seen_at_s: Callable[[float], float | None]) -> list[float]:
+    """Return how long each tap took; `seen_at_s(since_s)` says when it was answered, once it was."""
+    pause = threading.Event()
+    took_ms: list[float] = []
+    for _ in range(TAPS):
+        pause.wait(GONE_S + random.uniform(0, 2 * INTERVAL_S))
+
+        def present() -> float:
+            at_s = time.monotonic()
+            chip.present(Ntag21x(UID))
+            return at_s
+
+        begun_s = bench.call(present)
+        if not eventually(lambda since_s=begun_s: seen_at_s(since_s) is not None, within_s=5):
+            raise RuntimeError("a tap was not answered within 5 s")
+        bench.call(chip.remove)
+        took_ms.append(((seen_at_s(begun_s) or begun_s) - begun_s) * 1000)
+    return took_ms
+
+
+def _bare_ms(random: Random) -> list[float]:
+    with Bench() as bench:
+        chip = Pn532(Random(1))
+        port = bench.wire(chip)
+        command = [sys.executable, "-m", "tests.benchmarks.bare_reader", str(port), str(INTERVAL_S)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            seen_s: list[float] = []
+            output = process.stdout
+
+            def read() -> None:
+                for line in output:
+                    seen_s.append(float(line))  # noqa: PERF401  # each is wanted as soon as it comes
+
+            threading.Thread(target=read, daemon=True).start()
+            try:
+                return _taps_ms(bench, chip, random, lambda since_s: next((s for s in seen_s if s >= since_s), None))
+            finally:
+                process.kill()
+
+
+def _agent_ms(random: Random) -> list[float]:
+    with Bench() as bench, tempfile.TemporaryDirectory() as folder:
+        chip = Pn532(Random(1))
+        port = bench.wire(chip)
+        body = (
+            f'[link]\nport = 1\n[[door]]\nid = "door-01"\nstrike_pin = {STRIKE_PIN}\npulse_s = {PULSE_S}\n'
+            f'[[reader]]\nid = "reader-01"\ndoor = "door-01"\nport = "{port}"\ngranted_pin = 5\nrefused_pin = 6\n'
+        )
+        with running_edge(write_site(Path(folder), body, UID), bench) as (_, board):
+            _first_opening(bench, chip, board)
+            return _taps_ms(bench, chip, random, lambda since_s: _pulsed_at_s(bench, board, since_s))
+
+
+def _pulsed_at_s(bench: Bench, board: PinBoard, since_s: float) -> float | None:
+    changes = bench.call(board.changes, STRIKE_PIN)
+    return next((at_s for at_s, high in changes if high and at_s >= since_s), None)
+
+
+def _first_opening(bench: Bench, chip: Pn532, board: PinBoard) -> None:
+    """Wait until the agent has opened its reader and read its rights: until a first tap opens."""
+    begun_s = time.monotonic()
+    for _ in range(20):
+        bench.call(chip.present, Ntag21x(UID))
+        opened = eventually(lambda: _pulsed_at_s(bench, board, begun_s) is not None, within_s=2)
+        bench.call(chip.remove)
+        threading.Event().wait(1.0)
+        if opened:
+            return
+    raise RuntimeError("the agent did not open within 40 s")

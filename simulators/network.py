@@ -14,8 +14,8 @@ ALWAYS_OPEN = "24/7"
 
 STRIKE_PIN, CONTACT_PIN, EXIT_BUTTON_PIN = 17, 27, 22
 GRANTED_PIN, REFUSED_PIN, BUZZER_PIN = 23, 24, 25
-_DESK_PINS = (5, 6, 12, 13, 16, 19, 20, 21, 26, 4, 7, 8, 9, 10, 11, 18, 2, 3)
-"""What is left of a Pi's header for desks, the plainest pins first; 14 and 15 stay the UART's."""
+_DESK_PINS = (16, 20, 21, 26, 5, 6, 12, 13, 19, 4, 7, 8, 9, 10, 11, 18, 2, 3)
+"""What is left of a Pi's header for desks, in the order of firmware_config/README.md; 14 and 15 stay the UART's."""
 
 _RADAR_EVERY = 3
 """Every third desk has a radar, the others a PIR: four PIR and two radars for six desks (benchmark B6)."""

@@ -1,0 +1,134 @@
+import pytest
+
+from contract.events import RoomState
+from edge.core import room
+from edge.core.observations import Booking
+from edge.core.occupancy import PresenceRules
+from edge.core.room import Room, RoomRules, unknown_room
+from tests.support.moments import at
+
+PRESENCE = PresenceRules(("radar",), settle_s=2.0, hold_s=60.0)
+RULES = RoomRules("room-01", PRESENCE, ghost_after_s=600.0, bookable=True, confidential=False)
+UNBOOKABLE = RoomRules("room-01", PRESENCE, ghost_after_s=600.0, bookable=False, confidential=False)
+CONFIDENTIAL = RoomRules("room-01", PRESENCE, ghost_after_s=600.0, bookable=True, confidential=True)
+
+
+def booking(start_s: float, end_s: float) -> Booking:
+    return Booking(at(start_s).wall_ms, at(end_s).wall_ms)
+
+
+class Day:
+    """A room on a bench: drive it with readings and bookings, then read what was told of it."""
+
+    def __init__(self, rules: RoomRules = RULES) -> None:
+        self.rules = rules
+        self.room: Room = unknown_room(at(0))
+        self.told: list[tuple[RoomState, float]] = []
+
+    def radar(self, present: bool | None, from_s: float, to_s: float | None = None) -> "Day":
+        """The radar's word, repeated every 2 s as its thread does; None is its loss."""
+        step_s = from_s
+        while step_s <= (from_s if to_s is None else to_s):
+            self._take(room.elapse(self.room, self.rules, at(step_s)))
+            if present is None:
+                self._take(room.lose(self.room, self.rules, "radar", at(step_s)))
+            else:
+                self._take(room.read(self.room, self.rules, "radar", at(step_s), present=present))
+            step_s += 2
+        return self
+
+    def book(self, at_s: float, *bookings: Booking) -> "Day":
+        self._take(room.elapse(self.room, self.rules, at(at_s)))
+        self._take(room.learn(self.room, self.rules, bookings, at(at_s)))
+        return self
+
+    def _take(self, step: room.Step) -> None:
+        self.room, changes = step
+        self.told += [(change.state, change.since.mono_s) for change in changes]
+
+
+def test_an_empty_room_without_bookings_is_free_from_when_it_was_seen_empty() -> None:
+    day = Day().book(0).radar(present=False, from_s=1, to_s=100)
+    assert day.told == [("free", 1)]
+
+
+def test_an_empty_room_whose_bookings_were_never_read_is_not_called_free() -> None:
+    assert Day().radar(present=False, from_s=1, to_s=100).told == []
+    assert Day(UNBOOKABLE).radar(present=False, from_s=1, to_s=100).told == [("free", 1)]
+
+
+def test_a_booked_room_in_which_nobody_comes_is_a_ghost_after_its_time() -> None:
+    day = Day().book(0, booking(1000, 4600)).radar(present=False, from_s=1, to_s=5000)
+    assert day.told == [("free", 1), ("booked", 1000), ("ghost", 1600), ("free", 4600)]
+
+
+def test_a_room_whose_booking_is_shorter_than_the_wait_is_no_ghost() -> None:
+    day = Day().book(0, booking(1000, 1500)).radar(present=False, from_s=1, to_s=2000)
+    assert day.told == [("free", 1), ("booked", 1000), ("free", 1500)]
+
+
+def test_a_room_is_occupied_whatever_its_bookings_say() -> None:
+    day = Day().book(0, booking(1000, 4600)).radar(present=False, from_s=1, to_s=100).radar(True, 101, 2000)
+    assert day.told == [("free", 1), ("occupied", 101)]
+
+
+def test_a_booking_whose_people_have_left_is_booked_again_but_no_ghost() -> None:
+    day = Day().book(0, booking(1000, 4600)).radar(True, 1, 2000).radar(present=False, from_s=2001, to_s=4500)
+    assert day.told == [("occupied", 1), ("booked", 2001)]
+
+
+def test_who_left_just_before_the_start_came_for_the_booking() -> None:
+    day = Day().book(0, booking(1000, 4600)).radar(True, 1, 200).radar(present=False, from_s=201, to_s=4500)
+    assert day.told == [("occupied", 1), ("free", 201), ("booked", 1000)]
+
+
+def test_who_left_long_before_the_start_did_not_come_for_the_booking() -> None:
+    day = Day().book(0, booking(2000, 4600)).radar(True, 1, 200).radar(present=False, from_s=201, to_s=3000)
+    assert day.told == [("occupied", 1), ("free", 201), ("booked", 2000), ("ghost", 2600)]
+
+
+def test_a_booking_that_ends_within_the_hold_time_frees_the_room_at_its_end() -> None:
+    day = Day().book(0, booking(500, 1030)).radar(True, 1, 1000).radar(present=False, from_s=1001, to_s=1100)
+    assert day.told == [("occupied", 1), ("booked", 1001), ("free", 1030)]
+
+
+def test_a_room_is_never_a_ghost_while_its_sensor_is_unknown() -> None:
+    day = Day().book(0, booking(1000, 9000)).radar(present=False, from_s=1, to_s=1100).radar(None, 1101, 5000)
+    assert day.told == [("free", 1), ("booked", 1000), ("unknown", 1101)]
+
+
+def test_the_wait_for_a_ghost_begins_again_after_the_sensor_was_unknown() -> None:
+    day = Day().book(0, booking(1000, 9000)).radar(present=False, from_s=1, to_s=1100).radar(None, 1101)
+    day.radar(present=False, from_s=1501, to_s=2500)
+    assert day.told == [("free", 1), ("booked", 1000), ("unknown", 1101), ("booked", 1501), ("ghost", 2101)]
+
+
+def test_bookings_mean_nothing_while_the_clock_is_not_set() -> None:
+    step = room.learn(unknown_room(at(0, "unsynced")), RULES, (booking(0, 9000),), at(0, "unsynced"))
+    for second in range(1, 100, 2):
+        step = room.elapse(step[0], RULES, at(second, "unsynced"))
+        step = room.read(step[0], RULES, "radar", at(second, "unsynced"), present=False)
+    assert (step[0].presence.state, step[0].state) == ("vacant", "unknown")
+
+
+def test_a_booking_that_is_made_now_shows_now() -> None:
+    day = Day().book(0).radar(present=False, from_s=1, to_s=101).book(101.5, booking(50, 3000))
+    assert day.told == [("free", 1), ("booked", 101.5)]
+
+
+@pytest.mark.parametrize(
+    ("present", "states"), [(False, ["free"]), (True, ["occupied"])], ids=["nobody comes", "somebody comes"]
+)
+def test_a_confidential_room_shows_no_more_than_free_or_occupied(present: bool, states: list[RoomState]) -> None:
+    day = Day(CONFIDENTIAL).book(0, booking(1000, 4600)).radar(present=present, from_s=1, to_s=5000)
+    assert [state for state, _ in day.told] == states
+
+
+def test_a_confidential_room_with_a_lost_sensor_is_unknown() -> None:
+    day = Day(CONFIDENTIAL).radar(present=False, from_s=1, to_s=100).radar(None, 101)
+    assert day.told == [("free", 1), ("unknown", 101)]
+
+
+def test_back_to_back_bookings_are_one_booked_time() -> None:
+    day = Day().book(0, booking(1000, 1500), booking(1500, 2000)).radar(present=False, from_s=1, to_s=2100)
+    assert day.told == [("free", 1), ("booked", 1000), ("free", 2000)]

@@ -5,21 +5,24 @@ import hmac
 import json
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from contract import limits
 from contract.credentials import uid_hash
-from contract.events import Event, decode, encode
+from contract.events import AccessReason, Event, Fault, decode, encode
 from contract.messages import MESSAGES
 from contract.topics import CHANNELS
 from edge import config as edge_config
 from edge.config import DoorSettings, EdgeSettings, PinSensor, ReaderSettings
 from edge.config import read_settings as read_edge_settings
+from edge.devices import rights_file
 from host.settings import Settings
 from hub import config as hub_config
 from hub import network as hub_network
@@ -63,6 +66,7 @@ def wired_pins(settings: EdgeSettings) -> set[tuple[str, str, str]]:
 def test_the_example_settings_load() -> None:
     assert read_edge_settings(EXAMPLES / "site.toml").site == "murat"
     assert read_hub_settings(EXAMPLES / "hub.toml").broker.embedded
+    assert len(rights_file.read_rights(EXAMPLES / "rights.toml").credentials) == 2
 
 
 def test_the_pin_table_is_the_wiring_of_the_example() -> None:
@@ -204,6 +208,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[[room]]`": edge_config.RoomSettings,
     '`sensor` with `kind = "pin"`': PinSensor,
     '`sensor` with `kind = "radar"`': edge_config.RadarSensor,
+    "top of `rights.toml`": rights_file.RightsDocument,
+    "`[[credential]]`": rights_file.CredentialEntry,
+    "`windows`": rights_file.WindowEntry,
     "top of `hub.toml`": hub_config.HubSettings,
     "`[web]`": hub_config.WebSettings,
     "`[database]`": hub_config.DatabaseSettings,
@@ -229,13 +236,14 @@ def test_every_setting_is_documented_with_its_default(heading: str) -> None:
     page = OPERATING.read_text(encoding="utf-8")
     section = re.split(r"^#{2,3} ", page.partition(f"\n### {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     written = {row[0]: row[1] for row in table_rows(section, "key", "default")}
-    assert written == {name: written_default(field) for name, field in SECTIONS[heading].model_fields.items()}
+    fields = SECTIONS[heading].model_fields.items()
+    assert written == {field.alias or name: written_default(field) for name, field in fields}
 
 
 def test_every_section_of_a_settings_file_has_its_table() -> None:
     models = {
         model
-        for module in (edge_config, hub_config, hub_network)
+        for module in (edge_config, rights_file, hub_config, hub_network)
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, Settings) and model is not Settings
     }
@@ -264,3 +272,60 @@ def test_the_worked_examples_of_the_method_come_out_as_written() -> None:
         assert f"{round(100 * figure.observed_ms / figure.available_ms)} %" == coverage
         known = figure.observed_ms
         assert (f"{round(100 * figure.occupied_ms / known)} %" if known else "none") == rate
+
+
+def commands(group: click.Group, path: str) -> dict[str, set[str]]:
+    """Return every command by its whole name, with its long options."""
+    found: dict[str, set[str]] = {}
+    for name, command in group.commands.items():
+        whole = f"{path} {name}"
+        if isinstance(command, click.Group):
+            found |= commands(command, whole)
+        else:
+            options = [option for option in command.params if isinstance(option, click.Option)]
+            found[whole] = {name for option in options for name in option.opts if name.startswith("--")}
+    return found
+
+
+def test_every_command_and_option_is_documented() -> None:
+    real: dict[str, set[str]] = {}
+    for script, target in pyproject()["project"]["scripts"].items():
+        groups = [
+            value for value in vars(import_module(target.split(":")[0])).values() if isinstance(value, click.Group)
+        ]
+        for group in groups:
+            if not any(group in other.commands.values() for other in groups):
+                real |= commands(group, script)
+    rows = table_rows(OPERATING.read_text(encoding="utf-8"), "command", "options")
+    assert {row[0]: set(row[1].split()) for row in rows} == real
+
+
+def test_every_fault_has_its_row_of_what_to_do() -> None:
+    rows = table_rows(OPERATING.read_text(encoding="utf-8"), "fault", "what it means")
+    assert [row[0] for row in rows] == list(get_args(Fault))
+
+
+def test_every_refusal_that_an_agent_gives_has_its_row() -> None:
+    given = set(re.findall(r"DENIED_\w+", (ROOT / "edge" / "core" / "access.py").read_text(encoding="utf-8")))
+    rows = table_rows(OPERATING.read_text(encoding="utf-8"), "reason", "what it means")
+    assert {row[0] for row in rows} == given <= set(get_args(AccessReason))
+
+
+def test_every_alarm_that_the_hub_raises_has_its_row() -> None:
+    code = (ROOT / "hub" / "store" / "writer.py").read_text(encoding="utf-8")
+    raised = set(re.findall(r'(?:raise_alarm\([^"()]+, |^            )"(\w+)"[:,)]', code, re.MULTILINE))
+    assert {"gap", "quarantined"} <= raised
+    rows = table_rows(OPERATING.read_text(encoding="utf-8"), "alarm", "what it means")
+    assert raised <= {row[0] for row in rows}
+
+
+def test_every_thread_with_a_name_is_in_the_list_of_threads() -> None:
+    page = (ROOT / "docs" / "threads.md").read_text(encoding="utf-8")
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for name in ("edge", "hub", "simulators")
+        for path in (ROOT / name).rglob("*.py")
+    )
+    names = set(re.findall(r'Thread\([^)]*\bname="([\w-]+)"', code))
+    assert {"outbox", "link", "ingest"} <= names
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []

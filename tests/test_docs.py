@@ -313,7 +313,7 @@ def test_every_refusal_that_an_agent_gives_has_its_row() -> None:
 
 def test_every_alarm_that_the_hub_raises_has_its_row() -> None:
     code = (ROOT / "hub" / "store" / "writer.py").read_text(encoding="utf-8")
-    raised = set(re.findall(r'(?:raise_alarm\([^"()]+, |^            )"(\w+)"[:,)]', code, re.MULTILINE))
+    raised = set(re.findall(r'(?:raise_alarm\([^,]+, |^            )"(\w+)"[:,)]', code, re.MULTILINE))
     assert {"gap", "quarantined"} <= raised
     rows = table_rows(OPERATING.read_text(encoding="utf-8"), "alarm", "what it means")
     assert raised <= {row[0] for row in rows}
@@ -329,3 +329,11 @@ def test_every_thread_with_a_name_is_in_the_list_of_threads() -> None:
     names = set(re.findall(r'Thread\([^)]*\bname="([\w-]+)"', code))
     assert {"outbox", "link", "ingest"} <= names
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+def test_the_life_of_a_badge_names_functions_that_exist() -> None:
+    rows = table_rows((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), "#", "file", "name")
+    assert len(rows) > 20
+    for _, file, name, _ in rows:
+        code = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^\s*(?:async )?(?:def|class) {name}\b", code, re.MULTILINE), f"{file}: {name}"

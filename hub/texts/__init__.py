@@ -62,9 +62,10 @@ def _weight(quality: str) -> float:
     if not quality:
         return 1.0
     try:
-        return float(quality)
+        weight = float(quality)
     except ValueError:
         return 0.0
+    return weight if 0 < weight <= 1 else 0.0
 
 
 @dataclass(frozen=True)

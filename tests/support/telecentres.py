@@ -1,9 +1,26 @@
-"""The ten telecentres of the Cantal on a bench: a real store in a temporary folder, and the messages their edges send."""
+"""The ten telecentres of the Cantal on a bench: a real store in a folder, and the messages their edges send."""
 
 from pathlib import Path
 
-from contract.events import Clock, DeskState, DoorAlarm, DoorState, Fault, Milliseconds, RoomState
+from contract.events import (
+    Clock,
+    Desk,
+    DeskState,
+    DeskStateChanged,
+    DoorAlarm,
+    DoorState,
+    EdgeAlive,
+    EdgeStarted,
+    Event,
+    Fault,
+    Milliseconds,
+    Nothing,
+    RoomState,
+    Start,
+    encode,
+)
 from contract.messages import (
+    BatchHeader,
     DeskNow,
     DeviceStatus,
     DoorNow,
@@ -16,6 +33,7 @@ from contract.messages import (
 )
 from hub.health import Health
 from hub.network import read_network
+from hub.receiver import Batch
 from hub.store import Store
 
 CANTAL = Path(__file__).parents[2] / "simulators" / "cantal.toml"
@@ -95,7 +113,7 @@ def status_of(
     report = Report(
         version="0.1.0",
         boot="1" * 32,
-        started_at=at - 3_600_000,
+        started_at=max(0, at - 3_600_000),
         at=at,
         clock=clock,
         outbox=outbox,
@@ -103,3 +121,31 @@ def status_of(
         devices=[DeviceStatus(id="reader-02", kind="device", health="ok", since=at), *devices],
     )
     return Status(site=site, online=True, report=report)
+
+
+MIDNIGHT_MS = NOON_MS - 12 * 60 * MINUTE_MS
+"""The local midnight before that noon."""
+
+
+Change = tuple[int, str, DeskState]
+"""When, which desk, and what it became."""
+
+
+def put_history(store: Store, site: str, changes: list[Change], *, until: int) -> None:
+    """Store a site's history: changes in order of time, and a last sign of life at `until`."""
+    events: list[Event] = [
+        EdgeStarted(subject="agent", value=Start(version="0.1.0"), t=changes[0][0], clock="synced", up=0)
+    ]
+    events += [
+        DeskStateChanged(subject=desk, value=Desk(state=state), t=at, clock="synced", up=at - changes[0][0])
+        for at, desk, state in changes
+    ]
+    events.append(EdgeAlive(subject="agent", value=Nothing(), t=until, clock="synced", up=until - changes[0][0]))
+    header = BatchHeader(site=site, stream="5" * 32, boot="b" * 32, first=1, n=len(events), sent_at=until)
+    writer = store.writer()
+    try:
+        with writer.transaction():
+            writer.receive(Batch(header, [encode(event) for event in events]), until)
+            writer.settle_sites({site})
+    finally:
+        writer.close()

@@ -27,6 +27,8 @@ MAX_PIN = 27
 MAX_CHANGES = 1000
 """Per pin; older changes are forgotten."""
 MAX_LINE_BYTES = 64
+MAX_UNREAD_BYTES = 65_536
+"""An agent that leaves so much unread hangs; it is dropped, and learns all again when it is back."""
 MAX_SOCKET_PATH_BYTES = 107
 """What `sockaddr_un` holds."""
 
@@ -178,6 +180,9 @@ class _Agent(asyncio.Protocol):
         if self._transport is not None:
             line = f"release {pin}\n" if driven is None else f"drive {pin} {driven:d}\n"
             self._transport.write(line.encode())
+            if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+                _log.warning("pins: agent dropped, it does not read socket=%s", self._board.path)
+                self.drop()
 
     def drop(self) -> None:
         """Close the connection at once."""

@@ -143,7 +143,9 @@ class Wire:
         self._master = None
 
     def power_cycle(self) -> None:
-        """Take the device's power away for a moment; the host's side of the wire stays."""
+        """Take the device's power away for a moment; the host's side of the wire stays. Unplugged, it has none."""
+        if self._master is None:
+            return
         self._silence()
         self.device.power_on(self._running().time())
         self._set_timer()
@@ -178,7 +180,8 @@ class Wire:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        due_s = self.device.due_s()
+        # What the device does to the world may have pulled its own plug.
+        due_s = self.device.due_s() if self._master is not None else None
         if self._timer is not None:
             if self._timer.when() == due_s:
                 return
@@ -209,7 +212,7 @@ class Wire:
         return kept
 
     def _arrive_at_host(self, data: bytes, speed_baud: int) -> None:
-        if _speed_baud(self._slave) != speed_baud:
+        if self._master is not None and _speed_baud(self._slave) != speed_baud:
             # A receiver at another speed samples the line at the wrong moments: as many bytes, none of them right.
             data = self._random.randbytes(len(data))
         self._write(data)

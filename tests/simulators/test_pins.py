@@ -252,6 +252,18 @@ def test_a_client_that_speaks_other_lines_is_dropped(board: PinBoard, line: str)
     assert not board.level(STRIKE)
 
 
+def test_an_agent_that_does_not_read_is_dropped(bench: Bench, board: PinBoard) -> None:
+    def chatter() -> bool:
+        for index in range(1000):
+            board.drive(CONTACT, index % 2 == 0)
+        return not board.connected
+
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(board.path))
+        assert eventually(lambda: board.connected)
+        assert eventually(lambda: bench.call(chatter))
+
+
 def _received(client: socket.socket) -> bytes:
     try:
         return client.recv(100)

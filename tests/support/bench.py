@@ -41,6 +41,8 @@ class Bench:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda _, context: self._crashes.append(context))
+        self._crashes: list[dict[str, Any]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="bench")
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
         self._wires: dict[Path, Wire] = {}
@@ -67,6 +69,9 @@ class Bench:
         self._thread.join(PATIENCE_S)
         self._loop.close()
         self._folder.cleanup()
+        # A model that raises in a callback of the loop would otherwise just fall silent.
+        for context in self._crashes:
+            raise RuntimeError(str(context["message"])) from context.get("exception")
 
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Return what a coroutine returns, run on the bench's loop."""

@@ -39,15 +39,6 @@ def differences(edges: dict[str, Account], hub: dict[str, Account]) -> list[str]
     return told
 
 
-def behind(edges: dict[str, Account], hub: dict[str, Account]) -> bool:
-    """Return whether the hub still lacks something that the edges have."""
-    return any(
-        site not in hub or hub[site].streams.get(stream, 0) < last
-        for site, edge in edges.items()
-        for stream, last in edge.streams.items()
-    )
-
-
 async def edge_account(folder: Folder, site: str) -> Account:
     """Return what one agent has committed, whether it runs or not.
 

@@ -14,14 +14,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulators.accounts import AccountError, behind, differences, edge_account, hub_accounts, rebuild_differs
+from simulators.accounts import AccountError, differences, edge_account, hub_accounts, rebuild_differs
 from simulators.control import ControlError, ask
 from simulators.folder import Folder, open_run, write_settings
-from simulators.hub_page import is_ready, read_figures
+from simulators.hub_page import has_caught_up, is_ready, read_figures
 from simulators.network import Network
 from simulators.processes import Child, program, run_once
 
@@ -32,6 +32,9 @@ LEFTOVERS_GONE_WITHIN_S = 20.0
 
 READY_WITHIN_S = 60.0
 """Far more than a hub needs, on a small laptop that is busy with something else."""
+
+HUB_TRIES = 3
+"""A hub that has never been ready and ends three times will not come up by itself."""
 
 IMPORT_WITHIN_S = 60.0
 DRAINED_WITHIN_S = 20.0
@@ -90,9 +93,10 @@ class Demo:
         if code != 0:
             raise DemoError(f"The hub refuses the network: {said.strip()[-300:]}")
         self.hub.start()
+        # The agents come after the hub: they find its broker at once, and the page can be looked at while they start.
+        await self._hub_is_ready()
         for agent in self.agents:
             agent.start()
-        await self._hub_is_ready()
         sites = [site.id for site in self.options.network.sites]
         state = {"pid": os.getpid(), "url": self.options.url, "seed": self.options.seed, "sites": sites}
         folder.demo_json.write_text(json.dumps(state) + "\n", encoding="utf-8")
@@ -100,25 +104,22 @@ class Demo:
     async def _hub_is_ready(self) -> None:
         until_s = time.monotonic() + READY_WITHIN_S
         while not await asyncio.to_thread(is_ready, self.options.url):
-            if time.monotonic() > until_s:
-                said = _last_line(self.options.folder.log / "hub.log")
-                raise DemoError(f"The hub was not ready within {READY_WITHIN_S:.0f} s; its log ends with: {said}")
+            if time.monotonic() > until_s or self.hub.restarts >= HUB_TRIES:
+                said = _last_word(self.options.folder.log / "hub.log")
+                raise DemoError(f"The hub does not come up; the last it said: {said}")
             await asyncio.sleep(0.2)
 
     async def hush(self) -> None:
-        """Send the people home, and wait until the hub has all that the agents held then; both bounded.
+        """Send the people home, and wait until the hub has nearly all that the agents hold; both bounded.
 
-        What they store later they hand over themselves when they stop.
+        The rest the agents hand over themselves when they stop.
         """
         with contextlib.suppress(ControlError):
             await asyncio.to_thread(ask, self.options.folder.control, {"do": "hush"})
-        folder = self.options.folder
-        sites = [site.id for site in self.options.network.sites]
-        with contextlib.suppress(AccountError):
-            edges = dict(zip(sites, await asyncio.gather(*(edge_account(folder, site) for site in sites)), strict=True))
-            until_s = time.monotonic() + DRAINED_WITHIN_S
-            while time.monotonic() < until_s and behind(edges, await hub_accounts(folder)):
-                log.info("event=waiting the hub still catches up")
+        sites = {site.id for site in self.options.network.sites}
+        until_s = time.monotonic() + DRAINED_WITHIN_S
+        while time.monotonic() < until_s and not await asyncio.to_thread(has_caught_up, self.options.url, sites):
+            await asyncio.sleep(0.5)
 
     async def stop(self) -> list[str]:
         """Stop every child in order; return the names of those that did not stop by themselves."""
@@ -146,7 +147,7 @@ async def run_demo(options: Options) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with _locked(options.folder) as lock:
+    async with _locked(options.folder) as lock:
         _refuse_taken(options.port)
         open_run(options.folder, tuple(site.id for site in options.network.sites))
         write_settings(
@@ -170,7 +171,7 @@ async def reckon(folder: Folder) -> int:
     """Compare what every agent of the folder has ever committed with what the hub has; print it; 0 when equal."""
     sites = sorted(path.name for path in (folder.root / "sites").iterdir())
     try:
-        edges = {site: await edge_account(folder, site) for site in sites}
+        edges = dict(zip(sites, await asyncio.gather(*(edge_account(folder, site) for site in sites)), strict=True))
         hub = await hub_accounts(folder)
         told = differences(edges, hub)
         if await rebuild_differs(folder):
@@ -240,8 +241,8 @@ Ctrl-C stops everything.
 """
 
 
-@contextlib.contextmanager
-def _locked(folder: Folder) -> Iterator[int]:
+@contextlib.asynccontextmanager
+async def _locked(folder: Folder) -> AsyncIterator[int]:
     folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -250,7 +251,7 @@ def _locked(folder: Folder) -> Iterator[int]:
             if (running := _running(folder)) or time.monotonic() > until_s:
                 where = f"{folder.root} ({running})" if running else f"{folder.root}"
                 raise DemoError(f"A demo already runs in {where}: stop it, or choose another folder with --state.")
-            time.sleep(0.2)
+            await asyncio.sleep(0.2)
         yield lock
     finally:
         os.close(lock)
@@ -291,11 +292,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _last_line(path: Path) -> str:
+def _last_word(log_file: Path) -> str:
+    """Return the last line of a log that its program wrote, not we."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1]
-    except (OSError, IndexError):
+        lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
         return "nothing"
+    return next((line for line in reversed(lines) if line and not line.startswith("---")), "nothing")
 
 
 def _say(text: str, end: str = "\n") -> None:

@@ -12,6 +12,9 @@ ANSWER_WITHIN_S = 3.0
 DECISION_WITHIN_S = 2.0
 """The hub has an event within a second of its happening; if not, the pins have said enough."""
 
+UNDER_WAY = 50
+"""An agent that stops hands over so few within some 100 ms."""
+
 MAX_ANSWER_BYTES = 4_000_000
 """The live answer of a hundred sites is far below."""
 
@@ -60,6 +63,16 @@ def read_figures(url: str) -> Figures | None:
         occupied=sum(desk["state"] == "occupied" for desk in desks),
         events=round(sum(float(number) for number in _EVENTS.findall(metrics))),
     )
+
+
+def has_caught_up(url: str, sites: set[str]) -> bool:
+    """Return whether every one of these sites is heard and holds little more than what is just on its way."""
+    try:
+        live = json.loads(_get(f"{url}/api/v1/live"))["sites"]
+    except (OSError, ValueError):
+        return False
+    backlogs = {site["site_id"]: site["backlog"] for site in live if site["online"]}
+    return all(backlog is not None and backlog["depth"] <= UNDER_WAY for backlog in map(backlogs.get, sites))
 
 
 def read_reason(url: str, site: str, since_ms: int) -> str | None:

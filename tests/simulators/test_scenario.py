@@ -77,10 +77,10 @@ def test_one_persons_steps_are_in_order_and_never_at_once(site: str, seed: int) 
 
 @given(seeds, st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
-def test_at_the_demos_pace_somebody_comes_to_every_site_within_ten_seconds(seed: int, day: int) -> None:
+def test_at_the_demos_pace_somebody_comes_to_every_site_within_five_seconds(seed: int, day: int) -> None:
     for site in SITES:
         first = next(step for step in _script(site, seed, day) if step.action == "enter")
-        assert (first.at_s - DAY_BEGINS_S) / DEMO_SPEED <= 10
+        assert (first.at_s - DAY_BEGINS_S) / DEMO_SPEED <= 5
 
 
 def test_a_day_of_the_network_has_all_that_can_happen() -> None:

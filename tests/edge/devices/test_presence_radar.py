@@ -1,0 +1,88 @@
+from pathlib import Path
+from random import Random
+
+import pytest
+import serial
+
+from edge.core.observations import DeviceFailed, DeviceReady, NoiseCounted, PresenceRead
+from edge.devices.port import Port
+from edge.devices.presence_radar import BAUD_RATE_BD, PresenceRadar
+from edge.protocols.ld2410 import ENABLE_CONFIG, encode_command
+from simulators.ld2410 import Ld2410
+from simulators.wire import Faults
+from tests.support.bench import FOUR_WIRES, Bench, eventually
+from tests.support.heard import running
+
+WIRES = {**FOUR_WIRES, "very-lossy": Faults(loss=0.01)}
+
+
+def radar(port: Path) -> PresenceRadar:
+    return PresenceRadar("desk-01-radar", Port(str(port), simulated=True))
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_person_is_seen_to_come_and_to_go(wire: str) -> None:
+    with Bench() as bench:
+        model = Ld2410(Random(1))
+        with running(radar(bench.wire(model, WIRES[wire])), "desk-01-radar") as heard:
+            assert heard.hears(PresenceRead, lambda seen: not seen.present)
+            bench.call(model.person, distance_cm=80, moving=True)
+            assert heard.hears(PresenceRead, lambda seen: seen.present)
+            bench.call(model.empty)
+            assert eventually(lambda: not heard.of(PresenceRead)[-1].present, 15.0)
+
+
+def test_an_unchanged_reading_is_repeated_but_not_at_each_report() -> None:
+    with Bench() as bench, running(radar(bench.wire(Ld2410(Random(1)))), "desk-01-radar") as heard:
+        assert heard.hears(PresenceRead, times=2)
+        first, second = heard.of(PresenceRead)[:2]
+        assert 1.9 < second.at.mono_s - first.at.mono_s < 5
+
+
+def test_an_unplugged_radar_is_lost_and_comes_back_by_itself() -> None:
+    with Bench() as bench:
+        port = bench.wire(Ld2410(Random(1)))
+        with running(radar(port), "desk-01-radar") as heard:
+            assert heard.hears(DeviceReady)
+            bench.unplug(port)
+            assert heard.hears(DeviceFailed)
+            bench.plug(port)
+            assert heard.hears(DeviceReady, times=2)
+
+
+def test_a_radar_that_was_left_in_its_configuration_is_woken_from_it() -> None:
+    with Bench() as bench:
+        port = bench.wire(Ld2410(Random(1)))
+        with serial.Serial(str(port), BAUD_RATE_BD, timeout=2) as line:
+            line.write(encode_command(ENABLE_CONFIG, b"\x01\x00"))
+            line.read(18)
+        with running(radar(port), "desk-01-radar") as heard:
+            assert heard.hears(PresenceRead)
+
+
+def test_a_radar_that_says_nothing_is_silent() -> None:
+    with Bench() as bench:
+        port = bench.wire(Ld2410(Random(1)))
+        with running(radar(port), "desk-01-radar") as heard:
+            assert heard.hears(DeviceReady)
+            bench.set_faults(port, Faults(loss=1.0))
+            assert heard.hears(DeviceFailed, lambda seen: seen.fault == "silent")
+
+
+def test_garbage_is_counted_and_the_reports_between_are_read() -> None:
+    with Bench() as bench:
+        port = bench.wire(Ld2410(Random(1)), Faults(garbage=0.5))
+        with running(radar(port), "desk-01-radar") as heard:
+            assert heard.hears(NoiseCounted)
+            bench.inject(port, b"\xf4\xf3\xf2\xf1" * 200)
+            assert heard.hears(PresenceRead, times=2)
+    assert not heard.of(DeviceFailed)
+
+
+def test_nobody_else_can_open_the_radar_meanwhile() -> None:
+    with Bench() as bench:
+        port = bench.wire(Ld2410(Random(1)))
+        with running(radar(port), "desk-01-radar") as heard:
+            assert heard.hears(DeviceReady)
+            with pytest.raises(serial.SerialException):
+                serial.Serial(str(port), BAUD_RATE_BD, exclusive=True)

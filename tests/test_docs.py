@@ -5,6 +5,7 @@ import hmac
 import json
 import re
 import tomllib
+from dataclasses import astuple
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -27,7 +28,10 @@ from host.settings import Settings
 from hub import config as hub_config
 from hub import network as hub_network
 from hub.config import read_settings as read_hub_settings
+from hub.routes.figures import by_site, pooled
+from hub.routes.occupancy import CSV_HEADER
 from hub.statistics import figures
+from hub.store import OccupancyRow
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "firmware_config" / "examples"
@@ -259,19 +263,27 @@ def clock_ms(text: str) -> int:
     return (int(hours) * 60 + int(minutes)) * MINUTE_MS
 
 
+def percent(share: float | None) -> str:
+    return "none" if share is None else f"{round(100 * share)} %"
+
+
 def test_the_worked_examples_of_the_method_come_out_as_written() -> None:
     opened = [(clock_ms("08:00"), clock_ms("10:00"))]
     rows = table_rows(METHOD.read_text(encoding="utf-8"), "#", "what happened")
     assert len(rows) == 4
-    for _, story, available, observed, occupied, coverage, rate in rows:
+    for _, story, *written in rows:
         changes = [(clock_ms(at), state) for state, at in re.findall(r"(\w+) (\d\d:\d\d)", story) if state != "event"]
         last = re.search(r"last event (\d\d:\d\d)", story)
-        (figure,) = figures(changes, None, clock_ms(last[1]) if last else None, opened, [(0, clock_ms("24:00"))])
+        (part,) = figures(changes, None, clock_ms(last[1]) if last else None, opened, [(0, clock_ms("24:00"))])
+        (figure,) = pooled([OccupancyRow("murat", "desk-01", *astuple(part))], by_site)
         minutes = [figure.available_ms, figure.observed_ms, figure.occupied_ms]
-        assert [f"{part // MINUTE_MS} min" for part in minutes] == [available, observed, occupied], story
-        assert f"{round(100 * figure.observed_ms / figure.available_ms)} %" == coverage
-        known = figure.observed_ms
-        assert (f"{round(100 * figure.occupied_ms / known)} %" if known else "none") == rate
+        shares = [percent(figure.coverage), figure.status, percent(figure.rate)]
+        assert [*(f"{part // MINUTE_MS} min" for part in minutes), *shares] == written, story
+
+
+def test_the_columns_of_the_file_are_documented() -> None:
+    rows = table_rows(METHOD.read_text(encoding="utf-8"), "column", "meaning")
+    assert tuple(name for row in rows for name in row[0].split(", ")) == CSV_HEADER
 
 
 def commands(group: click.Group, path: str) -> dict[str, set[str]]:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import pkgutil
 import re
 import tomllib
 from dataclasses import astuple
@@ -15,6 +16,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import hub.routes
 from contract import limits
 from contract.credentials import uid_hash
 from contract.events import AccessReason, Event, Fault, decode, encode
@@ -349,3 +351,10 @@ def test_the_life_of_a_badge_names_functions_that_exist() -> None:
     for _, file, name, _ in rows:
         code = (ROOT / file).read_text(encoding="utf-8")
         assert re.search(rf"^\s*(?:async )?(?:def|class) {name}\b", code, re.MULTILINE), f"{file}: {name}"
+
+
+def test_every_address_of_the_hub_is_documented() -> None:
+    modules = [import_module(f"hub.routes.{module.name}") for module in pkgutil.iter_modules(hub.routes.__path__)]
+    real = {route.path for module in modules if hasattr(module, "router") for route in module.router.routes}
+    rows = table_rows(OPERATING.read_text(encoding="utf-8"), "address", "what it gives")
+    assert {address for row in rows for address in row[0].split(", ")} == real

@@ -168,6 +168,7 @@ class Outbox:
             self._on_crash(error)
 
     def _live(self) -> None:
+        last_try = False
         while True:
             try:
                 file = OutboxFile(self._folder, aside_suffix=f"corrupt-{self._wall_ms()}")
@@ -181,9 +182,11 @@ class Outbox:
                 self._note_trouble(error)
             else:
                 return
-            if self._stopped_within(self._retry_s):
+            if last_try:
                 self._note_loss()
                 return
+            # A stop ends the pause, and the storage gets one more chance to take what waits.
+            last_try = self._stopped_within(self._retry_s)
             self._retry_s = min(RETRY_MAX_S, 2 * self._retry_s)
 
     def _stopped_within(self, wait_s: float) -> bool:

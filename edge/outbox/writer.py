@@ -90,13 +90,15 @@ class Writer:
 
         Return whether it told earlier refusals: then the states must be said again.
         """
-        if self._share() >= MAKE_ROOM_FROM:
+        offered = [self._line(waiting) for waiting in attempt.events]
+        coming_bytes = sum(len(line.line) + _ROW_BYTES for line in offered)
+        if self._file.size_bytes() + coming_bytes >= MAKE_ROOM_FROM * self._ledger.quota_bytes:
             self.make_room()
         stream = self._ledger.current
         attempt.stream = stream.stream if stream else self._new_id()
         positions = self._ledger.moved()
         with self._file.transaction():
-            lines, refused, tells = self._admit(attempt)
+            lines, refused, tells = self._admit(attempt, offered)
             if lines:
                 stream = stream or self._file.begin_stream(attempt.stream, self._boot)
                 attempt.last = stream.last + len(lines)
@@ -152,24 +154,24 @@ class Writer:
         oldest_ms = self._file.oldest_waiting_ms(self._ledger.streams())
         self._ledger.measured(Measures(self._file.size_bytes(), oldest_ms))
 
-    def _admit(self, attempt: Attempt) -> tuple[list[Line], int, bool]:
+    def _admit(self, attempt: Attempt, offered: list[Line]) -> tuple[list[Line], int, bool]:
         """Return the lines to store, how many events a full outbox refuses, and whether the lines tell refusals."""
         quota_bytes = self._ledger.quota_bytes
         counts = Counter(self._file.refused()) + attempt.refused
         used_bytes = self._file.size_bytes()
         lines: list[Line] = []
-        for waiting in attempt.events:
+        for waiting, line in zip(attempt.events, offered, strict=True):
             if used_bytes / quota_bytes >= REFUSED_FROM.get(waiting.event.kind, REFUSED_ELSE_FROM):
                 counts[waiting.event.kind] += 1
                 continue
-            lines.append(self._line(waiting))
-            used_bytes += len(lines[-1].line) + _ROW_BYTES
-        refused = len(attempt.events) - len(lines)
+            lines.append(line)
+            used_bytes += len(line.line) + _ROW_BYTES
+        refused = len(offered) - len(lines)
         tells = bool(counts and lines) and used_bytes < TELL_BELOW * quota_bytes
         if tells:
             # It travels with the first event that finds room again, and bears its time.
-            told = Waiting(_refusals(attempt.events[0].event, counts), None)
-            lines.insert(0, self._line(told))
+            told = _refusals(attempt.events[0].event, counts)
+            lines.insert(0, self._line(Waiting(told, None)))
         if counts:
             self._file.set_refused({} if tells else dict(counts))
         return lines, refused, tells
@@ -198,9 +200,6 @@ class Writer:
         self._ledger.pruned(stream, through)
         self.measure()
         return not forget
-
-    def _share(self) -> float:
-        return self._file.size_bytes() / self._ledger.quota_bytes
 
 
 def _lost(event: Event, size_bytes: int) -> Lost:

@@ -6,10 +6,10 @@
 import sys
 from pathlib import Path
 
-from tests.benchmarks import idle_edge, tap_to_strike
+from tests.benchmarks import idle_edge, replay, tap_to_strike
 from tests.benchmarks.figures import Figure, machine, table
 
-BENCHMARKS = {"B3": tap_to_strike.measure, "B6": idle_edge.measure}
+BENCHMARKS = {"B1": replay.measure, "B3": tap_to_strike.measure, "B6": idle_edge.measure}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 

@@ -60,11 +60,16 @@ def _taps_ms(bench: Bench, chip: Pn532, random: Random, seen_at_s: Callable[[flo
             return at_s
 
         begun_s = bench.call(present)
-        if not eventually(lambda since_s=begun_s: seen_at_s(since_s) is not None, within_s=5):
-            raise RuntimeError("a tap was not answered within 5 s")
+        seen_s = _answered_at_s(begun_s, seen_at_s)
         bench.call(chip.remove)
-        took_ms.append(((seen_at_s(begun_s) or begun_s) - begun_s) * 1000)
+        took_ms.append((seen_s - begun_s) * 1000)
     return took_ms
+
+
+def _answered_at_s(begun_s: float, seen_at_s: Callable[[float], float | None]) -> float:
+    if not eventually(lambda: seen_at_s(begun_s) is not None, within_s=5):
+        raise RuntimeError("a tap was not answered within 5 s")
+    return seen_at_s(begun_s) or begun_s
 
 
 def _bare_ms(random: Random) -> list[float]:

@@ -118,7 +118,10 @@ class Demo:
             await asyncio.to_thread(ask, self.options.folder.control, {"do": "hush"})
         sites = {site.id for site in self.options.network.sites}
         until_s = time.monotonic() + DRAINED_WITHIN_S
-        while time.monotonic() < until_s and not await asyncio.to_thread(has_caught_up, self.options.url, sites):
+        while not await asyncio.to_thread(has_caught_up, self.options.url, sites):
+            if time.monotonic() > until_s:
+                log.warning("event=not_caught_up within_s=%s", DRAINED_WITHIN_S)
+                return
             await asyncio.sleep(0.5)
 
     async def stop(self) -> list[str]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from simulators.ld2410 import RESTART_S, Dropouts, Ld2410
 from simulators.ld2410_frames import CommandFinder, Report, reply_frame
 
-VECTORS: list[dict[str, Any]] = tomllib.loads(Path("tests/vectors/ld2410.toml").read_text(encoding="utf-8"))["frame"]
+VECTORS_FOLDER = Path(__file__).parents[1] / "vectors"
+VECTORS: list[dict[str, Any]] = tomllib.loads((VECTORS_FOLDER / "ld2410.toml").read_text(encoding="utf-8"))["frame"]
 
 
 def _vectors(kind: str) -> list[Any]:

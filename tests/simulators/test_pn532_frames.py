@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from simulators import pn532_frames
 from simulators.pn532_frames import FrameFinder, Signal, response_frame
 
-VECTORS: list[dict[str, Any]] = tomllib.loads(Path("tests/vectors/pn532.toml").read_text(encoding="utf-8"))["frame"]
+VECTORS_FOLDER = Path(__file__).parents[1] / "vectors"
+VECTORS: list[dict[str, Any]] = tomllib.loads((VECTORS_FOLDER / "pn532.toml").read_text(encoding="utf-8"))["frame"]
 
 
 def _host_frame(body: bytes) -> bytes:

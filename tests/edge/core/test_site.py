@@ -1,12 +1,10 @@
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.events import Event
-from edge.core.door import DoorRules
 from edge.core.effects import Effect, LockStrike, Publish, ReleaseStrike, ShowIndicator
 from edge.core.observations import (
     Booking,
@@ -24,35 +22,15 @@ from edge.core.observations import (
     StreamBegan,
     Tick,
 )
-from edge.core.occupancy import PresenceRules
 from edge.core.plan import Plan
 from edge.core.rights import Credential, Rights
-from edge.core.room import RoomRules
 from edge.core.site import Site, begin, decide, next_deadline
 from edge.core.views import devices_of, now_of, rights_of
 from tests.support.moments import at
+from tests.support.plan import PLAN
 
 HASH = bytes(32)
 RIGHTS = Rights(version=3, issued_at_ms=None, expires_at_ms=None, credentials={HASH: Credential("alice", HASH)})
-PLAN = Plan(
-    site="murat",
-    zone=ZoneInfo("Europe/Paris"),
-    uid_badges=True,
-    alive_interval_s=300.0,
-    doors={"door-01": DoorRules("door-01", pulse_s=4.0, held_open_s=30.0, contact=True)},
-    readers={"reader-01": "door-01"},
-    desks={"desk-01": PresenceRules(("desk-01-pin",), settle_s=2.0, hold_s=10.0)},
-    rooms={
-        "room-01": RoomRules(
-            "room-01",
-            PresenceRules(("room-01-radar",), settle_s=2.0, hold_s=10.0),
-            ghost_after_s=600.0,
-            bookable=True,
-            confidential=False,
-        )
-    },
-    devices={"door-01": "door", "reader-01": "reader", "desk-01-pin": "pin", "room-01-radar": "radar"},
-)
 
 
 class Bench:

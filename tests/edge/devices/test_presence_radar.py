@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -24,6 +25,7 @@ def radar(port: Path) -> PresenceRadar:
 def test_a_person_is_seen_to_come_and_to_go(wire: str) -> None:
     with Bench() as bench:
         model = Ld2410(Random(1))
+        model.settings = replace(model.settings, no_one_s=1)
         with running(radar(bench.wire(model, WIRES[wire])), "desk-01-radar") as heard:
             assert heard.hears(PresenceRead, lambda seen: not seen.present)
             bench.call(model.person, distance_cm=80, moving=True)

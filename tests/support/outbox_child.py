@@ -3,7 +3,8 @@
 python -m tests.support.outbox_child FOLDER FIRST COUNT [LIMIT_BYTES]
 
 Puts COUNT desk events whose `up` counts from FIRST, and prints each new state of the outbox as a line of JSON. With
-LIMIT_BYTES no file may grow beyond it until a line comes on standard input.
+LIMIT_BYTES no file may grow beyond it until a line comes on standard input; 0 means instead that each 100 events are
+stored before the next are put, so that the number of commits is known.
 """
 
 import json
@@ -42,14 +43,17 @@ def main() -> None:
     outbox.on_stored(lambda: tell("stored"))
     outbox.start()
     tell("started")
-    if len(sys.argv) > 4:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
+    limit_bytes = int(sys.argv[4]) if len(sys.argv) > 4 else None
+    if limit_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
     for number in range(first, first + count):
         while not outbox.put(desk(number), None):
             time.sleep(0.001)
         if number % 20 == 0:
             time.sleep(0.001)
-    if len(sys.argv) > 4:
+        while limit_bytes == 0 and number % 100 == 0 and sum(item.last for item in outbox.held()) <= number - first:
+            time.sleep(0.001)
+    if limit_bytes:
         while outbox.status().storage == "ok":
             time.sleep(0.001)
         tell("degraded")

@@ -1,0 +1,164 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from contract.events import EventsRefused, decode
+from edge.config import OutboxSettings
+from edge.outbox import prepare_folder, read_status
+from edge.outbox.outbox import QUEUE_EVENTS
+from tests.support.events import alive, desk
+from tests.support.outbox_agent import Agent, agent, folder, statement, stored_count
+from tests.support.waiting import eventually
+
+__all__ = ["agent", "folder"]  # fixtures
+
+
+def test_without_its_marker_nothing_is_buffered_under_a_mount_point(tmp_path: Path) -> None:
+    mount_point = tmp_path / "data"
+    mount_point.mkdir()
+    agent = Agent(mount_point).start()
+    agent.put(desk(1))
+    eventually(lambda: agent.outbox.status().storage == "degraded", what="degraded")
+    assert list(mount_point.iterdir()) == []
+    prepare_folder(mount_point)
+    eventually(lambda: stored_count(agent.outbox) == 1, what="stored once the data partition is there")
+    agent.stop()
+    assert agent.new_streams == 0, "its first events waited; no state needs to be said again"
+
+
+def test_preparing_a_folder_twice_changes_nothing(folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    prepare_folder(folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_a_second_agent_on_the_same_folder_stores_nothing(agent: Agent, caplog: pytest.LogCaptureFixture) -> None:
+    agent.store(desk(1))
+    second = Agent(agent.settings.folder).start()
+    second.put(desk(2))
+    eventually(lambda: "in use by another agent" in caplog.text, what="the sentence in the log")
+    second.stop()
+    assert read_status(agent.settings).events == 1
+    assert "events_lost=1" in caplog.text
+
+
+def test_a_corrupt_file_is_moved_aside_and_never_deleted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    agent = Agent(folder).start()
+    agent.store(*[desk(number) for number in range(2000)])
+    agent.stop()
+    content = bytearray((folder / "outbox.db").read_bytes())
+    content[8192:16384] = os.urandom(8192)
+    (folder / "outbox.db").write_bytes(content)
+    agent = Agent(folder).start()
+    agent.store(desk(1))
+    agent.stop()
+    (aside,) = folder.glob("outbox.db.corrupt-*")
+    assert aside.read_bytes() == content
+    assert read_status(agent.settings).events == 1
+    assert "moved aside" in caplog.text
+
+
+def test_a_full_queue_refuses_without_blocking_and_tells_it_when_there_is_storage(tmp_path: Path) -> None:
+    agent = Agent(tmp_path / "outbox").start()
+    for number in range(QUEUE_EVENTS):
+        agent.put(desk(number))
+    begin_s = time.perf_counter()
+    assert not agent.outbox.put(desk(0), None)
+    assert not agent.outbox.put(alive(0), None)
+    assert time.perf_counter() - begin_s < 1.0
+    assert agent.outbox.status().refused_count == 2
+    prepare_folder(agent.settings.folder)
+    eventually(lambda: stored_count(agent.outbox) == QUEUE_EVENTS + 1, what="all that waited is stored")
+    eventually(lambda: agent.new_streams == 1, what="states are asked for again")
+    (held,) = agent.outbox.held()
+    _, rows = agent.outbox.read(held.stream, 1, 1) or ("", [])
+    told = decode(rows[0][0])
+    agent.stop()
+    assert isinstance(told, EventsRefused)
+    assert told.value.counts == {"desk_state_changed": 1, "edge_alive": 1}
+
+
+def run_child(folder: Path, *arguments: object, wrap: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    """Start a child; leaving its `with` block waits for its end."""
+    command = [*wrap, sys.executable, "-m", "tests.support.outbox_child", str(folder), *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def told_by(child: subprocess.Popen[str], what: str) -> dict[str, object]:
+    assert child.stdout is not None
+    for line in child.stdout:
+        told: dict[str, object] = json.loads(line)
+        assert not str(told["what"]).startswith("crash"), told
+        if told["what"] == what:
+            return told
+    raise AssertionError(f"the child ended with code {child.wait()} and never said {what}")
+
+
+def all_ups(folder: Path) -> list[int]:
+    """Every stored event in order, after a look at the file that shares no code with the outbox."""
+    rows = statement(folder, "SELECT ordinal, seq, line FROM outbox ORDER BY ordinal, seq")
+    by_stream: dict[object, list[object]] = {}
+    for ordinal, seq, _ in rows:
+        by_stream.setdefault(ordinal, []).append(seq)
+    for seqs in by_stream.values():
+        assert seqs == list(range(1, len(seqs) + 1)), "a hole in a stream"
+    events = [json.loads(line) for _, _, line in rows if isinstance(line, bytes)]
+    return [event["up"] for event in events if event["kind"] == "desk_state_changed"]
+
+
+def test_nothing_that_was_said_to_be_stored_is_lost_by_a_kill(folder: Path) -> None:
+    seed = Random().getrandbits(32)
+    print(f"seed={seed}")  # noqa: T201 -- a failure must be replayable
+    random = Random(seed)
+    for number in range(4):
+        held: dict[str, int] = {}
+        with run_child(folder, number * 1_000_000, 1_000_000) as child:
+            told_by(child, "started")
+            timer = threading.Timer(random.uniform(0.02, 0.4), child.kill)
+            timer.start()
+            for line in child.stdout or ():
+                if line.endswith("}\n"):
+                    held = json.loads(line)["held"]
+            timer.join()
+        assert statement(folder, "PRAGMA integrity_check") == [("ok",)]
+        streams = read_status(OutboxSettings(folder=folder)).streams
+        in_file = {item.stream: item.last for item in streams}
+        assert all(in_file[stream] >= last for stream, last in held.items())
+        assert all(last >= 1 for last in in_file.values())
+    found = all_ups(folder)
+    assert found == sorted(set(found)), "no event twice, none out of order"
+
+
+def test_a_full_disk_makes_events_wait_and_nothing_is_lost_or_doubled(folder: Path) -> None:
+    with run_child(folder, 0, 4_000, 300_000) as child:
+        told_by(child, "degraded")
+        assert child.stdin is not None
+        child.stdin.write("space again\n")
+        child.stdin.flush()
+        told_by(child, "new_stream")
+        told_by(child, "stopped")
+    assert all_ups(folder) == list(range(4_000))
+    assert len(statement(folder, "SELECT * FROM stream")) == 2
+
+
+@pytest.mark.needs_ptrace
+@pytest.mark.parametrize("sync", [25, 30])
+def test_a_commit_that_raised_but_was_durable_counts_as_stored(folder: Path, tmp_path: Path, sync: int) -> None:
+    log = tmp_path / "strace.log"
+    inject = f"inject=fdatasync:error=EIO:when={sync}"
+    wrap = ("strace", "-f", "-o", str(log), "-e", "trace=fdatasync", "-e", inject)
+    probe = subprocess.run(["strace", "true"], capture_output=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip("the kernel does not allow ptrace")
+    with run_child(folder, 0, 2_000, 0, wrap=wrap) as child:
+        told_by(child, "stopped")
+    assert "(INJECTED)" in log.read_text()
+    assert all_ups(folder) == list(range(2_000))
+    assert len(statement(folder, "SELECT * FROM stream")) == 2

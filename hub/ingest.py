@@ -42,7 +42,7 @@ RECEIVE_MAXIMUM = 512
 MAX_GROUP = 64
 """Messages in one transaction: 12,800 events at most, some 0.4 s."""
 
-IDLE_S = 0.25
+IDLE_S = 0.1
 """How long the ingest waits for a message before it looks after other things."""
 
 SETTLE_EVERY_S = 1.0
@@ -262,10 +262,11 @@ class Ingest:
                 self._announce()
             while not self._stopping.is_set():
                 self._unfinished = self._unfinished or self._next_group()
-                if self._unfinished:
+                idle = not self._unfinished
+                if not idle:
                     self._promise(self._unfinished, commit(writer, self._unfinished))
                     self._unfinished = []
-                self._keep_house(writer)
+                self._keep_house(writer, idle=idle)
                 self._progress += 1
         finally:
             self._incarnation = None
@@ -303,10 +304,10 @@ class Ingest:
     def _publish(self, ack: Ack) -> None:
         self._client.publish(topic_for(ack.site, "ack"), ack.model_dump_json(), qos=1)
 
-    def _keep_house(self, writer: Writer) -> None:
+    def _keep_house(self, writer: Writer, *, idle: bool) -> None:
         """Bring figures on, forget old journal rows, and see that the connection is alive; each in its time."""
         now_s = time.monotonic()
-        if self._pending and (self._queue.empty() or now_s - self._settled_s >= SETTLE_EVERY_S):
+        if self._pending and (idle or now_s - self._settled_s >= SETTLE_EVERY_S):
             with writer.transaction():
                 self._pending = writer.settle_slice()
             self._settled_s = time.monotonic()

@@ -132,15 +132,3 @@ def _known(
             known.append((at, until, state in OCCUPIED))
         at, state = next_at, next_state
     return known
-
-
-def pooled(start_ms: int, end_ms: int, parts: Iterable[Figure]) -> Figure:
-    """Return the figure of an interval from those of its parts: durations add up, rates never do."""
-    listed = list(parts)
-    return Figure(
-        start_ms,
-        end_ms,
-        sum(part.available_ms for part in listed),
-        sum(part.observed_ms for part in listed),
-        sum(part.occupied_ms for part in listed),
-    )

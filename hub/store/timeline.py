@@ -15,7 +15,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from hub.opening import Interval, day_bounds, days_between, hours_of, opened
-from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Figure, Heard, figures, pooled, walk
+from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Figure, Heard, figures, walk
 from hub.store.register import Calendar, Place, read_calendar
 from hub.store.sqlite import statements
 
@@ -182,38 +182,61 @@ def settle_marks(connection: sqlite3.Connection, most: int) -> int:
     return len(taken)
 
 
-def settle_days(connection: sqlite3.Connection, site: str, days: list[str]) -> list[Difference]:
-    """Compute the figures of local days of a site from its timeline; return what was different before."""
+def settle_days(
+    connection: sqlite3.Connection, site: str, days: list[str], within: Interval | None = None
+) -> list[Difference]:
+    """Compute the figures of local days of a site from its timeline; return what was different before.
+
+    `within` is the closed interval in which the timeline changed, when only that is known to have changed: of days that
+    have figures already, the other hours are then left alone.
+    """
     calendar = read_calendar(connection, site)
     if calendar is None or not days:
         return []
     horizon: int | None = connection.execute(_SQL["span"], {"site": site}).fetchone()[1]
-    return [difference for day in days for difference in _settle_day(connection, calendar, day, horizon)]
+    return [difference for day in days for difference in _settle_day(connection, calendar, day, horizon, within)]
 
 
-def _settle_day(connection: sqlite3.Connection, calendar: Calendar, day: str, horizon: int | None) -> list[Difference]:
+def _settle_day(
+    connection: sqlite3.Connection, calendar: Calendar, day: str, horizon: int | None, within: Interval | None
+) -> list[Difference]:
+    site = calendar.site
+    places = [place for place in calendar.places if place.counts_on(day)]
+    hourly, daily = _stored(connection, site, day, "hour"), _stored(connection, site, day, "day")
     bounds = day_bounds(date.fromisoformat(day), calendar.zone)
     hours = hours_of(*bounds)
+    if within is not None and {resource for resource, _ in daily} == {place.resource for place in places}:
+        hours = [(start, end) for start, end in hours if end > within[0] and start <= within[1]]
     open_intervals = opened(calendar.opening_hours(day), calendar.zone, date.fromisoformat(day))
-    by_hour: _Figures = {}
-    by_day: _Figures = {}
-    for place in calendar.places:
-        if place.counts_on(day):
-            changes, carried = _states(connection, calendar.site, place.resource, bounds)
-            per_hour = figures(changes, carried, horizon, open_intervals, hours)
-            by_hour |= {(place.resource, f.start_ms): _row(place, f) for f in per_hour if f.available_ms}
-            by_day[place.resource, bounds[0]] = _row(place, pooled(*bounds, per_hour))
-    differences = _store(connection, calendar.site, day, "hour", by_hour)
-    return differences + _store(connection, calendar.site, day, "day", by_day)
+    if hours[0][0] == bounds[0] and hours[-1][1] == bounds[1]:
+        by_hour: _Figures = {}
+    else:
+        by_hour = {key: row for key, row in hourly.items() if not hours[0][0] <= key[1] < hours[-1][1]}
+    for place in places:
+        changes, carried = _states(connection, site, place.resource, (hours[0][0], hours[-1][1]))
+        per_hour = figures(changes, carried, horizon, open_intervals, hours)
+        by_hour |= {(place.resource, f.start_ms): _row(place, f) for f in per_hour if f.available_ms}
+    by_day: _Figures = {(place.resource, bounds[0]): (bounds[1], place.kind, 0, 0, 0) for place in places}
+    for (resource, _), (_, kind, *lengths) in by_hour.items():
+        pooled = by_day[resource, bounds[0]]
+        sums = [before + length for before, length in zip(pooled[2:], lengths, strict=True)]
+        by_day[resource, bounds[0]] = (bounds[1], kind, sums[0], sums[1], sums[2])
+    differences = _store(connection, (site, day, "hour"), hourly, by_hour)
+    return differences + _store(connection, (site, day, "day"), daily, by_day)
+
+
+def _stored(connection: sqlite3.Connection, site: str, day: str, step: Literal["hour", "day"]) -> _Figures:
+    rows = connection.execute(_SQL[f"{step}_figures"], {"site": site, "day": day})
+    return {(resource, start): (end, kind, *lengths) for resource, start, end, kind, *lengths in rows}
 
 
 def _states(
     connection: sqlite3.Connection, site: str, resource: str, bounds: Interval
 ) -> tuple[list[tuple[int, str]], str | None]:
-    """Return the changes of a resource within a day, in order, and its state at the day's beginning."""
+    """Return the changes of a resource within an interval, in order, and its state at the beginning."""
     key = {"site": site, "resource": resource, "start_ms": bounds[0], "end_ms": bounds[1]}
     carried = connection.execute(_SQL["carried"], key).fetchone()
-    return connection.execute(_SQL["changes_of_day"], key).fetchall(), carried[0] if carried else None
+    return connection.execute(_SQL["changes"], key).fetchall(), carried[0] if carried else None
 
 
 def _row(place: Place, figure: Figure) -> _Row:
@@ -221,13 +244,13 @@ def _row(place: Place, figure: Figure) -> _Row:
 
 
 def _store(
-    connection: sqlite3.Connection, site: str, day: str, step: Literal["hour", "day"], computed: _Figures
+    connection: sqlite3.Connection,
+    where: tuple[str, str, Literal["hour", "day"]],
+    stored: _Figures,
+    computed: _Figures,
 ) -> list[Difference]:
     """Make a day's rows what was computed, writing only those that differ; return the differences."""
-    stored: _Figures = {
-        (resource, start): tuple(row)
-        for resource, start, *row in connection.execute(_SQL[f"{step}_figures"], {"site": site, "day": day})
-    }
+    site, day, step = where
     differences: list[Difference] = []
     for key in sorted(stored.keys() | computed.keys()):
         before, after = stored.get(key), computed.get(key)

@@ -123,7 +123,7 @@ class Writer:
                 continue
             days = changed_days(self._connection, site, span)
             if len(days) <= MAX_DAYS_AT_ONCE:
-                settle_days(self._connection, site, days)
+                settle_days(self._connection, site, days, within=span)
             else:
                 mark(self._connection, site, days)
 

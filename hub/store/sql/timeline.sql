@@ -64,7 +64,7 @@ insert into standing (site, resource, start_ms, state)
 values (:site, :resource, :start_ms, :state)
 on conflict (site, resource) do update set start_ms = :start_ms, state = :state;
 
--- name: changes_of_day
+-- name: changes
 select start_ms, state
 from timeline
 where site = :site and resource = :resource and start_ms >= :start_ms and start_ms < :end_ms

@@ -95,8 +95,11 @@ STREAM_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 @router.get(
     "/api/v1/live/stream",
     summary="What changes, as Server-Sent Events",
-    response_class=EventSourceResponse,
-    responses={503: {"description": "Too many watch already; come back later."}},
+    response_class=Response,  # not EventSourceResponse: FastAPI would then keep a queue for each watcher
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Events whose data is a live answer."},
+        503: {"description": "Too many watch already; come back later."},
+    },
 )
 async def stream(request: Request, hub: Hub) -> Response:
     """Send the whole live answer, then at most once a second the sites that changed; `: keep-alive` every 15 s."""

@@ -94,8 +94,7 @@ def cards_of(frame: Frame, spoken: Words, only: frozenset[str] | None = None) ->
 @router.get("/")
 def board(request: Request, hub: Hub) -> Response:
     """Show every telecentre."""
-    reader, now_ms = reader_of(request), hub.wall_ms()
-    frame, sites = hub.board.look(now_ms), hub.store.sites()
+    reader, frame, sites = reader_of(request), hub.stream.frame(), hub.store.sites()
     zone = sites[0].zone if sites else UTC
     names = list(dict.fromkeys(site.network_name for site in sites))
     return page(
@@ -106,7 +105,7 @@ def board(request: Request, hub: Hub) -> Response:
         summary=summary(frame, reader.words),
         points=points(frame, reader.words),
         cards=cards_of(frame, reader.words),
-        shown_at=reader.words("page.shown_at", time=f"{datetime.fromtimestamp(now_ms / 1000, zone):%H:%M}"),
+        shown_at=reader.words("page.shown_at", time=f"{datetime.fromtimestamp(frame.at_ms / 1000, zone):%H:%M}"),
     )
 
 
@@ -138,18 +137,21 @@ def _board_parts(reader: Reader) -> Callable[[Frame, frozenset[str] | None], str
 def site(request: Request, site_id: str, hub: Hub) -> Response:
     """Show one telecentre: what is true now, what is broken and what to do, and the last days."""
     reader = reader_of(request)
-    registered = _registered(hub, site_id)
+    registered = next((one for one in hub.store.sites() if one.id == site_id), None)
     if registered is None:
         raise HTTPException(404, reader.words("page.not_found_site"))
-    now_ms = hub.wall_ms()
-    today = local_day(now_ms, registered.zone)
+    frame = hub.stream.frame()
+    if site_id not in frame.sites:  # imported just now: the stream looks at the register every half minute
+        hub.board.take_register(hub.store.sites())
+        frame = hub.board.look(frame.at_ms)
+    today = local_day(frame.at_ms, registered.zone)
     days = days_from(today - timedelta(days=WEEK_DAYS - 1), WEEK_DAYS)
     return page(
         "site.html",
         reader,
         here="/sites",
         site=registered,
-        card=cards_of(hub.board.look(now_ms), reader.words, frozenset({site_id}))[0],
+        card=cards_of(frame, reader.words, frozenset({site_id}))[0],
         days=list(reversed(days)),
         tables=[(kind, _by_day(hub, [registered], kind, days).get(site_id, {})) for kind in _kinds(registered)],
     )
@@ -158,14 +160,6 @@ def site(request: Request, site_id: str, hub: Hub) -> Response:
 def _kinds(site: Site) -> list[Kind]:
     kinds: list[Kind] = ["desk"] if site.desks else []
     return [*kinds, "room"] if site.rooms else kinds
-
-
-def _registered(hub: Context, site_id: str) -> Site | None:
-    sites = hub.store.sites()
-    found = next((site for site in sites if site.id == site_id), None)
-    if found is not None:
-        hub.board.take_register(sites)  # the page may come before the stream has looked at the register again
-    return found
 
 
 @router.get("/sites/{site_id}/stream")

@@ -7,7 +7,7 @@ gets everything as it is now. So nothing is ever kept for anyone, and a slow rea
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi.sse import format_sse_event
 
@@ -62,15 +62,15 @@ class Stream:
         try:
             while not self._closed:
                 await asyncio.sleep(TICK_S)
-                self._beat += 1
+                self.beat()
                 if self._beat % REGISTER_TICKS == 0:
                     await self._refresh()
-                self.beat()
         finally:
             self.close()
 
     def beat(self) -> None:
         """Take the board's next frame and wake every watcher."""
+        self._beat += 1
         frame = self._board.tick(self._wall_ms())
         if frame.version != self._frame.version:
             self._frame = frame
@@ -82,6 +82,10 @@ class Stream:
         """Let every watcher go, so that a server that stops need not wait for them; they come back to the next one."""
         self._closed = True
         self._woken.set()
+
+    def frame(self) -> Frame:
+        """Return what every watcher is shown, at this moment: a page drawn from it never jumps back a second."""
+        return replace(self._frame, at_ms=self._wall_ms())
 
     @property
     def is_full(self) -> bool:

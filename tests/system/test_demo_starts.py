@@ -16,6 +16,10 @@ import pytest
 from tests.support.demo import STOPS_WITHIN_S, RunningDemo, free_port, program, until
 
 
+SLEEPING = Path(__file__).parents[1] / "support" / "faketime"
+"""What a Python under faketime needs to sleep."""
+
+
 @pytest.fixture
 def started() -> Iterator[list[RunningDemo]]:
     """Demos that a test has started; whatever is left of them is ended."""
@@ -38,6 +42,7 @@ def test_on_a_sunday_at_three_in_the_morning_it_runs_for_a_while_and_both_ends_a
     if shutil.which("faketime") is None:
         pytest.skip("faketime is not installed")
     monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    monkeypatch.setenv("PYTHONPATH", str(SLEEPING))
     before = ("faketime", "-f", "@2026-11-22 03:00:00")
     started.append(RunningDemo.start(tmp_path, "--sites", "3", "--for", "20", before=before))
     first = _reckoning(started[0])

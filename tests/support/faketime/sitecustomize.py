@@ -1,0 +1,18 @@
+"""Lets every Python process under faketime sleep; loaded by its folder being on PYTHONPATH.
+
+libfaketime 0.9.10 with FAKETIME_DONT_FAKE_MONOTONIC=1 shifts the absolute deadline of `clock_nanosleep` all the same,
+and `time.sleep` (Python 3.11 and later) then fails with EINVAL. Without that variable every timed wait of a thread
+would last for ever. A select without files waits as long, on a clock that is not faked.
+"""
+
+import select
+import time
+
+
+def _sleep(for_s: float) -> None:
+    if for_s < 0:
+        raise ValueError("sleep length must be non-negative")
+    select.select([], [], [], for_s)
+
+
+time.sleep = _sleep

@@ -78,6 +78,7 @@ class EmbeddedBroker:
         self._settings = render_settings(host, port)
         self._on_crash = on_crash
         self._stopping = threading.Event()
+        self._running = threading.Event()
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
         self._child: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -94,6 +95,10 @@ class EmbeddedBroker:
         self._settings_file.parent.mkdir(parents=True, exist_ok=True)
         self._settings_file.write_text(self._settings, encoding="utf-8")
         self._thread.start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the broker has answered once; return whether it has."""
+        return self._running.wait(timeout_s)
 
     def stop(self) -> None:
         """End the child and the thread; the port is free afterwards."""
@@ -130,6 +135,7 @@ class EmbeddedBroker:
             try:
                 answered = self._wait_until_it_answers(child)
                 if answered:
+                    self._running.set()
                     log.info("broker=running address=%s:%d pid=%d", *self._address, child.pid)
                 while answered and child.poll() is None and not self._stopping.wait(0.1):
                     pass

@@ -29,6 +29,9 @@ STOP_TIMEOUT_S = 10.0
 CONNECTIONS_TIMEOUT_S = 2
 """For open pages: a live stream never ends by itself."""
 
+BROKER_WAIT_S = 3.0
+"""The embedded broker answers after some 0.2 s; the hub starts without it, and goes on trying, after this."""
+
 PULSE_S = 0.2
 """How often the main thread looks whether the hub has become ready."""
 
@@ -57,6 +60,8 @@ def serve(settings: HubSettings) -> int:
         beside = settings.database.file.with_suffix(".broker.toml")
         broker = EmbeddedBroker(settings.broker.host, settings.broker.port, beside, crashes.append)
         broker.start()
+        # The first connection then succeeds at once, instead of being tried again a second later.
+        broker.wait(BROKER_WAIT_S)
     ingest.start()
     try:
         web = uvicorn.Config(

@@ -10,7 +10,6 @@ import resource
 import secrets
 import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
@@ -172,9 +171,9 @@ class Agent:
 
     def _hand_over(self) -> None:
         """Let the hub take what was stored last, so that a planned stop leaves no backlog; without link, at once."""
-        deadline_s = self._clock.now().mono_s + HAND_OVER_WITHIN_S
+        deadline_s, patience = self._clock.now().mono_s + HAND_OVER_WITHIN_S, threading.Event()
         while self._link.online and self._outbox.status().depth and self._clock.now().mono_s < deadline_s:
-            time.sleep(HAND_OVER_LOOK_S)
+            patience.wait(HAND_OVER_LOOK_S)
 
     def _emit(self, seen: Observation) -> None:
         """Put an observation in the inbox, waiting for room; given up only when the agent stops."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def has_caught_up(url: str, sites: set[str]) -> bool:
 def read_reason(url: str, site: str, since_ms: int) -> str | None:
     """Return the reason of a site's first decision since a moment, or None if the hub does not have it in time."""
     since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
-    until_s = time.monotonic() + DECISION_WITHIN_S
+    until_s, patience = time.monotonic() + DECISION_WITHIN_S, threading.Event()
     while time.monotonic() < until_s:
         try:
             decisions = json.loads(_get(f"{url}/api/v1/decisions?site={site}&from={since}"))["decisions"]
@@ -86,7 +87,7 @@ def read_reason(url: str, site: str, since_ms: int) -> str | None:
             return None
         if decisions:
             return str(decisions[0]["reason"])
-        time.sleep(0.05)
+        patience.wait(0.05)
     return None
 
 

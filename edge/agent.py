@@ -28,6 +28,7 @@ from edge.core.views import now_of, rights_of
 from edge.link import Link
 from edge.outbox import Outbox, prepare_folder
 from edge.wiring import devices_of, plan_of
+from host.settings import SettingsError
 from host.systemd import notify, watchdog_interval_s
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,12 @@ class Agent:
         self._looked_s = self._fed_s = self._started.mono_s
 
     def run(self) -> int:
-        """Run until asked to stop; return the exit code: 0, or 1 after a bug of ours."""
+        """Run until asked to stop; return the exit code: 0, or 1 after a bug of ours.
+
+        Raises:
+            SettingsError: a simulated site cannot make its outbox folder.
+        """
+        self._prepare()
         log.info("site=%s version=%s clock=%s started", self._settings.site, self._version, self._started.clock)
         try:
             self._start()
@@ -141,9 +147,16 @@ class Agent:
         """Ask the agent to stop."""
         self._emit(Stop(self._clock.now()))
 
-    def _start(self) -> None:
+    def _prepare(self) -> None:
+        """Make the outbox folder where all is simulated; a real one is made once, when the site is installed."""
+        folder = self._settings.outbox.folder
         if self._settings.simulated:
-            prepare_folder(self._settings.outbox.folder)
+            try:
+                prepare_folder(folder)
+            except OSError as error:
+                raise SettingsError(f"{folder}: the outbox folder cannot be made ({error.strerror})") from error
+
+    def _start(self) -> None:
         for strike in self._devices.strikes.values():
             strike.start()
         self._outbox.start()

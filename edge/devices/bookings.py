@@ -35,25 +35,39 @@ class Bookings:
         self._room = room
         self._file = file
         self._zone = zone
+        self._tried: tuple[int, int] | None = None
 
     def may_be_back(self) -> bool:
-        """Return False: the file is looked at again after the wait."""
-        return False
+        """Return whether the file is another than the one that was tried last."""
+        try:
+            return self._version() != self._tried
+        except DeviceError:
+            return False
 
     def session(self, device: DeviceThread) -> None:
         """Read the file, and again whenever it changes."""
-        read: tuple[int, int] | None = None
+        self._tried = None
         read_s = 0.0
         while not device.stopping.is_set():
             at = device.clock()
             version = self._version()
-            if version != read or at.mono_s - read_s >= READ_AGAIN_S:
+            if version != self._tried or at.mono_s - read_s >= READ_AGAIN_S:
+                self._tried, read_s = version, at.mono_s
                 now = dt.datetime.fromtimestamp(at.wall_ms / 1000, dt.UTC)
-                bookings = read_bookings(self._file.read_bytes(), self._zone, now)
-                read, read_s = version, at.mono_s
+                bookings = read_bookings(self._content(), self._zone, now)
                 device.ready()
                 device.emit(BookingsRead(at, self._room, bookings))
             device.rest(LOOK_S)
+
+    def _content(self) -> bytes:
+        try:
+            with self._file.open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise DeviceError("refused", f"{self._file}: {error.strerror}") from error
+        if len(content) > MAX_FILE_BYTES:
+            raise DeviceError("unreadable", f"{self._file} is larger than 1 MiB")
+        return content
 
     def _version(self) -> tuple[int, int]:
         try:
@@ -62,8 +76,6 @@ class Bookings:
             raise DeviceError("absent", f"{self._file} does not exist") from error
         except OSError as error:
             raise DeviceError("refused", f"{self._file}: {error.strerror}") from error
-        if found.st_size > MAX_FILE_BYTES:
-            raise DeviceError("unreadable", f"{self._file} is larger than 1 MiB")
         return found.st_mtime_ns, found.st_size
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.core.observations import BookingsRead, DeviceFailed
-from edge.devices.bookings import MAX_BOOKINGS, Bookings, read_bookings
+from edge.devices.bookings import MAX_BOOKINGS, MAX_FILE_BYTES, Bookings, read_bookings
 from edge.devices.device import DeviceError
 from tests.support.heard import running
 from tests.support.moments import wall_ms
@@ -98,4 +98,20 @@ def test_a_missing_file_is_absent_and_read_once_it_is_there(tmp_path: Path) -> N
     with running(Bookings("room-01", file, PARIS), "room-01-bookings") as heard:
         assert heard.hears(DeviceFailed, lambda seen: seen.fault == "absent")
         file.write_bytes(calendar("DTSTART:20261123T090000Z\nDTEND:20261123T100000Z"))
+        assert heard.hears(BookingsRead)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "room.ics"
+    file.write_bytes(bytes(MAX_FILE_BYTES + 1))
+    with running(Bookings("room-01", file, PARIS), "room-01-bookings") as heard:
+        assert heard.hears(DeviceFailed, lambda seen: seen.fault == "unreadable")
+
+
+def test_a_broken_file_is_read_again_once_it_is_corrected(tmp_path: Path) -> None:
+    file = tmp_path / "room.ics"
+    file.write_bytes(b"not a calendar")
+    with running(Bookings("room-01", file, PARIS), "room-01-bookings") as heard:
+        assert heard.hears(DeviceFailed)
+        file.write_bytes(calendar())
         assert heard.hears(BookingsRead)

@@ -145,6 +145,8 @@ class Link:
             self._on_crash(error)
         finally:
             self._online.clear()
+            self._wake_reader.close()
+            self._wake_writer.close()
 
     def _live(self) -> None:
         bound_s = RECONNECT_MIN_S

@@ -79,6 +79,11 @@ class RunningBroker:
         self._config.write_text(template.format(port=self.port))
         self._process: subprocess.Popen[bytes] | None = None
 
+    def limit_packets(self, size_bytes: int) -> None:
+        """Make Mosquitto, before its start, refuse packets larger than this."""
+        text = self._config.read_text()
+        self._config.write_text(text.replace("max_packet_size 262144", f"max_packet_size {size_bytes}"))
+
     def start(self) -> None:
         """Start the broker and wait until it accepts connections."""
         if self.kind == "iotcore":

@@ -1,11 +1,9 @@
 """How a demo starts, ends and starts again: small demos of two or three sites."""
 
 import json
-import os
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from simulators.folder import Folder
 from tests.support.demo import STOPS_WITHIN_S, RunningDemo, free_port, program, until
-
 
 SLEEPING = Path(__file__).parents[1] / "support" / "faketime"
 """What a Python under faketime needs to sleep."""
@@ -43,11 +41,17 @@ def test_on_a_sunday_at_three_in_the_morning_it_runs_for_a_while_and_both_ends_a
         pytest.skip("faketime is not installed")
     monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     monkeypatch.setenv("PYTHONPATH", str(SLEEPING))
+    monkeypatch.setenv("TZ", "Europe/Paris")
     before = ("faketime", "-f", "@2026-11-22 03:00:00")
-    started.append(RunningDemo.start(tmp_path, "--sites", "3", "--for", "20", before=before))
-    first = _reckoning(started[0])
-    assert started[0].process.returncode == 0, started[0].said()
+    started.append(sunday := RunningDemo.start(tmp_path, "--sites", "3", "--for", "20", before=before))
+    until(sunday.is_up, within_s=90, what="the demo tells its address")
+    until(lambda: sunday.sim("tap", "murat").returncode == 0, within_s=60, what="the door of Murat opens")
+    assert sunday.get("/api/v1/live")["generated_at"].startswith("2026-11-22T02:0"), "an hour earlier in UTC"
+    first = _reckoning(sunday)
+    assert sunday.process.returncode == 0, sunday.said()
     assert first["equal"] is True
+    for name in ("FAKETIME_DONT_FAKE_MONOTONIC", "PYTHONPATH", "TZ"):
+        monkeypatch.delenv(name)
     started.append(RunningDemo.start(tmp_path, "--sites", "3", "--for", "5"))
     second = _reckoning(started[1])
     assert second["equal"] is True, "a second start resumes"
@@ -62,8 +66,7 @@ def test_a_killed_demo_leaves_no_process_and_no_link(tmp_path: Path, started: li
     demo.process.wait(10)
     _, alive = psutil.wait_procs(children, timeout=45)
     assert alive == []
-    left = [path for path in demo.state.rglob("*") if path.is_symlink() or stat.S_ISSOCK(os.lstat(path).st_mode)]
-    assert left == []
+    assert not Folder(demo.state).run.exists()
 
 
 def test_a_taken_port_gets_one_sentence_with_its_remedy(tmp_path: Path) -> None:

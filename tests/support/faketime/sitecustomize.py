@@ -7,12 +7,14 @@ would last for ever. A select without files waits as long, on a clock that is no
 
 import select
 import time
+from typing import SupportsIndex
 
 
-def _sleep(for_s: float) -> None:
-    if for_s < 0:
+def _sleep(for_s: float | SupportsIndex, /) -> None:
+    wait_s = for_s if isinstance(for_s, float) else float(for_s.__index__())
+    if wait_s < 0:
         raise ValueError("sleep length must be non-negative")
-    select.select([], [], [], for_s)
+    select.select([], [], [], wait_s)
 
 
 time.sleep = _sleep

@@ -20,6 +20,9 @@ from hub.store.rows import Resource, Site
 SILENCE_MS = 180_000
 """A status comes every 60 s: three missed ones in a row are no accident (TC1, Topics)."""
 
+LATEST_MS = 7_258_118_400_000
+"""The year 2200: the contract allows any number up to 2**53, which is a year that no calendar here can write."""
+
 MAX_UNREGISTERED = 100
 """Unregistered senders that are remembered; were there more, the broker's access control would be the trouble."""
 
@@ -132,8 +135,8 @@ class Frame:
 
 
 def instant(at_ms: int | None) -> str | None:
-    """Return a moment in ISO 8601, UTC, with milliseconds."""
-    return None if at_ms is None else _required_instant(at_ms)
+    """Return a moment in ISO 8601, UTC, with milliseconds; one that no calendar here knows is as good as none."""
+    return None if at_ms is None or at_ms > LATEST_MS else _required_instant(at_ms)
 
 
 def _required_instant(at_ms: int) -> str:

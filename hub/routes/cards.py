@@ -250,6 +250,9 @@ DEVICE_PARTS: tuple[tuple[str, str, str], ...] = (
 )
 """How a device's id begins and ends, and what people call it."""
 
+ALONE = ("agent", "outbox")
+"""What there is once in a telecentre, and has no number."""
+
 
 def device_name(device: str, words: Words) -> str:
     """Return what people call a device: `desk-02-radar` -> `Capteur du poste 2`; its id when it has another form."""
@@ -257,7 +260,7 @@ def device_name(device: str, words: Words) -> str:
     for begins, ends, key in DEVICE_PARTS:
         if kind == begins and number.isascii() and number.isdigit() and (not ends or rest[0] == ends):
             return words(f"device.{key}", n=str(int(number)))
-    return words(f"device.{device}") if words.has(f"device.{device}") else device
+    return words(f"device.{device}") if device in ALONE else device
 
 
 def summary(frame: Frame, words: Words) -> str:

@@ -44,7 +44,7 @@ def operations(api: Mapping[str, Any]) -> Iterator[Operation]:
                 method=method.upper(),
                 path=path,
                 summary=one.get("summary", ""),
-                description=one.get("description", ""),
+                description=one.get("description", "").replace("`", ""),
                 parameters=[_parameter(parameter) for parameter in one.get("parameters", [])],
                 responses=[(code, answer["description"]) for code, answer in one["responses"].items()],
             )

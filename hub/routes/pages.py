@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -95,7 +96,7 @@ def cards_of(frame: Frame, spoken: Words, only: frozenset[str] | None = None) ->
 def board(request: Request, hub: Hub) -> Response:
     """Show every telecentre."""
     reader, frame, sites = reader_of(request), hub.stream.frame(), hub.store.sites()
-    zone = sites[0].zone if sites else UTC
+    drawn, zone = datetime.fromtimestamp(frame.at_ms / 1000, UTC), zone_of(frame)
     names = list(dict.fromkeys(site.network_name for site in sites))
     return page(
         "board.html",
@@ -105,7 +106,8 @@ def board(request: Request, hub: Hub) -> Response:
         summary=summary(frame, reader.words),
         points=points(frame, reader.words),
         cards=cards_of(frame, reader.words),
-        shown_at=reader.words("page.shown_at", time=f"{datetime.fromtimestamp(frame.at_ms / 1000, zone):%H:%M}"),
+        shown_at=reader.words("page.shown_at", time=reader.words.clock(drawn, zone)),
+        drawn_at=_date_and_time(frame, reader.words),
     )
 
 
@@ -117,11 +119,23 @@ async def board_stream(request: Request, hub: Hub) -> Response:
     return watch(request, hub, Audience(name, _board_parts(reader), ALIVE))
 
 
+def zone_of(frame: Frame) -> str:
+    """Return the time zone in which a page about many sites tells its own time: the first site's."""
+    return next((site["time_zone"] for site in frame.sites.values()), "UTC")
+
+
+def _date_and_time(frame: Frame, spoken: Words) -> str:
+    drawn, zone = datetime.fromtimestamp(frame.at_ms / 1000, UTC), ZoneInfo(zone_of(frame))
+    local = drawn.astimezone(zone)
+    return spoken("time.day_clock", date=spoken.day(local.date()), time=f"{local:%H:%M}")
+
+
 def _board_parts(reader: Reader) -> Callable[[Frame, frozenset[str] | None], str | None]:
     def parts(frame: Frame, changed: frozenset[str] | None) -> str:
         cards = cards_of(frame, reader.words, changed)
         drawn = {
             "summary": summary(frame, reader.words),
+            "shown": _date_and_time(frame, reader.words),
             "attention": draw("attention.html", reader, points=points(frame, reader.words)),
         }
         if changed is None:

@@ -34,8 +34,8 @@ function mark(before, after) {
 function replace(id, html) {
   const old = document.getElementById(id);
   if (!old) return;
-  if (old.hasAttribute("aria-live")) {
-    if (old.textContent !== html) old.textContent = html; // said again only when it differs
+  if (old.hasAttribute("data-plain")) {
+    if (old.textContent !== html) old.textContent = html; // read aloud again only when it differs
     return;
   }
   const before = new Map([...values(old)].map(([key, one]) => [key, one.dataset.value]));

@@ -79,10 +79,6 @@ class Words:
         """Return a text with its fields filled in. A key that is not there is our own mistake: KeyError."""
         return self.table[key].format(**fields)
 
-    def has(self, key: str) -> bool:
-        """Return whether there is such a text."""
-        return key in self.table
-
     def some(self, key: str, count: int, **fields: str | int) -> str:
         """Return the text of `key` for so many things, with the count as `{n}`."""
         alone = count < 2 if self.language == "fr" else count == 1

@@ -260,6 +260,10 @@ def test_threads_that_speak_at_once_lose_nothing() -> None:
     assert [desk["state"] for desk in murat(board)["desks"]] == ["vacant", "occupied"]
 
 
+def test_a_moment_beyond_all_calendars_is_as_good_as_none() -> None:
+    assert instant(2**53) is None
+
+
 @given(st.integers(min_value=0, max_value=4_102_444_800_000))
 def test_an_instant_names_the_same_millisecond(at_ms: int) -> None:
     text = instant(at_ms)

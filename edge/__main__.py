@@ -1,7 +1,6 @@
 """The `telecentre-edge` command. Exit codes: 0 well, 1 a difference or a refusal, 2 usage, 78 configuration."""
 
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -132,8 +131,7 @@ def status(config: Path, *, as_json: bool) -> None:
 def doctor(config: Path, *, as_json: bool) -> None:
     """Look at every device of the site once, and say what is wrong and what to do; the agent should not be running."""
     settings = read_settings(config)
-    log_to_stderr("warning")
-    logging.getLogger("edge").setLevel(logging.ERROR)
+    log_to_stderr("error")  # what is wrong with a device is the answer, not a line in a log
     site_key = read_site_key(settings) if settings.reader else None
     from edge.doctor import examine  # noqa: PLC0415
     from edge.wiring import refuse_simulated  # noqa: PLC0415

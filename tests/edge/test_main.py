@@ -1,4 +1,6 @@
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import gpiozero
@@ -10,6 +12,17 @@ from tests.support.bench import eventually
 from tests.support.edge_site import KEY, STRIKE, SimulatedTelecentre, telecentre
 
 NOBODY_LISTENS = 9
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Undo what a command sets up for a process of its own."""
+    loggers = [logging.getLogger(name) for name in (None, "nfc")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Result:

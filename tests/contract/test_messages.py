@@ -36,7 +36,15 @@ from contract.events import (
     decode,
     encode,
 )
-from contract.limits import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES
+from contract.limits import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    MAX_DEVICES,
+    MAX_EVENT_BYTES,
+    MAX_HELLO_STREAMS,
+    MAX_MESSAGE_BYTES,
+    MAX_RESOURCES,
+)
 from contract.messages import (
     COMPRESS_FROM_EVENTS,
     COMPRESSED,
@@ -309,3 +317,37 @@ def test_a_random_payload_is_refused_by_a_message_error_and_nothing_else(payload
 def test_the_will_is_a_status_without_a_report() -> None:
     will = Status(site="murat", online=False).model_dump_json()
     assert TypeAdapter(Status).validate_json(will) == Status(site="murat", online=False, report=None)
+
+
+# --- The largest message fits -------------------------------------------------------------------------------------
+
+
+def largest_messages() -> list[BaseModel]:
+    """Every message with all its lists full and all its words as long as they may be."""
+    name, number = "a" * 40, 2**53
+    desk = DeskNow(id=name, state="out_of_service", since=number)
+    room = RoomNow(id=name, state="out_of_service", since=number)
+    door = DoorNow(id=name, state="unlocked", alarm="DOOR_OPEN_TOO_LONG", since=number)
+    device = DeviceStatus(
+        id=name, kind="k" * 40, health="degraded", since=number, fault="chattering", noise_count=number
+    )
+    report = REPORT.model_copy(update={"devices": [device] * MAX_DEVICES})
+    held = Held(stream=STREAM, first=number, last=number)
+    return [
+        Now(
+            site=name,
+            as_of=number,
+            clock="holdover",
+            desks=[desk] * MAX_RESOURCES,
+            rooms=[room] * MAX_RESOURCES,
+            doors=[door] * MAX_RESOURCES,
+        ),
+        Status(site=name, online=True, report=report),
+        Hello(site=name, hello_id="0" * 16, streams=[held] * MAX_HELLO_STREAMS),
+        Ack(site=name, hub=HUB, acks=[StreamAck(stream=STREAM, seq=number)] * MAX_HELLO_STREAMS, hello_id="0" * 16),
+    ]
+
+
+@pytest.mark.parametrize("message", largest_messages(), ids=lambda message: type(message).__name__)
+def test_the_largest_message_fits_the_limit_of_messages(message: BaseModel) -> None:
+    assert len(message.model_dump_json()) <= MAX_MESSAGE_BYTES

@@ -122,6 +122,12 @@ def create_app(
     return app
 
 
+def let_watchers_go(app: FastAPI) -> None:
+    """End the live streams, so that a server that stops need not wait for them; call it on the server's event loop."""
+    context: Context = app.state.context
+    context.stream.close()
+
+
 def _report(task: asyncio.Task[None], on_crash: Callable[[BaseException], None] | None) -> None:
     if task.cancelled():
         return

@@ -11,9 +11,10 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 
 from host.systemd import notify, watchdog_interval_s
-from hub.app import create_app
+from hub.app import create_app, let_watchers_go
 from hub.broker import EmbeddedBroker
 from hub.config import HubSettings, WebSettings
 from hub.health import Health
@@ -27,7 +28,7 @@ STOP_TIMEOUT_S = 10.0
 """For the transaction at hand: the longest, a walk of 20,000 events, takes some 0.3 s."""
 
 CONNECTIONS_TIMEOUT_S = 2
-"""For open pages: a live stream never ends by itself."""
+"""For answers under way; live streams are let go at once."""
 
 BROKER_WAIT_S = 3.0
 """The embedded broker answers after some 0.2 s; the hub starts without it, and goes on trying, after this."""
@@ -38,6 +39,19 @@ PULSE_S = 0.2
 
 class PortTakenError(Exception):
     """The web address cannot be had; one sentence."""
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn, which would wait for open live streams and then complain of them: they are let go before it stops."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the live streams, then stop as uvicorn does."""
+        let_watchers_go(self._app)
+        await super().shutdown(sockets)
 
 
 def serve(settings: HubSettings) -> int:
@@ -75,7 +89,7 @@ def serve(settings: HubSettings) -> int:
         # uvicorn raises the signal that stopped it again, after its own stop: then ours is not done yet.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        asyncio.run(_serve(uvicorn.Server(web), listener, ingest.health, crashes))
+        asyncio.run(_serve(WebServer(web, app), listener, ingest.health, crashes))
     finally:
         notify("STOPPING=1")
         ingest.stop(STOP_TIMEOUT_S)

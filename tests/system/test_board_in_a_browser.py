@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 from hub.app import create_app
 from hub.config import DatabaseSettings, HubSettings
 from hub.live import LiveBoard, LiveSite
+from hub.serve import WebServer
 from hub.store import Store, wall_ms
 from tests.support.browser import chromium, visit
 from tests.support.demo import free_port
@@ -22,6 +23,7 @@ from tests.support.telecentres import HEALTHY, MINUTE_MS, cantal, now_of, status
 from tests.support.waiting import eventually
 
 NOT_TOLD = [{"state": "not told"}]
+STOPS_WITHIN_S = 30.0
 SHOWN_MS = 20_000
 """A change is on the page after a second; a busy machine gets twenty."""
 
@@ -32,7 +34,11 @@ class RunningHub:
 
     url: str
     board: LiveBoard
-    store: Store
+    server: uvicorn.Server
+
+    def stop(self) -> None:
+        """Ask the server to stop."""
+        self.server.should_exit = True
 
     def say(self, site: str, desks: str, *, ago_ms: int = 0) -> None:
         """Let a site say how its desks are, some time ago."""
@@ -51,17 +57,16 @@ def served(store: Store, board: LiveBoard) -> Iterator[RunningHub]:
     """Serve the application from a thread of this process."""
     app = create_app(HubSettings(database=DatabaseSettings(file=store.file)), store, board, lambda: HEALTHY)
     port = free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
-    )
+    server = WebServer(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None), app)
     thread = threading.Thread(target=server.run, name="web")
     thread.start()
     try:
         eventually(lambda: server.started, what="the web server listens")
-        yield RunningHub(f"http://127.0.0.1:{port}", board, store)
+        yield RunningHub(f"http://127.0.0.1:{port}", board, server)
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(STOPS_WITHIN_S)
+        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -231,3 +236,16 @@ def test_the_stream_says_what_changed_and_nothing_else(hub: RunningHub) -> None:
             sites for sites in changed if all(desk["state"] == "occupied" for desk in sites.get("murat", NOT_TOLD))
         )
         assert len(full) < 10
+
+
+def test_a_hub_that_stops_does_not_wait_for_its_watchers_nor_complain_of_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = cantal(tmp_path, now_ms=wall_ms())
+    with served(store, LiveBoard()) as hub, httpx.Client(timeout=SHOWN_MS / 1000) as client:
+        request = client.build_request("GET", f"{hub.url}/api/v1/live/stream")
+        stream = client.send(request, stream=True)
+        hub.stop()  # without a graceful timeout, so it would wait for ever
+        assert stream.read().startswith(b"retry: ")
+    store.close()
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []

@@ -162,3 +162,22 @@ def test_a_commit_that_raised_but_was_durable_counts_as_stored(folder: Path, tmp
     assert "(INJECTED)" in log.read_text()
     assert all_ups(folder) == list(range(2_000))
     assert len(statement(folder, "SELECT * FROM stream")) == 2
+
+
+def test_a_damaged_page_costs_only_the_rows_on_it(folder: Path) -> None:
+    first = Agent(folder).start()
+    first.store(*[desk(number) for number in range(2000)])
+    first.stop()
+    running = Agent(folder).start()
+    running.store(desk(2000))
+    with (folder / "outbox.db").open("r+b") as file:
+        file.seek(20 * 4096)
+        file.write(bytes(4096))
+    held = running.outbox.held()[0]
+    kinds = []
+    for begin in range(1, 2001, 200):
+        _, rows = running.outbox.read(held.stream, begin, begin + 199) or ("", [])
+        kinds += [decode(line).kind for line, _ in rows]
+    running.stop()
+    assert len(kinds) == 2000, "every position is said"
+    assert 1 <= kinds.count("lost") <= 100

@@ -8,7 +8,7 @@ import pytest
 
 from edge.config import EdgeSettings, PinSensor, RadarSensor, read_settings, read_site_key
 from hub.config import read_settings as read_hub_settings
-from simulators.badges import badges_of, hours_of, members_of
+from simulators.badges import badges_of, hours_of, members_of, uid_hash
 from simulators.folder import MAX_RUN_LENGTH, Folder, calendar_of, leftovers, network_toml, open_run, write_settings
 from simulators.network import (
     ALWAYS_OPEN,
@@ -21,6 +21,7 @@ from simulators.network import (
 )
 
 NETWORK = packaged_network()
+VECTORS = tomllib.loads((Path(__file__).parents[1] / "vectors" / "credentials.toml").read_text())["uid_hash"]
 SITES = {site.id: site for site in NETWORK.sites}
 
 
@@ -111,6 +112,12 @@ def test_the_same_seed_makes_the_same_badges() -> None:
     assert badges_of("murat", 6, seed=1) == badges_of("murat", 6, seed=1)
     assert badges_of("murat", 6, seed=1) != badges_of("murat", 6, seed=2)
     assert badges_of("murat", 6, seed=1)["jeanne"].uid != badges_of("ydes", 6, seed=1)["jeanne"].uid
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["name"]))
+def test_badges_are_hashed_by_the_bytes_that_are_written_down(vector: dict[str, str]) -> None:
+    hashed = uid_hash(bytes.fromhex(vector["site_key"]), bytes.fromhex(vector["uid"]))
+    assert hashed.hex() == vector["uid_hash"]
 
 
 def test_more_members_than_desks_may_enter() -> None:

@@ -58,14 +58,18 @@ def test_on_a_sunday_at_three_in_the_morning_it_runs_for_a_while_and_both_ends_a
     assert int(str(second["edge_events"])) > int(str(first["edge_events"]))
 
 
-def test_a_killed_demo_leaves_no_process_and_no_link(tmp_path: Path, started: list[RunningDemo]) -> None:
+def test_a_killed_demo_leaves_no_process_and_the_next_one_starts_at_once(
+    tmp_path: Path, started: list[RunningDemo]
+) -> None:
     started.append(demo := RunningDemo.start(tmp_path, "--sites", "2"))
     until(demo.is_up, within_s=90, what="the demo tells its address")
     children = psutil.Process(demo.process.pid).children(recursive=True)
     demo.process.send_signal(signal.SIGKILL)
     demo.process.wait(10)
+    started.append(again := RunningDemo.start(tmp_path, "--sites", "2", "--for", "3"))
     _, alive = psutil.wait_procs(children, timeout=45)
     assert alive == []
+    assert _reckoning(again)["equal"] is True, again.said()
     assert not Folder(demo.state).run.exists()
 
 

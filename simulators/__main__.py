@@ -14,11 +14,10 @@ import click
 from simulators.control import ControlError, Reply, ask, tap_report
 from simulators.demo import DemoError, Options, run_demo
 from simulators.devices import run_devices
-from simulators.folder import Folder
+from simulators.folder import DEFAULT_STATE, Folder
 from simulators.hub_page import read_reason
 from simulators.network import ALWAYS_OPEN, NetworkError, packaged_network, part_of, read_network
 
-DEFAULT_STATE = Path(".state/demo")
 DEFAULT_SEED = 1
 DEFAULT_SPEED = 240.0
 """Seconds of the play in a second: a day of work lasts about three minutes."""

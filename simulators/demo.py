@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from simulators.accounts import AccountError, differences, edge_account, hub_accounts, rebuild_differs
 from simulators.control import ControlError, ask
-from simulators.folder import Folder, open_run, write_settings
+from simulators.folder import DEFAULT_STATE, Folder, open_run, write_settings
 from simulators.hub_page import has_caught_up, is_ready, read_figures
 from simulators.network import Network
 from simulators.processes import Child, program, run_once
@@ -227,7 +228,8 @@ async def _watch(options: Options, stopping: asyncio.Event) -> None:
 def _welcome(demo: Demo) -> str:
     options = demo.options
     command = os.path.relpath(program("telecentre-sim"))
-    state = "" if options.folder.root == Path(".state/demo").absolute() else f" --state {options.folder.root}"
+    here = options.folder.root == DEFAULT_STATE.absolute()
+    state = "" if here else f" --state {shlex.quote(str(options.folder.root))}"
     site = "murat" if any(site.id == "murat" for site in options.network.sites) else options.network.sites[0].id
     sites, desks = len(options.network.sites), sum(site.desks for site in options.network.sites)
     return f"""

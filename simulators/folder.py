@@ -32,6 +32,9 @@ from simulators.network import (
     equipment_of,
 )
 
+DEFAULT_STATE = Path(".state/demo")
+"""Seen from the current folder: who runs the demo and who acts on it stand in the same one, or name it."""
+
 MAX_RUN_LENGTH = 60
 """Bytes of the run folder's path: a unix socket's may have 107, and `/<40 of a site>/pins` comes after it."""
 

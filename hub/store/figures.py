@@ -25,7 +25,7 @@ def read_occupancy(
     found: list[OccupancyRow] = []
     for name in sorted(names):
         calendar = read_calendar(connection, name)
-        start, end = span[0], min(span[1], now_ms + 1)
+        start, end = span[0], min(span[1], now_ms)
         if calendar is None or start >= end:
             continue
         rows = _rows(connection, calendar, kind, "hour" if step == "hour" else "day", (start, end))

@@ -1,0 +1,220 @@
+"""The store on a real file: history once each, losses visible, figures that follow, a register with dates."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from contract.messages import Held, Hello
+from hub.network import read_network
+from hub.receiver import Batch
+from hub.store import Store, StoreDownError, Writer
+from hub.store.sqlite import connect, migrate
+from tests.hub.test_receiver import NOW, STREAM, access, batch, desk
+from tests.support.telecentres import CANTAL, cantal
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = cantal(tmp_path, now_ms=NOW)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def writer(store: Store) -> Iterator[Writer]:
+    opened = store.writer()
+    yield opened
+    opened.close()
+
+
+def query(store: Store, sql: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(store.file) as connection:
+        found = connection.execute(sql).fetchall()
+    connection.close()
+    return found
+
+
+def test_every_connection_syncs_each_commit_to_the_disk(tmp_path: Path) -> None:
+    for writes in (True, False):
+        connection = connect(tmp_path / "hub.db", writes=writes)
+        assert connection.execute("pragma synchronous").fetchone() == (2,)
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+        connection.close()
+
+
+def test_migrations_are_applied_once_and_every_key_begins_with_the_site(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "hub.db", writes=True)
+    assert migrate(connection) == migrate(connection)
+    tables = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
+    for table in set(tables) - {"migration", "dirty"}:
+        key = [row[1] for row in connection.execute(f"pragma table_info({table})") if row[5] == 1]
+        assert key == ["site"], table
+    connection.close()
+
+
+def test_a_store_whose_folder_is_missing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreDownError, match="its folder does not exist"):
+        Store(tmp_path / "nowhere" / "hub.db")
+
+
+def test_the_same_batch_twice_is_stored_once(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        assert writer.receive(batch(desk(), desk("vacant")), NOW) == (2, 2)
+        assert writer.receive(batch(desk(), desk("vacant")), NOW) == (2, 0)
+    assert store.totals().events == 2
+    assert store.totals().quarantined == 0
+
+
+def test_the_same_position_with_other_bytes_is_set_aside_and_alarmed(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(desk("occupied")), NOW)
+        writer.receive(batch(desk("vacant")), NOW)
+        writer.receive(batch(desk("vacant")), NOW)
+    assert (store.totals().events, store.totals().quarantined) == (1, 1)
+    assert "conflicting_event" in {alarm.reason for alarm in store.totals().alarms}
+
+
+def test_a_rolled_back_transaction_leaves_nothing(store: Store, writer: Writer) -> None:
+    def fail_late() -> None:
+        with writer.transaction():
+            writer.receive(batch(desk()), NOW)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_late()
+    assert store.totals().streams == ()
+
+
+def test_a_hello_that_reveals_a_loss_writes_a_gap(store: Store, writer: Writer) -> None:
+    hello = Hello(site="murat", hello_id="0" * 16, streams=[Held(stream=STREAM, first=6, last=9)])
+    with writer.transaction():
+        writer.receive(batch(desk(), desk()), NOW)
+        assert writer.greet(hello, NOW)[0].seq == 5
+        assert writer.greet(hello, NOW)[0].seq == 5
+        assert writer.receive(batch(desk(), first=6), NOW) == (6, 1)
+    assert [(gap.first, gap.last) for gap in store.totals().gaps] == [(3, 5)]
+
+
+def test_a_hello_from_a_disk_that_went_back_raises_an_alarm(store: Store, writer: Writer) -> None:
+    hello = Hello(site="murat", hello_id="0" * 16, streams=[Held(stream=STREAM, first=1, last=1)])
+    with writer.transaction():
+        writer.receive(batch(desk(), desk()), NOW)
+        assert writer.greet(hello, NOW)[0].seq == 2
+    assert "disk_went_back" in {alarm.reason for alarm in store.totals().alarms}
+
+
+def test_a_person_is_in_the_journal_and_nowhere_else(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(access(), desk(), persons={1: "k7q2m9x4"}), NOW)
+    assert query(store, "select seq, person from journal") == [(1, "k7q2m9x4")]
+    for table in ("event", "alarm", "quarantine", "stream", "timeline"):
+        assert "k7q2m9x4" not in str(query(store, f"select * from {table}"))  # noqa: S608 - names of our own tables
+
+
+def test_the_journal_forgets_after_ninety_days_and_keeps_the_event(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(access(), persons={1: "k7q2m9x4"}), NOW)
+        assert writer.purge_journal(NOW + 90 * DAY_MS) == 0
+        assert writer.purge_journal(NOW + 90 * DAY_MS + 1) == 1
+    assert (store.totals().journal, store.totals().events) == (0, 1)
+
+
+def test_an_access_older_than_ninety_days_never_enters_the_journal(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(access(), persons={1: "k7q2m9x4"}), NOW + 91 * DAY_MS)
+    assert store.totals().journal == 0
+
+
+def test_unsynced_events_get_their_time_when_the_clock_of_their_boot_is_set(store: Store, writer: Writer) -> None:
+    clock = b'{"subject":"agent","t":%d,"clock":"synced","up":60000,"kind":"clock_set","value":{"step_ms":1}}' % NOW
+    with writer.transaction():
+        writer.receive(batch(desk(t=5, clock="unsynced", up=1_000)), NOW)
+        writer.receive(batch(clock, first=2), NOW)
+        writer.receive(batch(desk(t=5, clock="unsynced", up=2_000), first=3), NOW)
+    assert query(store, "select at_ms from event order by seq") == [(NOW - 59_000,), (NOW,), (NOW - 58_000,)]
+
+
+def test_senders_that_nobody_knows_share_one_alarm_a_reason(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        for n in range(5):
+            writer.refuse(f"stranger-{n}", "header", NOW, b"x" * 9_999)
+        writer.refuse("murat", "header", NOW, b"y")
+    assert [(alarm.site, alarm.times) for alarm in store.totals().alarms] == [("", 5), ("murat", 1)]
+    assert store.totals().refused == 6
+    assert query(store, "select max(length(sample)) from alarm") == [(256,)]
+
+
+def test_a_day_of_silence_is_available_and_not_observed(store: Store) -> None:
+    rows = store.occupancy("murat", "desk", "day", NOW - DAY_MS // 2, NOW)
+    assert {(row.available_ms, row.observed_ms) for row in rows} == {(3 * 3_600_000, 0)}  # Saturday 9 to 12
+    assert len(rows) == 6
+
+
+def test_nothing_is_available_after_now(tmp_path: Path) -> None:
+    ten = NOW - 2 * 3_600_000
+    store = cantal(tmp_path, now_ms=ten)
+    row = store.occupancy("murat", "desk", "month", ten - DAY_MS // 2, ten + 30 * DAY_MS)[0]
+    assert row.available_ms == 3_600_000
+    assert {r.end_ms for r in store.occupancy("murat", "desk", "hour", ten - DAY_MS // 2, ten + DAY_MS)} == {ten}
+
+
+def test_a_month_pools_its_days(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(desk(t=NOW - 3 * 3_600_000), desk("vacant", t=NOW - 3_600_000)), NOW)
+        writer.settle_sites({"murat"})
+    for step in ("hour", "day", "month"):
+        rows = store.occupancy("murat", "desk", step, NOW - DAY_MS // 2 if step != "month" else NOW - DAY_MS, NOW)
+        assert sum(row.occupied_ms for row in rows) == 2 * 3_600_000
+        assert sum(row.observed_ms for row in rows) == 2 * 3_600_000
+
+
+def test_importing_the_same_file_twice_changes_nothing(store: Store) -> None:
+    assert store.import_network(read_network(CANTAL)) == []
+
+
+def test_a_changed_register_holds_from_its_day_and_leaves_the_days_before(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "network.toml"
+    text = CANTAL.read_text(encoding="utf-8")
+    file.write_text(text.replace("desks = 8", "desks = 7"), encoding="utf-8")
+    changes = store.import_network(read_network(file), today=date(2026, 11, 21))
+    assert changes == ["site aurillac: desk-08 is gone from 2026-11-21"]
+    aurillac = next(site for site in store.sites() if site.id == "aurillac")
+    assert len(aurillac.desks) == 7
+
+
+def test_events_of_a_site_not_yet_in_the_register_are_kept_and_counted_later(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub.db", now_ms=lambda: NOW)
+    writer = store.writer()
+    with writer.transaction():
+        writer.receive(batch(desk(t=NOW - 3 * 3_600_000), desk("vacant", t=NOW - 3_600_000)), NOW)
+        writer.settle_sites({"murat"})
+    store.import_network(read_network(CANTAL))
+    with writer.transaction():
+        assert not writer.settle_slice()
+    rows = store.occupancy("murat", "desk", "day", NOW - DAY_MS // 2, NOW)
+    assert sum(row.occupied_ms for row in rows) == 2 * 3_600_000
+
+
+def test_a_figure_that_the_events_do_not_bear_out_is_found_and_corrected(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(desk(t=NOW - 3 * 3_600_000), desk("vacant", t=NOW - 3_600_000)), NOW)
+        writer.settle_sites({"murat"})
+    with sqlite3.connect(store.file) as connection:
+        connection.execute("update hour_figure set occupied_ms = 7 where resource = 'desk-01' and occupied_ms > 0")
+    connection.close()
+    assert {difference.resource for difference in store.rebuild()} == {"desk-01"}
+    assert store.rebuild() == []
+
+
+def test_a_boot_that_changes_within_a_stream_raises_an_alarm(store: Store, writer: Writer) -> None:
+    second = batch(desk(), first=2)
+    header = second.header.model_copy(update={"boot": "c" * 32})
+    with writer.transaction():
+        writer.receive(batch(desk()), NOW)
+        writer.receive(Batch(header, second.lines), NOW)
+    assert "boot_changed" in {alarm.reason for alarm in store.totals().alarms}

@@ -73,7 +73,8 @@ class EmbeddedBroker:
     """The child process and the thread that keeps it alive."""
 
     def __init__(self, host: str, port: int, settings_file: Path, on_crash: Callable[[BaseException], None]) -> None:
-        self._address = ("127.0.0.1" if host == "localhost" else host, port)
+        self.address = ("127.0.0.1" if host == "localhost" else host, port)
+        """Where it answers: host and port."""
         self._settings_file = settings_file
         self._settings = render_settings(host, port)
         self._on_crash = on_crash
@@ -111,11 +112,9 @@ class EmbeddedBroker:
         told = False
         try:
             while not self._stopping.is_set():
-                if _answers(self._address):
+                if _answers(self.address):
                     if not told:
-                        log.warning(
-                            "broker=waiting address=%s:%d reason='another program has the port'", *self._address
-                        )
+                        log.warning("broker=waiting address=%s:%d reason='another program has the port'", *self.address)
                     told = True
                 else:
                     told = False
@@ -136,7 +135,7 @@ class EmbeddedBroker:
                 answered = self._wait_until_it_answers(child)
                 if answered:
                     self._running.set()
-                    log.info("broker=running address=%s:%d pid=%d", *self._address, child.pid)
+                    log.info("broker=running address=%s:%d pid=%d", *self.address, child.pid)
                 while answered and child.poll() is None and not self._stopping.wait(0.1):
                     pass
             finally:
@@ -151,7 +150,7 @@ class EmbeddedBroker:
         for _ in range(turns):
             if child.poll() is not None or self._stopping.wait(0.05):
                 return False
-            if _answers(self._address):
+            if _answers(self.address):
                 return True
         return False
 

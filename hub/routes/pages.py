@@ -168,7 +168,15 @@ def site(request: Request, site_id: str, hub: Hub) -> Response:
         card=cards_of(frame, reader.words, frozenset({site_id}))[0],
         days=list(reversed(days)),
         tables=[(kind, _by_day(hub, [registered], kind, days).get(site_id, {})) for kind in _kinds(registered)],
+        hours={kind: _by_hour(hub, registered, kind, today) for kind in _kinds(registered)},
     )
+
+
+def _by_hour(hub: Context, site: Site, kind: Kind, day: date) -> list[tuple[str, Figure]]:
+    """Return the figures of a local day's hours in which the site is open, each with the time it begins."""
+    rows = rows_between(hub.store, [site], kind, "hour", day, day + timedelta(days=1))
+    hours = sorted(pooled(rows, by_site), key=lambda figure: figure.start_ms)
+    return [(f"{datetime.fromtimestamp(hour.start_ms / 1000, site.zone):%H:%M}", hour) for hour in hours]
 
 
 def _kinds(site: Site) -> list[Kind]:

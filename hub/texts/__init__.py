@@ -22,6 +22,11 @@ LANGUAGE_NAMES: Final[Mapping[str, str]] = {"fr": "Français", "en": "English", 
 MAX_ACCEPT_LANGUAGE = 200
 """Characters of the header that are read: no browser sends more languages than that."""
 
+LEAST_SHARE = 0.005
+"""What rounds to no percent at all."""
+
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+
 _VOWELS = "aeiouyhàâäéèêëîïôöùûüœ"
 """Before these French says `d'`: d'Aurillac, d'Ydes, d'Herbigny."""
 
@@ -102,12 +107,18 @@ class Words:
         return plain.translate(str.maketrans(",.", self.table["number.group"] + self.table["number.decimal"]))
 
     def percent(self, share: float) -> str:
-        """Return a share (0 to 1) as whole percent."""
+        """Return a share (0 to 1) as whole percent; a trace is not nothing: `< 1 %`."""
+        if 0 < share < LEAST_SHARE:
+            return f"< {self('number.percent', n=1)}"
         return self("number.percent", n=self.number(share * 100))
 
-    def hours(self, milliseconds: int) -> str:
-        """Return a duration in hours with one decimal."""
-        return self("statistics.hours", hours=self.number(milliseconds / 3_600_000, 1))
+    def duration(self, milliseconds: int) -> str:
+        """Return a duration as short as it is clear: `40 s`, `35 min`, from two hours on `7,5 h`."""
+        if milliseconds and milliseconds < MINUTE_MS:
+            return self("statistics.seconds", n=self.number(milliseconds / 1_000))
+        if milliseconds < 2 * HOUR_MS:
+            return self("statistics.minutes", n=self.number(milliseconds / MINUTE_MS))
+        return self("statistics.hours", n=self.number(milliseconds / HOUR_MS, 1))
 
     def day(self, when: date) -> str:
         """Return a date in full: `21 nov. 2026`."""

@@ -89,6 +89,19 @@ def test_numbers_follow_the_language() -> None:
     assert words("fr").percent(0.424) == "42\u00a0%"
 
 
+def test_a_trace_is_not_nothing() -> None:
+    assert words("fr").percent(0.0003) == "< 1\u00a0%"
+    assert words("fr").percent(0.0) == "0\u00a0%"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "said"),
+    [(0, "0 min"), (40_000, "40 s"), (2_100_000, "35 min"), (7_199_000, "120 min"), (27_000_000, "7,5 h")],
+)
+def test_a_duration_is_as_short_as_it_is_clear(milliseconds: int, said: str) -> None:
+    assert words("fr").duration(milliseconds) == said
+
+
 def test_dates_are_written_in_full() -> None:
     assert words("fr").day(date(2026, 11, 21)) == "21 nov. 2026"
     assert words("de").day(date(2026, 11, 21)) == "21. Nov. 2026"

@@ -167,6 +167,12 @@ def test_a_site_shows_its_last_days_with_their_coverage(app: FastAPI) -> None:
     assert "ven. 20 nov." in page
 
 
+def test_a_site_shows_its_day_hour_by_hour(app: FastAPI) -> None:
+    page = text_of(app, "/sites/murat")
+    assert "Aujourd'hui, heure par heure" in page
+    assert "09:00 non mesuré 17" in page
+
+
 def test_statistics_have_a_row_for_every_site_and_a_link_to_their_csv(app: FastAPI) -> None:
     page = ask(app, "/statistics").text
     assert page.count('<th scope="row"><a') == 10

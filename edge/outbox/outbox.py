@@ -132,6 +132,14 @@ class Outbox:
         """Return what is kept for the hub, from any thread."""
         return self._ledger.status()
 
+    def stuck_s(self) -> float:
+        """Return for how long events have waited while the storage is not known to be in trouble; 0 when none wait.
+
+        A few seconds are a slow card; more is a thread that hangs, which only a restart cures.
+        """
+        with self._changed:
+            return time.monotonic() - self._waiting_since_s if self._waiting and not self._warned else 0.0
+
     def on_stored(self, listener: Callable[[], None]) -> None:
         """Set who is told, from the outbox thread, that `held` has changed; it must not block."""
         self._on_stored = listener

@@ -50,6 +50,9 @@ HAND_OVER_WITHIN_S = 2.0
 
 HAND_OVER_LOOK_S = 0.05
 
+STUCK_AFTER_S = 20.0
+"""An outbox whose events wait so long without any error of the storage hangs; a card pauses for some seconds at worst."""
+
 _SHOWN = {"door_state_changed", "desk_state_changed", "room_state_changed", "clock_set"}
 _REPORTED = {"device_lost", "device_recovered", "clock_set"}
 
@@ -235,15 +238,21 @@ class Agent:
         if now_s - self._looked_s < LOOK_S:
             return None
         self._looked_s = now_s
-        if self._watchdog_s is not None and now_s - self._fed_s >= self._watchdog_s:
-            self._fed_s = now_s
-            notify("WATCHDOG=1")
+        self._feed(now_s)
         step_ms = self._clock.judge()
         if step_ms is None:
             return None
         at = self._clock.now()
         log.info("clock=%s step_ms=%d", at.clock, step_ms)
         return ClockJudged(at, step_ms)
+
+    def _feed(self, now_s: float) -> None:
+        """Tell systemd that all is moving: this loop, since it is here, and the outbox's writer."""
+        if self._watchdog_s is None or now_s - self._fed_s < self._watchdog_s:
+            return
+        if self._outbox.stuck_s() < STUCK_AFTER_S:
+            self._fed_s = now_s
+            notify("WATCHDOG=1")
 
     def _now(self) -> Now:
         return now_of(self._site, self._clock.now())

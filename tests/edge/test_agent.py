@@ -6,21 +6,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import gpiozero
 import pytest
 
-from contract.events import Event, decode
-from edge.agent import Agent, Inbox, run
+from contract.events import EdgeAlive, Event, Nothing, decode
+from edge.agent import STUCK_AFTER_S, Agent, Inbox, run
 from edge.clock import SystemClock
-from edge.config import read_settings
+from edge.config import OutboxSettings, read_settings
 from edge.core.effects import Effect, Publish
 from edge.core.observations import ClockJudged, Observation, RightsLoaded, Stop
 from edge.core.rights import NOBODY
 from edge.core.site import Site, begin
 from edge.devices.device import DeviceThread
 from edge.devices.presence_pin import PresencePin
-from edge.outbox import read_status
+from edge.outbox import Outbox, read_status
 from edge.outbox.read import read_rows
 from simulators.cards import Ntag21x
 from simulators.pin_factory import SimulatedFactory
@@ -192,3 +193,31 @@ def stored(place: SimulatedTelecentre) -> list[Event]:
     assert found is not None
     events = [decode(row.line) for row in found[1] if row.line is not None]
     return [event for event in events if event.subject == "desk-01"]
+
+
+def test_the_watchdog_is_not_fed_while_the_outbox_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with telecentre(NOBODY_LISTENS) as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(place.bench.folder / "notify"))
+        manager.settimeout(4.0)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(place.bench.folder / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "2000000")
+        monkeypatch.setattr(Outbox, "stuck_s", lambda _: STUCK_AFTER_S + 1)
+        with agent_of(place, monkeypatch):
+            assert manager.recv(100) == b"READY=1"
+            with pytest.raises(TimeoutError):
+                manager.recv(100)
+
+
+def test_an_outbox_hangs_when_events_wait_and_nobody_stores_them(tmp_path: Path) -> None:
+    settings = OutboxSettings(folder=tmp_path)
+    outbox = Outbox(
+        settings,
+        boot="0" * 32,
+        new_id=lambda: "0" * 32,
+        wall_ms=lambda: 0,
+        on_new_stream=lambda: None,
+        on_crash=lambda _: None,
+    )
+    assert outbox.stuck_s() == 0
+    outbox.put(EdgeAlive(subject="agent", value=Nothing(), t=0, clock="synced", up=0), None)
+    assert eventually(lambda: outbox.stuck_s() > 0.05)

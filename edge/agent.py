@@ -51,7 +51,7 @@ HAND_OVER_WITHIN_S = 2.0
 HAND_OVER_LOOK_S = 0.05
 
 STUCK_AFTER_S = 20.0
-"""An outbox whose events wait so long without an error of the storage hangs; a card pauses for some seconds at worst."""
+"""An outbox whose events wait so long without an error of the storage hangs; a card pauses for some seconds."""
 
 _SHOWN = {"door_state_changed", "desk_state_changed", "room_state_changed", "clock_set"}
 _REPORTED = {"device_lost", "device_recovered", "clock_set"}

@@ -29,13 +29,16 @@ GONE_AFTER_LOOKS = 3
 """A card at the edge of the field is missed now and then."""
 
 SLOW_LOOK_S = 0.5
-"""A look takes some 6 ms; a reader that has become this slow is opened again (nfcpy issue 62)."""
+MAX_SLOW_LOOKS = 3
+"""A look takes some 6 ms; a reader that has become this slow is opened again (nfcpy issue 62). One slow look says more
+about the machine than about the reader: it is noise."""
 
 REOPEN_AFTER_S = 4 * 3600.0
 """Some readers become slow after hours of idleness, without a known cause (nfcpy issue 62)."""
 
-MAX_FAILED_LOOKS = 3
-"""One bad frame is noise; three in a row are trouble."""
+FAILING_FOR_S = 2.0
+"""Looks that fail in passing are noise until they have failed for so long: a machine that stood still for a second (a
+look fails after 0.1 s without an answer) is no broken reader."""
 
 _NOISE = (OSError, IndexError, nfc.clf.pn53x.Chipset.Error, nfc.clf.Error)
 _TROUBLE = (*_NOISE, termios.error)
@@ -122,27 +125,27 @@ class _Field:
         self._device = device
         self._card: bytes | None = None
         self._missed_looks = 0
-        self._failed_looks = 0
+        self._failing_since_s: float | None = None
+        self._slow_looks = 0
 
     def watch(self, frontend: Any) -> None:  # noqa: ANN401  # nfcpy has no types
         """Report each presentation once.
 
         Raises:
-            DeviceError: the reader is unplugged, or three looks in a row have failed.
+            DeviceError: the reader is unplugged, or its looks have failed for seconds.
         """
         opened_s = self._device.clock().mono_s
         while not self._device.stopping.wait(INTERVAL_S):
             began_s = self._device.clock().mono_s
             try:
                 self._see(frontend.sense(nfc.clf.RemoteTarget("106A")))
-                self._failed_looks = 0
+                self._failing_since_s = None
             except termios.error as error:
                 raise self._port.trouble(error, "unplugged") from error
             except _NOISE as error:
-                self._fail(error)
+                self._fail(error, began_s)
             ended_s = self._device.clock().mono_s
-            if ended_s - began_s > SLOW_LOOK_S:
-                self._slow(ended_s - began_s, ended_s - opened_s)
+            if self._is_slow(ended_s - began_s, ended_s - opened_s):
                 return
             if ended_s - opened_s > REOPEN_AFTER_S and self._card is None:
                 return
@@ -164,26 +167,31 @@ class _Field:
         known_as = uid_hash(self._site_key, uid) if refusal is None else None
         self._device.emit(CredentialSeen(self._device.clock(), self._reader, known_as, refusal))
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, began_s: float) -> None:
         """Count a failed look as noise, or end the session."""
-        self._failed_looks += 1
+        if self._failing_since_s is None:
+            self._failing_since_s = began_s
         passing = not isinstance(error, OSError) or error.errno in _PASSING
-        if passing and self._failed_looks < MAX_FAILED_LOOKS:
+        if passing and self._device.clock().mono_s - self._failing_since_s < FAILING_FOR_S:
             self._device.noise(1)
             return
         if isinstance(error, serial.SerialException):
             raise self._port.trouble(error, "unplugged") from error
         raise self._port.trouble(error, "silent" if isinstance(error, OSError) else "garbled") from error
 
-    def _slow(self, took_s: float, open_for_s: float) -> None:
-        """Open the reader again; one that is slow from the start is in trouble.
+    def _is_slow(self, took_s: float, open_for_s: float) -> bool:
+        """Return whether the reader has become slow and must be opened again.
 
         Raises:
-            DeviceError: it was opened less than a minute ago.
+            DeviceError: it is slow although it was opened less than a minute ago.
         """
-        log.warning("reader=%s a look took %.1f s: opening it again", self._reader, took_s)
+        self._slow_looks = self._slow_looks + 1 if took_s > SLOW_LOOK_S else 0
+        if self._slow_looks < MAX_SLOW_LOOKS:
+            return False
+        log.warning("reader=%s looks take %.1f s: opening it again", self._reader, took_s)
         if open_for_s < 60:
-            raise DeviceError("silent", f"{self._port.path}: a look took {took_s:.1f} s")
+            raise DeviceError("silent", f"{self._port.path}: looks take {took_s:.1f} s")
+        return True
 
 
 class _Line(serial.Serial):

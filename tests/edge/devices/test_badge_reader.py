@@ -122,6 +122,31 @@ def test_an_unplugged_reader_is_lost_and_comes_back_by_itself() -> None:
             assert heard.hears(CredentialSeen)
 
 
+def test_a_second_in_which_the_chip_hears_nothing_is_noise() -> None:
+    with Bench() as bench:
+        chip = Pn532(Random(1))
+        port = bench.wire(chip)
+        with running(reader(port), "reader-01") as heard:
+            assert heard.hears(DeviceReady)
+            bench.set_faults(port, Faults(loss=1.0))
+            # Several looks fail within a second; what came before and after must be one session.
+            threading.Event().wait(1.0)
+            bench.set_faults(port, FOUR_WIRES["whole"])
+            bench.call(chip.present, Ntag21x(UID))
+            assert heard.hears(CredentialSeen)
+    assert heard.of(NoiseCounted)
+    assert not heard.of(DeviceFailed)
+
+
+def test_a_chip_that_stops_answering_is_silent() -> None:
+    with Bench() as bench:
+        port = bench.wire(Pn532(Random(1)))
+        with running(reader(port), "reader-01") as heard:
+            assert heard.hears(DeviceReady)
+            bench.set_faults(port, Faults(loss=1.0))
+            assert heard.hears(DeviceFailed, lambda seen: seen.fault == "silent")
+
+
 def test_an_absent_reader_is_said_to_be_absent_and_found_when_it_is_plugged_in() -> None:
     with Bench() as bench:
         port = bench.folder / "later"

@@ -61,7 +61,10 @@ def day_of(site: str, equipment: Equipment, members: tuple[str, ...], *, seed: i
     early = [stay for stay in stays if stay.comes_s < 10 * _HOUR_S]
     guests = random.sample(early, min(len(early), len(equipment.rooms)))
     for number, room in enumerate(equipment.rooms):
-        steps += _in_room(random, room.id, guests[number] if number < len(guests) else None)
+        if not room.confidential and _is_haunted(site, room.id, seed):
+            steps += _ghosts(random, room.id)
+        else:
+            steps += _meeting(random, room.id, guests[number] if number < len(guests) else None)
     steps += _refusals(random)
     return tuple(sorted(steps, key=lambda step: (step.at_s, step.person)))
 
@@ -71,6 +74,14 @@ def steps_of(script: tuple[Step, ...]) -> dict[str, tuple[Step, ...]]:
     return {
         person: tuple(s for s in script if s.person == person) for person in dict.fromkeys(s.person for s in script)
     }
+
+
+def _is_haunted(site: str, room: str, seed: int) -> bool:
+    """Return whether a room has ghost bookings and never a meeting.
+
+    One cannot have both in a demo: an agent takes whoever left up to 15 real minutes ago for somebody who came early.
+    """
+    return Random(f"room/{seed}/{site}/{room}").random() < 0.4
 
 
 def _stays(random: Random, equipment: Equipment, members: tuple[str, ...]) -> list[_Stay]:
@@ -123,20 +134,28 @@ def _at_desk(random: Random, stay: _Stay) -> list[Step]:
     return steps
 
 
-def _in_room(random: Random, room: str, guest: _Stay | None) -> list[Step]:
-    """One meeting in the morning, which `guest` leaves their desk for; one ghost booking in the afternoon."""
-    start_s = random.uniform(10.5, 10.75) * _HOUR_S
-    end_s = start_s + random.uniform(25, 40) * _MINUTE_S
-    office = f"calendar of {room}"
-    steps = [Step(start_s - 45 * _MINUTE_S, office, "book", room, from_s=start_s, until_s=end_s)]
+def _meeting(random: Random, room: str, guest: _Stay | None) -> list[Step]:
+    """One meeting in the morning, which `guest` leaves their desk for."""
+    start_s = random.uniform(10.35, 10.42) * _HOUR_S
+    end_s = start_s + random.uniform(45, 65) * _MINUTE_S
+    steps = [_booking(room, start_s, end_s)]
     if guest is not None:
         steps.append(Step(start_s + 2 * _MINUTE_S, guest.person, "rise", guest.desk))
         steps.append(Step(start_s + 3 * _MINUTE_S, guest.person, "join", room))
         steps.append(Step(end_s, guest.person, "quit", room))
         steps.append(Step(end_s + _MINUTE_S, guest.person, "sit", guest.desk))
-    ghost_s = random.uniform(14.0, 15.5) * _HOUR_S
-    steps.append(Step(ghost_s - 45 * _MINUTE_S, office, "book", room, from_s=ghost_s, until_s=ghost_s + 2 * _HOUR_S))
     return steps
+
+
+def _ghosts(random: Random, room: str) -> list[Step]:
+    """Two bookings for which nobody comes."""
+    starts = (random.uniform(9.5, 10.0) * _HOUR_S, random.uniform(14.0, 15.5) * _HOUR_S)
+    return [_booking(room, start_s, start_s + 2 * _HOUR_S) for start_s in starts]
+
+
+def _booking(room: str, start_s: float, end_s: float) -> Step:
+    booked_s = start_s - 45 * _MINUTE_S
+    return Step(booked_s, f"calendar of {room}", "book", room, from_s=start_s, until_s=end_s)
 
 
 def _refusals(random: Random) -> list[Step]:

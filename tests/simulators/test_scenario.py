@@ -91,6 +91,15 @@ def test_a_day_of_the_network_has_all_that_can_happen() -> None:
     assert {step.person for step in steps if step.action == "refused"} >= {"unknown", "expired"}
 
 
+def test_at_the_demos_seed_some_rooms_are_met_in_and_some_are_booked_by_ghosts() -> None:
+    scripts = {site: _script(site) for site in SITES}
+    booked = {(site, step.place) for site, script in scripts.items() for step in script if step.action == "book"}
+    met_in = {(site, step.place) for site, script in scripts.items() for step in script if step.action == "join"}
+    open_ones = booked - {("chaudes-aigues", "room-01")}
+    assert len(open_ones & met_in) >= 2
+    assert len(open_ones - met_in) >= 2
+
+
 class Bench:
     """A time that passes only while everybody sleeps, and a telecentre that writes down what is done in it."""
 
@@ -182,11 +191,15 @@ def test_whoever_finds_the_door_shut_sits_nowhere() -> None:
     assert not [what for _, what, _ in bench.done if what in ("sit", "rise", "leave")]
 
 
-def test_a_meeting_lies_in_the_calendar_before_it_begins() -> None:
+@pytest.mark.parametrize("site", ["murat", "aurillac", "ydes", "mauriac", "allanche"])
+def test_every_booking_lies_in_the_calendar_before_it_begins(site: str) -> None:
     bench = Bench()
-    _played(bench)
-    (meeting, ghost) = bench.calendars["room-01"]
-    booked = [step for step in _script("murat") if step.action == "book"]
-    for (start_s, end_s), step in zip((meeting, ghost), booked, strict=True):
+    _played(bench, site)
+    booked = [step for step in _script(site) if step.action == "book"]
+    written = [(room, booking) for room, bookings in bench.calendars.items() for booking in bookings]
+    expected = [(room, step) for room in bench.calendars for step in booked if step.place == room]
+    assert len(written) == len(booked)
+    for (_, (start_s, end_s)), (_, step) in zip(written, expected, strict=True):
         assert start_s == pytest.approx(1_000_000 + (step.from_s - DAY_BEGINS_S) / DEMO_SPEED, abs=1)
         assert end_s > start_s
+        assert step.at_s < step.from_s

@@ -24,7 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from contract.identity import BUCKET_COUNT
 from contract.limits import MAX_MESSAGE_BYTES
 from contract.messages import Ack, HubState, Now, Status, StreamAck
-from contract.topics import TopicError, all_sites, hub_topic, parse_topic, topic_for
+from contract.topics import Channel, TopicError, all_sites, hub_topic, parse_topic, topic_for
 from hub.config import BrokerSettings
 from hub.custody import Message, Outcome, commit
 from hub.health import Health
@@ -96,6 +96,7 @@ class Ingest:
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._client = self._new_client()
         self._generation = 0
+        self._hearing = False
         self._incarnation: str | None = None
         self._owing: dict[str, bool] = {}
         self._history_heard_s = time.monotonic()
@@ -125,7 +126,7 @@ class Ingest:
     def health(self) -> Health:
         """Return how the ingest is; from any thread."""
         return Health(
-            broker_connected=self._client.is_connected(),
+            broker_connected=self._hearing,
             database_open=self._incarnation is not None,
             incarnation=self._incarnation,
             queue_depth=self._queue.qsize() + len(self._unfinished),
@@ -153,6 +154,7 @@ class Ingest:
         client.max_queued_messages_set(MAX_QUEUED)
         client.on_connect = self._heard_connect
         client.on_disconnect = self._heard_disconnect
+        client.on_subscribe = self._heard_subscribed
         client.on_message = self._heard_message
         return client
 
@@ -166,14 +168,24 @@ class Ingest:
         self._history_heard_s = time.monotonic()
         log.info("broker=connected host=%s port=%d", self._settings.host, self._settings.port)
         # The present is asked for without PUBACKs, so that history waiting for the database cannot hold it up.
-        client.subscribe(
-            [(all_sites("up"), 1), (all_sites("hello"), 1), (all_sites("now"), 0), (all_sites("status"), 0)]
-        )
+        lanes: list[tuple[Channel, int]] = [("up", 1), ("hello", 1), ("now", 0), ("status", 0)]
+        client.subscribe([(all_sites(channel), qos) for channel, qos in lanes])
+
+    def _heard_subscribed(
+        self, _: mqtt.Client, __: object, ___: int, reasons: list[ReasonCode], ____: Properties | None
+    ) -> None:
+        """Announce only now: a site that asks at once must be heard."""
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            log.error("broker=refused subscription=%r", refused)
+            return
+        self._hearing = True
         self._announce()
 
     def _heard_disconnect(
         self, _: mqtt.Client, __: object, ___: object, reason: ReasonCode, ____: Properties | None
     ) -> None:
+        self._hearing = False
         if not self._stopping.is_set():
             log.warning("broker=lost reason=%r", str(reason))
 
@@ -258,7 +270,7 @@ class Ingest:
         try:
             self._incarnation = self._new_id()
             log.info("database=open incarnation=%s", self._incarnation)
-            if self._client.is_connected():
+            if self._hearing:
                 self._announce()
             while not self._stopping.is_set():
                 self._unfinished = self._unfinished or self._next_group()
@@ -293,7 +305,7 @@ class Ingest:
             # On a later connection the same number would be another message.
             if message.generation == generation:
                 self._client.ack(message.mid, message.qos)
-        if hub is None or not self._client.is_connected():
+        if hub is None or not self._hearing:
             return  # the sites ask again by themselves
         for site, hello_id, acks in outcome.answers:
             self._publish(Ack(site=site, hub=hub, acks=acks, hello_id=hello_id))
@@ -320,7 +332,7 @@ class Ingest:
                 purged = writer.purge_journal(self._now_ms())
             if purged:
                 log.info("journal=purged events=%d", purged)
-        if now_s - self._history_heard_s >= STALLED_S and any(self._owing.values()) and self._client.is_connected():
+        if now_s - self._history_heard_s >= STALLED_S and any(self._owing.values()) and self._hearing:
             self._history_heard_s = now_s
             self._break_connection()
 

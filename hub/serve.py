@@ -8,6 +8,7 @@ import logging
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Callable
 
 import uvicorn
@@ -61,6 +62,7 @@ def serve(settings: HubSettings) -> int:
         PortTakenError: another program has the web port.
         StoreDownError: the database cannot be used.
     """
+    asked = _stop_when_asked()
     listener = _listen(settings.web)
     store = Store(settings.database.file)
     board = LiveBoard(store.sites())
@@ -86,10 +88,7 @@ def serve(settings: HubSettings) -> int:
             server_header=False,
             timeout_graceful_shutdown=CONNECTIONS_TIMEOUT_S,
         )
-        # uvicorn raises the signal that stopped it again, after its own stop: then ours is not done yet.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        asyncio.run(_serve(WebServer(web, app), listener, ingest.health, crashes))
+        asyncio.run(_serve(WebServer(web, app), listener, ingest.health, lambda: bool(crashes) or asked.is_set()))
     finally:
         notify("STOPPING=1")
         ingest.stop(STOP_TIMEOUT_S)
@@ -102,6 +101,17 @@ def serve(settings: HubSettings) -> int:
         return 1
     log.info("hub=stopped")
     return 0
+
+
+def _stop_when_asked() -> threading.Event:
+    """Return what SIGTERM and SIGINT set, from here on.
+
+    uvicorn takes them over while it serves, and raises the one that stopped it again before our own stop is done.
+    """
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    return asked
 
 
 def _listen(web: WebSettings) -> socket.socket:
@@ -119,22 +129,22 @@ def _listen(web: WebSettings) -> socket.socket:
 
 
 async def _serve(
-    server: uvicorn.Server, listener: socket.socket, health: Callable[[], Health], crashes: list[BaseException]
+    server: uvicorn.Server, listener: socket.socket, health: Callable[[], Health], ended: Callable[[], bool]
 ) -> None:
-    watching = asyncio.create_task(_watch(server, health, crashes))
+    watching = asyncio.create_task(_watch(server, health, ended))
     try:
         await server.serve(sockets=[listener])
     finally:
         watching.cancel()
 
 
-async def _watch(server: uvicorn.Server, health: Callable[[], Health], crashes: list[BaseException]) -> None:
-    """Tell the service manager when the hub is ready and that the ingest makes progress; stop on a crash."""
+async def _watch(server: uvicorn.Server, health: Callable[[], Health], ended: Callable[[], bool]) -> None:
+    """Tell the service manager that the hub is ready and that the ingest makes progress; stop when it is to end."""
     feed_s = watchdog_interval_s()
     loop = asyncio.get_running_loop()
     ready = False
     fed_s, progress = loop.time(), -1
-    while not crashes:
+    while not ended():
         now = health()
         if not ready and server.started and now.database_open:
             ready = True

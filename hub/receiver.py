@@ -7,11 +7,11 @@ Source: protocol TC1 (docs/mqtt-api.md), "Hub, per transaction", "Hello" and "Ti
 
 import hashlib
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from contract.events import Clock, ClockSet, Event, decode
+from contract.events import Clock, Event, decode
 from contract.limits import MAX_EVENT_BYTES, MAX_FUTURE_MS, MAX_MESSAGE_BYTES
 from contract.messages import BatchHeader, Held, Hello, MessageError, Now, Status, decode_batch
 
@@ -38,9 +38,11 @@ class Batch:
     lines: list[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event to store. `at_ms` is the instant that the figures use, empty when there is none to believe."""
+class NewEvent(NamedTuple):
+    """An event to store. `at_ms` is the instant that the figures use, empty when there is none to believe.
+
+    A tuple, not a dataclass: a burst makes hundreds of thousands of them.
+    """
 
     seq: int
     kind: str
@@ -178,7 +180,7 @@ def receive(batch: Batch, committed: int, received_at: int, offset_ms: int | Non
     if header.first > committed + 1:
         return Receipt(committed)
     known = max(0, committed + 1 - header.first)
-    repeated = tuple((header.first + n, _digest(line)) for n, line in enumerate(batch.lines[:known]))
+    repeated = tuple((header.first + n, hashlib.sha256(line).digest()) for n, line in enumerate(batch.lines[:known]))
     events: list[NewEvent] = []
     bad: list[BadLine] = []
     references: list[ClockReference] = []
@@ -190,12 +192,11 @@ def receive(batch: Batch, committed: int, received_at: int, offset_ms: int | Non
             continue
         at_ms = believed_at(read.t, read.clock, read.up, received_at, offset_ms)
         suspect += read.clock != "unsynced" and read.t > received_at + MAX_FUTURE_MS
-        if isinstance(read, ClockSet) and at_ms is not None and read.clock != "unsynced":
+        if read.kind == "clock_set" and at_ms is not None and read.clock != "unsynced":
             references.append(ClockReference(read.up, seq, read.t - read.up))
         value = read.value.model_dump_json()
-        events.append(
-            NewEvent(seq, read.kind, read.subject, value, read.t, read.clock, read.up, at_ms, _digest(line)),
-        )
+        digest = hashlib.sha256(line).digest()
+        events.append(NewEvent(seq, read.kind, read.subject, value, read.t, read.clock, read.up, at_ms, digest))
     persons, misplaced = _persons(header, events)
     return Receipt(
         position=max(committed, header.last),
@@ -227,10 +228,6 @@ def _read_line(seq: int, line: bytes) -> Event | BadLine:
         except ValidationError:
             reason = "event"
     return BadLine(seq, hashlib.sha256(line).hexdigest(), reason, line)
-
-
-def _digest(line: bytes) -> bytes:
-    return hashlib.sha256(line).digest()
 
 
 def _persons(header: BatchHeader, events: list[NewEvent]) -> tuple[tuple[tuple[int, str], ...], int]:

@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -12,7 +14,9 @@ import pytest
 from contract.events import EventsRefused, decode
 from edge.config import OutboxSettings
 from edge.outbox import prepare_folder, read_status
+from edge.outbox.file import OutboxFile
 from edge.outbox.outbox import QUEUE_EVENTS
+from edge.outbox.writer import Attempt
 from tests.support.events import alive, desk
 from tests.support.outbox_agent import Agent, agent, folder, statement, stored_count
 from tests.support.waiting import eventually
@@ -150,18 +154,33 @@ def test_a_full_disk_makes_events_wait_and_nothing_is_lost_or_doubled(folder: Pa
 
 @pytest.mark.needs_ptrace
 @pytest.mark.parametrize("sync", [25, 30])
-def test_a_commit_that_raised_but_was_durable_counts_as_stored(folder: Path, tmp_path: Path, sync: int) -> None:
+def test_a_failing_sync_loses_nothing_and_stores_nothing_twice(folder: Path, tmp_path: Path, sync: int) -> None:
     log = tmp_path / "strace.log"
     inject = f"inject=fdatasync:error=EIO:when={sync}"
     wrap = ("strace", "-f", "-o", str(log), "-e", "trace=fdatasync", "-e", inject)
-    probe = subprocess.run(["strace", "true"], capture_output=True, check=False)
-    if probe.returncode != 0:
-        pytest.skip("the kernel does not allow ptrace")
+    if (
+        shutil.which("strace") is None
+        or subprocess.run(["strace", "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("strace is not installed, or the kernel does not allow ptrace")
     with run_child(folder, 0, 2_000, 0, wrap=wrap) as child:
         told_by(child, "stopped")
     assert "(INJECTED)" in log.read_text()
     assert all_ups(folder) == list(range(2_000))
     assert len(statement(folder, "SELECT * FROM stream")) == 2
+
+
+def test_what_is_in_the_file_counts_as_stored_although_an_error_was_raised(folder: Path) -> None:
+    running = Agent(folder).start()
+    running.store(desk(1), desk(2))
+    running.stop()
+    file = OutboxFile(folder, aside_suffix="never")
+    (stream,) = file.streams()
+    for last, stored in ((2, True), (3, False), (0, False)):
+        attempt = Attempt([], Counter(), stream=stream.stream, last=last)
+        assert attempt.is_stored_in(file.streams()) is stored
+    assert not Attempt([], Counter(), stream="0" * 32, last=1).is_stored_in(file.streams())
+    file.close()
 
 
 def test_a_damaged_page_costs_only_the_rows_on_it(folder: Path) -> None:

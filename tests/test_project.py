@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAX_LINES = 400
+MAX_TEST_LINES = 500
+"""A test of a state machine keeps its oracle beside it."""
 
 
 @cache
@@ -124,5 +126,6 @@ def test_the_pinned_requirements_name_no_address_and_hash_everything() -> None:
 
 
 def test_a_python_file_fits_in_the_head() -> None:
-    long = {name: text.count("\n") for name, text in texts() if name.endswith(".py") and text.count("\n") > MAX_LINES}
-    assert long == {}
+    counts = {name: text.count("\n") for name, text in texts() if name.endswith(".py")}
+    bound = {name: MAX_TEST_LINES if name.startswith("tests/") else MAX_LINES for name in counts}
+    assert {name: count for name, count in counts.items() if count > bound[name]} == {}

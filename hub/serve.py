@@ -67,6 +67,7 @@ def serve(settings: HubSettings) -> int:
     store = Store(settings.database.file)
     board = LiveBoard(store.sites())
     crashes: list[BaseException] = []
+    end_with_threads(crashes.append)
     ingest = Ingest(
         settings.broker, store, board, now_ms=wall_ms, new_id=lambda: secrets.token_hex(16), on_crash=crashes.append
     )
@@ -101,6 +102,15 @@ def serve(settings: HubSettings) -> int:
         return 1
     log.info("hub=stopped")
     return 0
+
+
+def end_with_threads(on_crash: Callable[[BaseException], None]) -> None:
+    """Hear of a bug in any thread, also in paho's own, which would end without a word and leave a deaf hub behind."""
+
+    def forward(crash: threading.ExceptHookArgs) -> None:
+        on_crash(crash.exc_value or crash.exc_type())
+
+    threading.excepthook = forward
 
 
 def _stop_when_asked() -> threading.Event:

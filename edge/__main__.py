@@ -11,7 +11,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import click
 
-from edge.config import EdgeSettings, read_settings, read_site_key
+from edge.config import EdgeSettings, check_certificates, read_settings, read_site_key
 from host.journal import log_to_stderr
 from host.settings import EXIT_CONFIGURATION, SettingsError
 
@@ -67,8 +67,9 @@ def run(config: Path) -> NoReturn:
 @json_option
 @_settings_errors_exit
 def check_config(config: Path, *, as_json: bool) -> None:
-    """Check the settings, the site key and the list of rights, and print the settings in force (no secret)."""
+    """Check settings, certificates, site key and the list of rights, and print the settings in force (no secret)."""
     settings = read_settings(config)
+    check_certificates(config, settings)
     if settings.reader:
         read_site_key(settings)
     from edge.devices.rights_file import read_rights  # noqa: PLC0415

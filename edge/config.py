@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from contract.credentials import SITE_KEY_BYTES
 from contract.identity import ResourceId, SiteId
-from host.settings import Settings, SettingsError, load, secret
+from host import tls
+from host.settings import File, Settings, SettingsError, load, secret, wrong_key
 
 Pin = Annotated[int, Field(ge=2, le=27)]
 """A GPIO by its BCM number; 0 and 1 belong to the HAT's EEPROM."""
@@ -35,21 +36,13 @@ def _is_zone(name: str) -> str:
     return name
 
 
-def _in_folder(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder")
-    return Path(folder) / path if folder else path
-
-
 Port = Annotated[str, AfterValidator(_is_port)]
-File = Annotated[Path, AfterValidator(_in_folder)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class LinkSettings(Settings):
+class LinkSettings(tls.BrokerAddress):
     """Where the broker is, and the paces of the link."""
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65_535)] = 1883
     keepalive_s: Annotated[int, Field(ge=5, le=120)] = 30
     hello_spread_s: Annotated[float, Field(ge=0, le=300)] = 30.0
     """A new hub incarnation is greeted after a random wait up to this, so that 4,000 sites do not come at once."""
@@ -207,6 +200,18 @@ def read_settings(path: Path) -> EdgeSettings:
         SettingsError: one sentence with file, line, key and what is allowed.
     """
     return load(path, EdgeSettings)
+
+
+def check_certificates(path: Path, settings: EdgeSettings) -> None:
+    """Refuse certificates that the link could not use. A running agent goes on without: its door needs no network.
+
+    Raises:
+        SettingsError: one sentence with file, line and key.
+    """
+    try:
+        tls.client_context(settings.link)
+    except tls.CertificateError as error:
+        raise wrong_key(path, ["link", error.key], str(error)) from error
 
 
 def read_site_key(settings: EdgeSettings) -> bytes:

@@ -4,9 +4,9 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 
 EXIT_CONFIGURATION = 78
@@ -25,6 +25,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+def _in_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return Path(folder) / path if folder else path
+
+
+File = Annotated[Path, AfterValidator(_in_folder)]
+"""A path; a relative one stands beside the settings file."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -73,9 +81,18 @@ def secret(name: str, file: Path | None) -> bytes:
     return content
 
 
+def wrong_key(path: Path, location: list[int | str], why: str) -> SettingsError:
+    """Return the error of a key whose value fits the model, and yet cannot be used."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = ""  # it was readable a moment ago; the key alone has to do
+    return SettingsError(f"{path}, line {line_of(text, location)}: '{_key(location)}' is wrong: {why}")
+
+
 def _sentence(path: Path, text: str, error: ErrorDetails) -> str:
     location = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-    key = ".".join(f"[{part + 1}]" if isinstance(part, int) else str(part) for part in location).replace(".[", "[")
+    key = _key(location)
     where = f"{path}, line {line_of(text, location)}"
     if error["type"] == "extra_forbidden":
         return f"{where}: the key '{key}' is not known; see `docs/operating.md` for the keys allowed there"
@@ -85,6 +102,10 @@ def _sentence(path: Path, text: str, error: ErrorDetails) -> str:
     if not key:
         return f"{where}: {what}"
     return f"{where}: '{key}' is wrong: {what} (found: {str(error['input'])[:60]!r})"
+
+
+def _key(location: list[int | str]) -> str:
+    return ".".join(f"[{part + 1}]" if isinstance(part, int) else str(part) for part in location).replace(".[", "[")
 
 
 _TABLE = re.compile(r"^\s*\[(\[?)\s*([^\]]+?)\s*\]")

@@ -12,7 +12,7 @@ import click
 
 from host.journal import log_to_stderr
 from host.settings import EXIT_CONFIGURATION, SettingsError
-from hub.config import read_settings
+from hub.config import check_certificates, read_settings
 from hub.network import read_network
 from hub.store import Difference, Store, StoreDownError, StoreRefusedError
 
@@ -56,6 +56,7 @@ def main() -> None:
 def serve(config: Path) -> None:
     """Run the hub until SIGTERM or SIGINT."""
     settings = read_settings(config)
+    check_certificates(config, settings)
     log_to_stderr(settings.log_level)
     # Imported here: the web takes a second, which the other commands need not wait.
     from hub.serve import PortTakenError  # noqa: PLC0415

@@ -3,33 +3,21 @@
 Every key is documented in docs/operating.md (a test compares). Paths are relative to the folder of the file.
 """
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from host.settings import Settings, load
-
-
-def _in_folder(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder")
-    return Path(folder) / path if folder else path
+from host import tls
+from host.settings import File, Settings, load, wrong_key
 
 
 def _is_loopback(host: str) -> str:
-    if host == "localhost":
-        return host
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not tls.is_loopback(host):
         raise ValueError("only a loopback address (127.0.0.1, ::1, localhost) is allowed until accounts exist")
     return host
 
 
-File = Annotated[Path, AfterValidator(_in_folder)]
 LoopbackHost = Annotated[str, AfterValidator(_is_loopback)]
 TcpPort = Annotated[int, Field(ge=1, le=65_535)]
 
@@ -47,13 +35,17 @@ class DatabaseSettings(Settings):
     file: File
 
 
-class BrokerSettings(Settings):
+class BrokerSettings(tls.BrokerAddress):
     """The MQTT broker: an embedded one that the hub starts and restarts, or one that is already there."""
 
     embedded: bool = False
-    host: LoopbackHost = "127.0.0.1"
-    """Loopback only: the embedded broker has no access control, and TLS to a remote one is not there yet."""
-    port: TcpPort = 1883
+
+    @field_validator("embedded")
+    @classmethod
+    def _embedded_on_this_machine_only(cls, embedded: bool, info: ValidationInfo) -> bool:
+        if embedded and (info.data.get("ca_file") is not None or not tls.is_loopback(info.data.get("host", ""))):
+            raise ValueError("the embedded broker has no access control and no TLS: only a loopback host, no ca_file")
+        return embedded
 
 
 class HubSettings(Settings):
@@ -72,3 +64,15 @@ def read_settings(path: Path) -> HubSettings:
         SettingsError: one sentence with file, line, key and what is allowed.
     """
     return load(path, HubSettings)
+
+
+def check_certificates(path: Path, settings: HubSettings) -> None:
+    """Refuse certificates with which the broker could not be reached.
+
+    Raises:
+        SettingsError: one sentence with file, line and key.
+    """
+    try:
+        tls.client_context(settings.broker)
+    except tls.CertificateError as error:
+        raise wrong_key(path, ["broker", error.key], str(error)) from error

@@ -10,13 +10,14 @@ This is the hub's only file that knows paho.
 import logging
 import queue
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -25,6 +26,7 @@ from contract.identity import BUCKET_COUNT
 from contract.limits import MAX_MESSAGE_BYTES
 from contract.messages import Ack, HubState, Now, Status, StreamAck
 from contract.topics import Channel, TopicError, all_sites, hub_topic, parse_topic, topic_for
+from host import tls
 from hub.config import BrokerSettings
 from hub.custody import Message, Outcome, commit
 from hub.health import Health
@@ -83,7 +85,11 @@ class Ingest:
         new_id: Callable[[], str],
         on_crash: Callable[[BaseException], None],
     ) -> None:
-        """`new_id` gives 32 random hexadecimal digits: an incarnation."""
+        """`new_id` gives 32 random hexadecimal digits: an incarnation.
+
+        Raises:
+            CertificateError: the broker's certificates cannot be used.
+        """
         self._settings = settings
         self._store = store
         self._board = board
@@ -96,7 +102,8 @@ class Ingest:
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._client = self._new_client()
         self._generation = 0
-        self._hearing = False
+        self._hearing = self._accepted = False
+        self._trouble = self._told_lost = ""
         self._incarnation: str | None = None
         self._owing: dict[str, bool] = {}
         self._history_heard_s = time.monotonic()
@@ -149,11 +156,15 @@ class Ingest:
             protocol=mqtt.MQTTv5,
             manual_ack=True,
         )
+        if (context := tls.client_context(self._settings)) is not None:
+            client.tls_set_context(context)
         client.reconnect_delay_set(1, 10)
         client.max_inflight_messages_set(0)  # its window costs time per message; what we send is bounded by what came
         client.max_queued_messages_set(MAX_QUEUED)
         client.on_connect = self._heard_connect
+        client.on_connect_fail = self._heard_nothing
         client.on_disconnect = self._heard_disconnect
+        client.on_log = self._heard_trouble
         client.on_subscribe = self._heard_subscribed
         client.on_message = self._heard_message
         return client
@@ -162,8 +173,9 @@ class Ingest:
         self, client: mqtt.Client, _: object, __: object, reason: ReasonCode, ___: Properties | None
     ) -> None:
         if reason.is_failure:
-            log.warning("broker=refused reason=%r", str(reason))
+            self._note_lost(f"refused by the broker: {reason}")
             return
+        self._accepted = True
         self._generation += 1
         self._history_heard_s = time.monotonic()
         log.info("broker=connected host=%s port=%d", self._settings.host, self._settings.port)
@@ -180,14 +192,32 @@ class Ingest:
             log.error("broker=refused subscription=%r", refused)
             return
         self._hearing = True
+        self._told_lost = ""
         self._announce()
 
     def _heard_disconnect(
         self, _: mqtt.Client, __: object, ___: object, reason: ReasonCode, ____: Properties | None
     ) -> None:
-        self._hearing = False
-        if not self._stopping.is_set():
-            log.warning("broker=lost reason=%r", str(reason))
+        unanswered = self._settings.ca_file is not None and not self._accepted
+        self._note_lost(self._trouble or (tls.UNANSWERED if unanswered else str(reason)))
+        self._hearing = self._accepted = False
+        self._trouble = ""
+
+    def _heard_nothing(self, _: mqtt.Client, __: object) -> None:
+        """Paho calls this while it handles the error that kept it from connecting, and tries again later."""
+        error = sys.exc_info()[1]
+        self._note_lost(tls.in_words(getattr(error, "strerror", None) or str(error)))
+
+    def _heard_trouble(self, _: mqtt.Client, __: object, level: int, text: str) -> None:
+        # Only here paho tells why TLS failed after the handshake: with TLS 1.3 our certificate is refused that late.
+        if level == LogLevel.MQTT_LOG_ERR and (words := tls.in_words(text)) != text:
+            self._trouble = words
+
+    def _note_lost(self, why: str) -> None:
+        """Say why there is no broker, once for each reason: paho tries again every ten seconds."""
+        if why != self._told_lost and not self._stopping.is_set():
+            self._told_lost = why
+            log.warning("broker=lost reason=%r", why)
 
     def _heard_message(self, client: mqtt.Client, _: object, message: mqtt.MQTTMessage) -> None:
         try:
@@ -342,6 +372,7 @@ class Ingest:
         connection = self._client.socket()
         if isinstance(connection, socket.socket):
             try:
-                connection.shutdown(socket.SHUT_RDWR)
+                # The socket's own: SSLSocket's would go on in plain text.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
             except OSError:
                 return  # it was just lost by itself

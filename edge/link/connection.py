@@ -9,6 +9,7 @@ Source: messages and limits: docs/mqtt-api.md; MQTT 5.0, 3.1.2.11.3 (Receive Max
 
 import select
 import socket
+import ssl
 import struct
 import time
 from collections import deque
@@ -16,16 +17,17 @@ from dataclasses import dataclass
 
 from paho.mqtt import MQTTException
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from contract.limits import MAX_MESSAGE_BYTES
 from edge.config import LinkSettings
+from host import tls
 
 CONNECT_S = 10.0
-"""For TCP and for the broker's CONNACK: a rural line answers within 2 s, a black hole never."""
+"""For TCP, for TLS and for the broker's CONNACK: a rural line answers within 2 s, a black hole never."""
 
 PACKET_OVERHEAD_BYTES = 256
 """Topic, content type and MQTT header around a payload."""
@@ -59,6 +61,8 @@ class Connection:
         self._settings = settings
         self._received: deque[Received] = deque()
         self._refused: deque[str] = deque(maxlen=8)
+        self._trouble: str | None = None
+        self._accepted = False
         self._deadline_s = 0.0
         self._in_flight = 0
         self._receive_maximum = 65_535
@@ -76,16 +80,21 @@ class Connection:
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         self._client.on_publish = self._on_publish
+        self._client.on_log = self._on_log
 
     def open(self) -> None:
-        """Connect; `lost` says why when it fails."""
+        """Connect; `lost` says why when it fails. Certificates are read anew: a renewed one needs no restart."""
         self._deadline_s = time.monotonic() + CONNECT_S
         try:
+            if (context := tls.client_context(self._settings)) is not None:
+                self._client.tls_set_context(context)
             self._client.connect(
                 self._settings.host, self._settings.port, keepalive=self._settings.keepalive_s, clean_start=True
             )
+        except tls.CertificateError as error:
+            self.lost = f"{error.key}: {error}"
         except OSError as error:
-            self.lost = error.strerror or str(error)
+            self.lost = tls.in_words(error.strerror or str(error))
 
     def turn(self, timeout_s: float, wake: socket.socket) -> list[Received]:
         """Read and write what is due, waiting up to `timeout_s` or until `wake` is readable; return what came."""
@@ -94,9 +103,11 @@ class Connection:
             self.lost = self.lost or "connection closed"
             return []
         writers = [broker] if self._client.want_write() else []
-        readable, writable, _ = select.select([broker, wake], writers, [], max(0.0, timeout_s))
+        # What TLS has already decrypted is no longer in the socket: select would wait for the next packet.
+        waiting = isinstance(broker, ssl.SSLSocket) and broker.pending() > 0
+        readable, writable, _ = select.select([broker, wake], writers, [], 0.0 if waiting else max(0.0, timeout_s))
         try:
-            if broker in readable:
+            if waiting or broker in readable:
                 self._client.loop_read()
             if broker in writable:
                 self._client.loop_write()
@@ -163,7 +174,7 @@ class Connection:
         if reason.is_failure:
             self.lost = f"refused by the broker: {reason}"
             return
-        self.ready = True
+        self.ready = self._accepted = True
         self._receive_maximum = getattr(properties, "ReceiveMaximum", self._receive_maximum)
         packet_bytes = getattr(properties, "MaximumPacketSize", None)
         if packet_bytes is not None:
@@ -177,9 +188,19 @@ class Connection:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        by_broker = "disconnected by the broker" if flags.is_disconnect_packet_from_server else "connection lost"
-        self.lost = self.lost or f"{by_broker}: {reason}"
+        if flags.is_disconnect_packet_from_server:
+            why = f"disconnected by the broker: {reason}"
+        elif not self._accepted and self._settings.ca_file is not None:
+            why = tls.UNANSWERED
+        else:
+            why = f"connection lost: {reason}"
+        self.lost = self.lost or self._trouble or why
         self.ready = False
+
+    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
+        # Only here paho tells why TLS failed after the handshake: with TLS 1.3 our certificate is refused that late.
+        if level == LogLevel.MQTT_LOG_ERR and (words := tls.in_words(text)) != text:
+            self._trouble = words
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         self._received.append(Received(message.topic, bytes(message.payload), message.retain))

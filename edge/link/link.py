@@ -6,7 +6,6 @@ outbox. Whatever a broker forgets is said again on the next connection, because 
 Source: docs/mqtt-api.md, protocol TC1.
 """
 
-import ipaddress
 import logging
 import socket
 import threading
@@ -24,7 +23,6 @@ from contract.topics import hub_topic, topic_for
 from edge.config import LinkSettings
 from edge.core.sender import Holding, Positions, SendBatch, Sender, SendHello
 from edge.link.connection import Connection, Received
-from host.settings import SettingsError
 
 RECONNECT_MIN_S = 1.0
 RECONNECT_MAX_S = 60.0
@@ -59,11 +57,7 @@ class Custody(Protocol):
 
 
 class Link:
-    """The link's thread. `now` and `report` are called from it; `on_crash` gets what can only be our own bug.
-
-    Raises:
-        SettingsError: the broker is not on this machine, and the connection would not be encrypted.
-    """
+    """The link's thread. `now` and `report` are called from it; `on_crash` gets what can only be our own bug."""
 
     def __init__(
         self,
@@ -76,7 +70,6 @@ class Link:
         random: Random,
         on_crash: Callable[[BaseException], None],
     ) -> None:
-        _refuse_plaintext(settings.host)
         self._settings = settings
         self._site = site
         self._outbox = outbox
@@ -96,7 +89,7 @@ class Link:
         self._stored = threading.Event()
         # The thread's own.
         self._now_due_s = self._report_due_s = self._status_due_s = 0.0
-        self._told_down = False
+        self._told_down: str | None = None
         self._noise_count = 0
         self._too_large: set[str] = set()
         self._refused: set[str] = set()
@@ -187,7 +180,7 @@ class Link:
     def _greet(self, connection: Connection, now_s: float) -> None:
         connection.subscribe([topic_for(self._site, "ack"), hub_topic(bucket_of(self._site))])
         self._online.set()
-        self._told_down = False
+        self._told_down = None
         _LOG.info("link=up broker=%s:%d", self._settings.host, self._settings.port)
         self._now_due_s = self._report_due_s = self._status_due_s = 0.0
         self._now_changed.set()
@@ -195,8 +188,9 @@ class Link:
         self._sender.connected(now_s)
 
     def _note_down(self, why: str) -> None:
-        if not self._told_down:
-            self._told_down = True
+        """Say why the link is down, once for each reason."""
+        if why != self._told_down:
+            self._told_down = why
             _LOG.info("link=down broker=%s:%d reason=%s", self._settings.host, self._settings.port, why)
 
     def _idle_s(self) -> float:
@@ -314,15 +308,3 @@ def fitting_count(rows: Sequence[tuple[bytes, str | None]], limit_bytes: int) ->
         if used_bytes > limit_bytes:
             return count
     return len(rows)
-
-
-def _refuse_plaintext(host: str) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise SettingsError(
-            f"link.host is '{host}': without encryption only a broker on this machine is allowed"
-            " (127.0.0.1, ::1 or localhost)"
-        )

@@ -16,7 +16,6 @@ from contract.topics import hub_topic, topic_for
 from edge.config import LinkSettings
 from edge.link import Link
 from edge.link.link import fitting_count
-from host.settings import SettingsError
 from tests.support.brokers import RunningBroker, broker, free_port
 from tests.support.events import PERSON, T0_MS, access, desk
 from tests.support.outbox_agent import Agent, agent, folder
@@ -239,20 +238,6 @@ def test_a_broker_that_talks_nonsense_is_left(agent: Agent, caplog: pytest.LogCa
             eventually(lambda: "link=down" in caplog.text, what="given up", within_s=60)
         linked.link.stop(20)
     assert agent.crashes == []
-
-
-@pytest.mark.parametrize("host", ["broker.example", "192.168.1.10", "2001:db8::1"])
-def test_plaintext_to_another_machine_is_refused_in_one_sentence(agent: Agent, host: str) -> None:
-    with pytest.raises(SettingsError, match="without encryption only a broker on this machine is allowed"):
-        Link(
-            LinkSettings(host=host),
-            SITE,
-            agent.outbox,
-            now=lambda: pytest.fail("never connected"),
-            report=lambda: pytest.fail("never connected"),
-            random=Random(1),
-            on_crash=agent.crashes.append,
-        )
 
 
 def test_a_batch_takes_only_the_rows_that_fit() -> None:

@@ -14,8 +14,8 @@ from tests.protocol.hubs import Hub, Receive
 from tests.protocol.oracle import Oracle, hold
 
 SITES = ("murat", "ydes")
-ROOMY_BYTES, TIGHT_BYTES = 10_000_000, 30_000
-"""Quotas of an outbox that is never full, and of one that is full after some 140 events."""
+ROOMY_BYTES, TIGHT_BYTES = 10_000_000, 15_000
+"""Quotas of an outbox that is never full, and of one that is full after some 70 events."""
 
 MAX_UNDER_WAY = 300
 PEACE_S = 3 * HELLO_EVERY_S
@@ -123,15 +123,20 @@ class World:
     def run(self, count: int) -> None:
         """Let whatever is due happen, in a random order."""
         for _ in range(count):
+            edge = self.random.choice(self.edges)
             chance = self.random.random()
             if chance < 0.25:
                 self.carry_up()
             elif chance < 0.5:
                 self.carry_down()
-            elif chance < 0.7:
+            elif chance < 0.65:
                 self.work(self.random.choice((1, 1, 2, 8)))
+            elif chance < 0.85:
+                self.take_turn(edge)
             elif chance < 0.9:
-                self.take_turn(self.random.choice(self.edges))
+                edge.put(self.random.randrange(1, 8))
+            elif chance < 0.95 and not edge.connected:
+                self.connect(edge)
             else:
                 self.pass_time(self.random.choice((0.05, 0.5, 3.0)))
 

@@ -9,6 +9,7 @@ pin() {
         --no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file "$out" "$@"
 }
 pin requirements/dev.txt --extra dev
+pin requirements/demo.txt --extra demo
 pin requirements/edge.txt --extra edge --extra pi
 pin requirements/hub.txt --extra hub
 if grep -n '://' requirements/*.txt; then

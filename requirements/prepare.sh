@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes the virtual environment that every target of the Makefile uses. Usage: sh requirements/prepare.sh .venv
-# Installs exactly what requirements/dev.txt pins; asks Debian only for what Python itself lacks.
+# Makes the virtual environment of the Makefile. Usage: sh requirements/prepare.sh .venv requirements/dev.txt
+# Installs exactly what the file pins; asks Debian only for what Python itself lacks.
 set -eu
 venv=$1
+pinned=$2
 python=${PYTHON:-python3}
 
 debian() { # debian PACKAGE...: install when root or sudo without a password allows; a clear word otherwise
@@ -22,6 +23,6 @@ if [ ! -x "$venv/bin/pip" ]; then
     "$python" -m venv "$venv" 2>/dev/null || { rm -rf "$venv"; debian python3-venv; "$python" -m venv "$venv"; }
 fi
 command -v stty >/dev/null || debian coreutils
-echo "Installing the pinned Python packages into $venv (once)..."
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+echo "Installing the packages of $pinned into $venv (once)..."
+"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$pinned"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

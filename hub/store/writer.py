@@ -181,8 +181,8 @@ class Writer:
         self, key: dict[str, str], events: tuple[NewEvent, ...], received_at: int, *, singly: bool
     ) -> tuple[int, set[int]]:
         """Insert events; return how many were new and the positions that the database refused."""
-        where = {**key, "received_at": received_at}
-        rows = [where | event._asdict() for event in events]
+        where = (key["site"], key["stream"], received_at)
+        rows = [where + event for event in events]
         if not singly:
             return self._connection.executemany(_SQL["put_event"], rows).rowcount if rows else 0, set()
         stored, refused = 0, set()

@@ -6,10 +6,22 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from contract.events import decode, encode
 from contract.limits import MAX_FUTURE_MS, MAX_MESSAGE_BYTES
 from contract.messages import PLAIN, BatchHeader, Held, encode_batch
-from hub.receiver import Batch, RefusedError, answer, believed_at, read_batch, read_hello, receive
+from hub.receiver import (
+    AS_WRITTEN,
+    Batch,
+    RefusedError,
+    answer,
+    believed_at,
+    read_batch,
+    read_hello,
+    read_line,
+    receive,
+)
 
 NOW = 1_795_258_800_000
 STREAM, BOOT = "a" * 32, "b" * 32
@@ -142,3 +154,43 @@ def test_whatever_comes_the_position_moves_up_only_and_each_event_is_new_once(se
         committed = receipt.position
         stored += [event.seq for event in receipt.events]
     assert stored == list(range(1, committed + 1))
+
+
+VALUES = [
+    '{"state":"vacant"}',
+    '{"state":"free"}',
+    '{"door":"door-01","reason":"GRANTED","assurance":"uid"}',
+    '{"version":"1.0"}',
+    '{"version":"1.0","t":1}',
+    '{"version":"}"}',
+    '{"version":"\\"}',
+    '{"counts":{"edge_alive":2}}',
+    '{"state":"vacant"},"t":7',
+    "{}",
+]
+INSTANTS = ["0", "00", "7", "-1", "1.0", "1e3", '"7"', "null", str(2**53), str(2**53 + 1), "1" * 17, "7 "]
+
+
+@given(
+    subject=st.sampled_from(["desk-01", "-", "a" * 41, "Desk", "d\\u0065sk", 'desk","t":"1']),
+    instants=st.tuples(st.sampled_from(INSTANTS), st.sampled_from(INSTANTS)),
+    clock=st.sampled_from(["synced", "unsynced", "sun"]),
+    kind=st.sampled_from(["desk_state_changed", "edge_started", "edge_alive", "events_refused", "access_decided"]),
+    value=st.sampled_from(VALUES),
+)
+def test_a_line_is_read_as_the_contract_reads_it(
+    subject: str, instants: tuple[str, str], clock: str, kind: str, value: str
+) -> None:
+    t, up = instants
+    line = f'{{"subject":"{subject}","t":{t},"clock":"{clock}","up":{up},"kind":"{kind}","value":{value}}}'.encode()
+    try:
+        event = decode(line)
+    except ValidationError:
+        assert read_line(line) == "event"
+    else:
+        told = (event.kind, event.subject, event.value.model_dump_json(), event.clock)
+        assert read_line(line) == (told, event.t, event.up)
+
+
+def test_what_an_edge_writes_is_read_the_short_way() -> None:
+    assert AS_WRITTEN.fullmatch(encode(decode(access())))

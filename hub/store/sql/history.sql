@@ -12,8 +12,8 @@ on conflict (site, stream) do update set
     first_at = coalesce(stream.first_at, :first_at);
 
 -- name: put_event
-insert into event (site, stream, seq, kind, subject, value, t, clock, up, received_at, at_ms, digest)
-values (:site, :stream, :seq, :kind, :subject, :value, :t, :clock, :up, :received_at, :at_ms, :digest)
+insert into event (site, stream, received_at, seq, kind, subject, value, t, clock, up, at_ms, digest)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, stream, seq) do nothing;
 
 -- name: put_person

@@ -181,7 +181,7 @@ class World:
                 self.connect(edge)
         until_s = self.now_s + PEACE_S
         while self.now_s < until_s:
-            self._talk()
+            self.talk()
             if self._is_whole():
                 self.oracle.check_whole(self.hub.database.streams)
                 return
@@ -189,7 +189,7 @@ class World:
             self.pass_time(max(0.001, min(TIMER_MAX_S, min(wakes, default=self.now_s) - self.now_s)))
         hold(condition=False, sentence="once the world is at peace, everything arrives")
 
-    def _talk(self) -> None:
+    def talk(self) -> None:
         """Carry everything until nobody has more to say at this moment."""
         said = -1
         while said != self.steps:

@@ -47,8 +47,11 @@ MAX_GROUP = 64
 IDLE_S = 0.1
 """How long the ingest waits for a message before it looks after other things."""
 
-SETTLE_EVERY_S = 1.0
-"""In a long burst, figures are brought on this often all the same."""
+SETTLE_EVERY_S = 10.0
+"""In a long burst, figures are brought on this often all the same: to walk what comes costs as much as to store it."""
+
+LOOK_EVERY_S = 1.0
+"""How often the ingest looks whether figures are pending: a burst leaves some, and the register changes beside us."""
 
 PURGE_EVERY_S = 3_600.0
 """How often the journal forgets."""
@@ -107,7 +110,7 @@ class Ingest:
         self._incarnation: str | None = None
         self._owing: dict[str, bool] = {}
         self._history_heard_s = time.monotonic()
-        self._settled_s = self._purged_s = float("-inf")
+        self._settled_s = self._looked_s = self._purged_s = float("-inf")
         self._pending = True
         self._messages = self._stored = self._refused = self._dropped = 0
         self._database_failures = self._reconnections = self._progress = 0
@@ -353,9 +356,9 @@ class Ingest:
             with writer.transaction():
                 self._pending = writer.settle_slice()
             self._settled_s = time.monotonic()
-        elif now_s - self._settled_s >= SETTLE_EVERY_S:
-            self._pending = writer.is_pending()  # a burst left some, or the register changed beside us
-            self._settled_s = now_s
+        elif now_s - self._looked_s >= LOOK_EVERY_S:
+            self._pending = writer.is_pending()
+            self._looked_s = now_s
         if now_s - self._purged_s >= PURGE_EVERY_S:
             self._purged_s = now_s
             with writer.transaction():

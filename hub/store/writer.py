@@ -29,6 +29,7 @@ MAX_DAYS_AT_ONCE = 16
 
 MAX_DAYS_A_SLICE = 64
 MAX_SITES_A_SLICE = 16
+MAX_EVENTS_A_SLICE = 20_000
 """Bounds of one transaction of settling, so that new history waits at most some 0.3 s behind it."""
 
 CACHE_KIB = 65_536
@@ -139,7 +140,7 @@ class Writer:
         """Bring some of the pending figures up to their events; return whether more are pending."""
         sites = sites_to_walk(self._connection, MAX_SITES_A_SLICE)
         for site in sites:
-            span = walk_site(self._connection, site)
+            span = walk_site(self._connection, site, MAX_EVENTS_A_SLICE // len(sites))
             if span is not None:
                 mark(self._connection, site, changed_days(self._connection, site, span))
         settle_marks(self._connection, MAX_DAYS_A_SLICE)

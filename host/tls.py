@@ -18,7 +18,7 @@ KEY_CREDENTIAL = "mqtt_key"
 """systemd's credential with the private key; it comes before `key_file`."""
 
 UNANSWERED = "the broker closed the connection unanswered: it does not accept our certificate, or is not a TLS broker"
-"""Mosquitto's way with a certificate of another authority or an expired one: it gives no reason."""
+"""Mosquitto closes at once when it refuses a certificate, so that its reason is often lost on the way."""
 
 _NOT_ACCEPTED = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed: (.+?) \(_ssl")
 _ALERT = re.compile(r"\[SSL: [A-Z0-9]+_ALERT_([A-Z_]+)\]")
@@ -57,6 +57,17 @@ class BrokerAddress(Settings):
         return host
 
 
+class _HandshakeSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails: paho has then no hold of it yet, and would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class CertificateError(ValueError):
     """A file of the address cannot be used: `key` names its setting, the text says why."""
 
@@ -89,6 +100,7 @@ def client_context(address: BrokerAddress) -> ssl.SSLContext | None:
         context = ssl.create_default_context(cafile=str(address.ca_file))
     except OSError as error:
         raise CertificateError("ca_file", f"{address.ca_file} holds no certificate in PEM form") from error
+    context.sslsocket_class = _HandshakeSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         # With a password, even an empty one, OpenSSL never asks for one at the terminal.

@@ -106,7 +106,8 @@ class Ingest:
         self._client = self._new_client()
         self._generation = 0
         self._hearing = self._accepted = False
-        self._trouble = self._told_lost = ""
+        self._trouble = ""
+        self._told_lost: set[str] = set()
         self._incarnation: str | None = None
         self._owing: dict[str, bool] = {}
         self._history_heard_s = time.monotonic()
@@ -195,7 +196,7 @@ class Ingest:
             log.error("broker=refused subscription=%r", refused)
             return
         self._hearing = True
-        self._told_lost = ""
+        self._told_lost.clear()
         self._announce()
 
     def _heard_disconnect(
@@ -217,9 +218,9 @@ class Ingest:
             self._trouble = words
 
     def _note_lost(self, why: str) -> None:
-        """Say why there is no broker, once for each reason: paho tries again every ten seconds."""
-        if why != self._told_lost and not self._stopping.is_set():
-            self._told_lost = why
+        """Say why there is no broker, each reason once until there is one: paho tries again every ten seconds."""
+        if why not in self._told_lost and not self._stopping.is_set():
+            self._told_lost.add(why)
             log.warning("broker=lost reason=%r", why)
 
     def _heard_message(self, client: mqtt.Client, _: object, message: mqtt.MQTTMessage) -> None:
@@ -294,6 +295,7 @@ class Ingest:
                     wait_s = FIRST_WAIT_S if self._progress > turns else min(LONGEST_WAIT_S, wait_s * 2)
                     log.warning("database=down wait_s=%.1f reason=%r", wait_s, str(error))
                     self._stopping.wait(wait_s)
+                    self._progress += 1  # to try again is what there is to do: the watchdog must not end the live board
         except BaseException as error:  # noqa: BLE001 - the top of this thread: main decides, and the process ends
             self._on_crash(error)
 

@@ -89,7 +89,7 @@ class Link:
         self._stored = threading.Event()
         # The thread's own.
         self._now_due_s = self._report_due_s = self._status_due_s = 0.0
-        self._told_down: str | None = None
+        self._told_down: set[str] = set()
         self._noise_count = 0
         self._too_large: set[str] = set()
         self._refused: set[str] = set()
@@ -180,7 +180,7 @@ class Link:
     def _greet(self, connection: Connection, now_s: float) -> None:
         connection.subscribe([topic_for(self._site, "ack"), hub_topic(bucket_of(self._site))])
         self._online.set()
-        self._told_down = None
+        self._told_down.clear()
         _LOG.info("link=up broker=%s:%d", self._settings.host, self._settings.port)
         self._now_due_s = self._report_due_s = self._status_due_s = 0.0
         self._now_changed.set()
@@ -188,9 +188,9 @@ class Link:
         self._sender.connected(now_s)
 
     def _note_down(self, why: str) -> None:
-        """Say why the link is down, once for each reason."""
-        if why != self._told_down:
-            self._told_down = why
+        """Say why the link is down, each reason once until it is up again."""
+        if why not in self._told_down:
+            self._told_down.add(why)
             _LOG.info("link=down broker=%s:%d reason=%s", self._settings.host, self._settings.port, why)
 
     def _idle_s(self) -> float:

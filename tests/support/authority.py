@@ -53,10 +53,10 @@ class Authority:
         self.crl_file = folder / "revoked.crl"
         self._write_crl()
 
-    def server(self, file: str = "server") -> tuple[Path, Path]:
-        """Return certificate and key of a broker on this machine."""
-        addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        return self._issue(file, "broker", x509.SubjectAlternativeName(addresses), ExtendedKeyUsageOID.SERVER_AUTH)
+    def server(self, name: str = "localhost") -> tuple[Path, Path]:
+        """Return certificate and key of a broker on this machine, which goes by `name`."""
+        addresses = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        return self._issue("server", "broker", x509.SubjectAlternativeName(addresses), ExtendedKeyUsageOID.SERVER_AUTH)
 
     def client(self, common_name: str, file: str | None = None, *, days: int = 30) -> tuple[Path, Path]:
         """Return certificate and key of a site or of the hub; `days` below zero make an expired one."""

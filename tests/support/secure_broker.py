@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,10 +21,13 @@ from edge.config import LinkSettings
 from hub.config import BrokerSettings
 from tests.support.authority import Authority
 from tests.support.brokers import free_port, mosquitto_path
+from tests.support.waiting import eventually
 
 SHIPPED = Path(__file__).parents[2] / "firmware_config" / "mosquitto"
 START_S = 20.0
 SITES = ("murat", "ydes")
+READ_THE_LIST = "ACL pattern 'tc/v1/+/hub' does not contain"
+"""What Mosquitto says each time it reads the access list: the one sign that it has taken a SIGHUP."""
 
 
 def rendered(folder: Path, port: int) -> str:
@@ -52,7 +56,7 @@ class SecureBroker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the broker and wait until it accepts connections."""
+        """Start the broker and wait until it serves: it listens a moment before it can take a SIGHUP."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [mosquitto_path(), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=log
@@ -60,13 +64,21 @@ class SecureBroker:
         deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s:
             assert self._process.poll() is None, self.log()
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
+            if self._serves():
                 return
+            time.sleep(0.02)
         pytest.fail(f"mosquitto does not listen: {self.log()}")
+
+    def _serves(self) -> bool:
+        context = ssl.create_default_context(cafile=str(self.authority.ca_file))
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as plain,
+                context.wrap_socket(plain, server_hostname="localhost"),
+            ):
+                return True
+        except OSError:
+            return False
 
     def kill(self) -> None:
         """End the broker without a word."""
@@ -76,9 +88,11 @@ class SecureBroker:
             self._process = None
 
     def read_again(self) -> None:
-        """Tell the broker to read its certificates, revocations and access list again."""
+        """Make the broker read its certificates, revocations and access list again."""
         assert self._process is not None
+        before = self.log().count(READ_THE_LIST)
         self._process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.log().count(READ_THE_LIST) > before, what="read again")
 
     def log(self) -> str:
         """Return what the broker said."""

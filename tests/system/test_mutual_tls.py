@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from uuid import uuid4
 
 import pytest
 
@@ -15,14 +14,11 @@ from contract.messages import Now, Report, RightsStatus
 from edge.config import LinkSettings
 from edge.link import Link
 from host.tls import UNANSWERED
-from hub.config import BrokerSettings
-from hub.ingest import Ingest
-from hub.live import LiveBoard
 from tests.support.authority import Authority
 from tests.support.events import T0_MS, desk
 from tests.support.outbox_agent import Agent, agent, folder
+from tests.support.running_hub import RunningHub
 from tests.support.secure_broker import SecureBroker, secure_broker
-from tests.support.telecentres import cantal
 from tests.support.visitor import Visitor
 from tests.support.waiting import eventually
 
@@ -61,30 +57,9 @@ class Site:
         )
 
 
-class Hub:
-    """A real ingest on a real store."""
-
-    def __init__(self, folder: Path, settings: BrokerSettings) -> None:
-        self.store = cantal(folder)
-        self.crashes: list[BaseException] = []
-        self.ingest = Ingest(
-            settings,
-            self.store,
-            LiveBoard(self.store.sites()),
-            now_ms=lambda: T0_MS,
-            new_id=lambda: uuid4().hex,
-            on_crash=self.crashes.append,
-        )
-
-    def stop(self) -> None:
-        self.ingest.stop(20)
-        self.store.close()
-        assert self.crashes == []
-
-
 @pytest.fixture
-def hub(secure_broker: SecureBroker, tmp_path: Path) -> Iterator[Hub]:
-    running = Hub(tmp_path, secure_broker.hub_settings())
+def hub(secure_broker: SecureBroker, tmp_path: Path) -> Iterator[RunningHub]:
+    running = RunningHub(tmp_path, secure_broker.hub_settings())
     yield running
     running.stop()
 
@@ -100,7 +75,7 @@ def connections(broker: SecureBroker) -> int:
 
 
 def test_an_event_reaches_the_database_over_tls_on_both_sides(
-    agent: Agent, hub: Hub, secure_broker: SecureBroker
+    agent: Agent, hub: RunningHub, secure_broker: SecureBroker
 ) -> None:
     site = Site(agent, secure_broker.link_settings("murat"))
     hub.ingest.start()
@@ -190,7 +165,7 @@ def test_a_client_without_any_certificate_is_refused(secure_broker: SecureBroker
 
 
 def test_a_renewed_certificate_needs_no_restart(
-    agent: Agent, hub: Hub, secure_broker: SecureBroker, caplog: pytest.LogCaptureFixture
+    agent: Agent, hub: RunningHub, secure_broker: SecureBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     authority = secure_broker.authority
@@ -211,7 +186,7 @@ def test_a_hub_whose_certificate_does_not_count_waits_and_says_why_once(
 ) -> None:
     secure_broker.authority.revoke("hub")
     secure_broker.read_again()
-    hub = Hub(tmp_path, secure_broker.hub_settings())
+    hub = RunningHub(tmp_path, secure_broker.hub_settings())
     hub.ingest.start()
     eventually(lambda: "broker=lost" in caplog.text, what="the reason is said")
     time.sleep(WATCHED_S)
@@ -227,13 +202,13 @@ def test_a_hub_that_meets_a_broker_of_another_authority_says_so(
     secure_broker: SecureBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = Authority(tmp_path / "other", "Somebody else")
-    hub = Hub(tmp_path, secure_broker.hub_settings().model_copy(update={"ca_file": other.ca_file}))
+    hub = RunningHub(tmp_path, secure_broker.hub_settings().model_copy(update={"ca_file": other.ca_file}))
     hub.ingest.start()
     eventually(lambda: "the broker's certificate is not accepted: " in caplog.text, what="the reason is said")
     hub.stop()
 
 
-def test_both_come_back_after_the_broker_was_killed(agent: Agent, hub: Hub, secure_broker: SecureBroker) -> None:
+def test_both_come_back_after_the_broker_was_killed(agent: Agent, hub: RunningHub, secure_broker: SecureBroker) -> None:
     site = Site(agent, secure_broker.link_settings("murat"))
     hub.ingest.start()
     site.link.start()

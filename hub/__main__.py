@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -14,7 +15,9 @@ from host.journal import log_to_stderr
 from host.settings import EXIT_CONFIGURATION, SettingsError
 from hub.config import check_certificates, read_settings
 from hub.network import read_network
-from hub.store import Difference, Store, StoreDownError, StoreRefusedError
+from hub.store import Difference, Store, StoreDownError, StoreRefusedError, wall_ms
+from hub.store.backup import BackupError, back_up
+from hub.store.backup import restore as restore_copy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +43,9 @@ def _in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
             sys.exit(EXIT_CONFIGURATION)
         except (StoreDownError, StoreRefusedError) as error:
             click.echo(f"telecentre-hub: the database: {error}", err=True)
+            sys.exit(1)
+        except BackupError as error:
+            click.echo(f"telecentre-hub: {error}", err=True)
             sys.exit(1)
 
     return wrapped
@@ -123,6 +129,8 @@ def status(config: Path, *, as_json: bool) -> None:
     click.echo(f"{totals.events} events of {len({stream.site for stream in totals.streams})} sites")
     click.echo(f"{totals.quarantined} lines set aside, {totals.refused} messages refused, {len(totals.gaps)} gaps")
     click.echo(f"{totals.dirty} figures pending, {totals.journal} access events name a credential")
+    for row in totals.restores:
+        click.echo(f"restored {_moment(row.restored_at_ms)} to the copy of {_moment(row.backup_at_ms)}")
     for stream in totals.streams:
         click.echo(f"  {stream.site} {stream.stream}: up to {stream.position}, {stream.events} events")
     for alarm in totals.alarms:
@@ -137,6 +145,44 @@ def purge(config: Path, *, as_json: bool) -> None:
     """Forget who badged more than 90 days ago; print how many access events that was."""
     count = Store(read_settings(config).database.file).purge()
     click.echo(json.dumps({"purged": count}) if as_json else f"{count} access events no longer name a credential.")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@json_option
+@_in_one_sentence
+def backup(file: Path, config: Path, *, as_json: bool) -> None:
+    """Copy the database to FILE, whether the hub runs or not; never over a file that is there."""
+    copy = back_up(read_settings(config).database.file, file, wall_ms())
+    if as_json:
+        click.echo(json.dumps(asdict(copy), default=str))
+        return
+    click.echo(
+        f"{copy.file}: {copy.events} events, {copy.size_bytes} bytes, checked. It names who badged: keep it safe."
+    )
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@json_option
+@_in_one_sentence
+def restore(file: Path, config: Path, *, as_json: bool) -> None:
+    """Put the copy FILE in the place of the database, which is moved aside; the hub must be stopped."""
+    done = restore_copy(read_settings(config).database.file, file, wall_ms())
+    if as_json:
+        click.echo(json.dumps(asdict(done), default=str))
+        return
+    click.echo(f"{done.file}: {done.events} events, as of {_moment(done.backup_at_ms)}.")
+    click.echo(f"{done.forgotten} access events no longer name a credential: they are older than 90 days.")
+    if done.aside is not None:
+        click.echo(f"The database that was there is kept as {done.aside}.")
+    click.echo("Start the hub: every telecentre sends again what came since, as far as it still holds it.")
+
+
+def _moment(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _sentence(difference: Difference) -> str:

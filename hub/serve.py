@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from hub.health import Health
 from hub.ingest import Ingest
 from hub.live import LiveBoard
 from hub.store import Store, wall_ms
+from hub.store.lock import claimed
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +62,14 @@ def serve(settings: HubSettings) -> int:
 
     Raises:
         PortTakenError: another program has the web port.
-        StoreDownError: the database cannot be used.
+        StoreDownError: the database cannot be used, or another hub uses it.
     """
     asked = _stop_when_asked()
-    listener = _listen(settings.web)
+    with closing(_listen(settings.web)) as listener, claimed(settings.database.file):
+        return _run(settings, listener, asked)
+
+
+def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event) -> int:
     store = Store(settings.database.file)
     board = LiveBoard(store.sites())
     crashes: list[BaseException] = []
@@ -96,7 +102,6 @@ def serve(settings: HubSettings) -> int:
         if broker is not None:
             broker.stop()
         store.close()
-        listener.close()
     if crashes:
         log.critical("hub=stopped reason='a bug of ours'", exc_info=crashes[0])
         return 1

@@ -23,7 +23,9 @@ from hub.store.rows import (
     GapRow,
     Kind,
     OccupancyRow,
+    Recorded,
     Resource,
+    RestoreRow,
     Site,
     Step,
     StreamTotal,
@@ -40,7 +42,9 @@ __all__ = [
     "GapRow",
     "Kind",
     "OccupancyRow",
+    "Recorded",
     "Resource",
+    "RestoreRow",
     "Site",
     "Step",
     "Store",
@@ -101,13 +105,20 @@ class Store:
         """Return what the database holds, on one consistent state of it."""
         reader = self._reader()
         with snapshot(reader):
+            recorded = _recorded(reader)
             return Totals(
                 streams=tuple(StreamTotal(*row) for row in reader.execute(_TOTALS["streams"])),
-                gaps=tuple(GapRow(*row) for row in reader.execute(_TOTALS["gaps"])),
-                alarms=tuple(Alarm(*row) for row in reader.execute(_TOTALS["alarms"])),
+                gaps=recorded.gaps,
+                alarms=recorded.alarms,
+                restores=recorded.restores,
                 dirty=reader.execute(_TOTALS["dirty"]).fetchone()[0],
                 journal=reader.execute(_TOTALS["journal"]).fetchone()[0],
             )
+
+    def recorded(self) -> Recorded:
+        """Return what went wrong, over all sites: short tables, so that the board may ask often."""
+        with snapshot(self._reader()):
+            return _recorded(self._reader())
 
     def import_network(self, network: Network, *, today: date | None = None) -> list[str]:
         """Make the register say what the file says; return what changed, one sentence each, none when nothing did.
@@ -181,6 +192,14 @@ class Store:
             with self._lock:
                 self._readers.append(reader)
         return reader
+
+
+def _recorded(connection: sqlite3.Connection) -> Recorded:
+    return Recorded(
+        gaps=tuple(GapRow(*row) for row in connection.execute(_TOTALS["gaps"])),
+        alarms=tuple(Alarm(*row) for row in connection.execute(_TOTALS["alarms"])),
+        restores=tuple(RestoreRow(*row) for row in connection.execute(_TOTALS["restores"])),
+    )
 
 
 def _import(connection: sqlite3.Connection, imported: Imported) -> tuple[str, ...]:

@@ -104,12 +104,32 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreRow:
+    """The hub went back to a copy: what came between the two moments is here again only if a site still held it."""
+
+    backup_at_ms: int
+    restored_at_ms: int
+    events: int
+    """Events in the copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the database knows to have gone wrong, over all sites."""
+
+    gaps: tuple[GapRow, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    restores: tuple[RestoreRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What the database holds, over all sites."""
 
     streams: tuple[StreamTotal, ...]
     gaps: tuple[GapRow, ...]
     alarms: tuple[Alarm, ...]
+    restores: tuple[RestoreRow, ...]
     dirty: int
     """Local days and streams whose figures are still to be computed."""
     journal: int

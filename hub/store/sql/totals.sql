@@ -13,6 +13,11 @@ select site, reason, times, first_at, last_at
 from alarm
 order by site, reason;
 
+-- name: restores
+select backup_at, restored_at, events
+from restored
+order by restored_at;
+
 -- name: dirty
 select
     (select count(*) from dirty)

@@ -57,6 +57,7 @@ class Edge:
         self.batch_events = 200
         self.put_count = 0
         self.waiting: deque[Waiting] = deque()
+        self._gone_count = 0
         self._time = time
         self._random = random
         self._oracle = oracle
@@ -72,6 +73,7 @@ class Edge:
         """Start the agent: what waited in memory is gone, what the disk holds counts."""
         self._boot = f"{self._random.getrandbits(128):032x}"
         self.waiting.clear()
+        self._gone_count = self._unaccounted()
         self.connected = self._answered = False
         self._answered_by = None
         self.ledger = Ledger(self._quota_bytes)
@@ -112,6 +114,13 @@ class Edge:
                 self._writer.make_room()
         except sqlite3.Error:
             self._open(attempt)
+        # A commit that raised although durable may count refusals again: too many are told, never too few.
+        hold(self._unaccounted() <= self._gone_count, "an event is stored, waits, or is counted as refused")
+        self._gone_count = self._unaccounted()
+
+    def _unaccounted(self) -> int:
+        accounted = self._oracle.accounted[self.site] + sum(self.disk.refused.values())
+        return self.put_count - accounted - len(self.waiting)
 
     def _open(self, attempt: Attempt | None) -> None:
         """Open the file again after a storage error: what is in it counts as stored, only the rest is stored again."""

@@ -5,10 +5,11 @@ whole truth, which neither side has, and fails at the first change that the prot
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from contract.events import EventsRefused, decode
 from edge.core.sender import Positions
 
 Name = tuple[str, str]
@@ -68,6 +69,8 @@ class Oracle:
         """The gap row of all sites that each restore writes: from the backup to the restore."""
         self.heights: dict[str, dict[Name, int]] = {}
         """The highest position that each incarnation had committed."""
+        self.accounted: Counter[str] = Counter()
+        """How many events of each site its disk has stored, or told to be refused."""
         self._numbers: dict[tuple[str, int], Key] = {}
 
     # What the edges do.
@@ -82,11 +85,13 @@ class Oracle:
             if number is not None:
                 hold((site, number) not in self._numbers, "an event is stored once")
                 self._numbers[site, number] = key
+            self.accounted[site] += _count(line)
 
     def edge_took_back(self, site: str, stream: str, seqs: Iterable[int]) -> None:
         """Note that a power cut rolled the disk back behind what it had promised."""
         for seq in seqs:
-            self.taken_back[site, stream, seq] = self.lines.pop((site, stream, seq))
+            line = self.taken_back[site, stream, seq] = self.lines.pop((site, stream, seq))
+            self.accounted[site] -= _count(line)
 
     def edge_pruned(self, site: str, stream: str, seqs: Iterable[int]) -> None:
         """Take what an edge deleted: only what the hub had durably, at least once."""
@@ -166,9 +171,10 @@ class Oracle:
                 known = key in self.damaged or key in refused
                 hold(known, "only what cannot be read, or what the database refuses, is set aside")
 
-    def stored_by_site(self) -> dict[str, int]:
-        """Return how many events each edge committed, for the record."""
-        counts: dict[str, int] = defaultdict(int)
-        for site, _, _ in self.lines:
-            counts[site] += 1
-        return dict(counts)
+
+def _count(line: bytes) -> int:
+    """Return how many events a stored line accounts for."""
+    if b'"events_refused"' not in line:
+        return 1
+    told = decode(line)
+    return sum(told.value.counts.values()) if isinstance(told, EventsRefused) else 1

@@ -89,8 +89,15 @@ class World:
 
     def take_turn(self, edge: Edge) -> None:
         """Let an edge store what waits and say what is due."""
+        self.store(edge)
+        self.speak(edge)
+
+    def store(self, edge: Edge) -> None:
         self.steps += 1
         edge.store()
+
+    def speak(self, edge: Edge) -> None:
+        self.steps += 1
         self.broker.up += edge.speak()
         del self.broker.up[:-MAX_UNDER_WAY]
 
@@ -131,8 +138,10 @@ class World:
                 self.carry_down()
             elif chance < 0.65:
                 self.work(self.random.choice((1, 1, 2, 8)))
+            elif chance < 0.75:
+                self.store(edge)
             elif chance < 0.85:
-                self.take_turn(edge)
+                self.speak(edge)
             elif chance < 0.9:
                 edge.put(self.random.randrange(1, 8))
             elif chance < 0.95 and not edge.connected:

@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 RUNNABLE := $(VENV)/.runnable
 READY := $(VENV)/.ready
 ARGS ?=
+MINUTES ?= 10
+BROKER ?= mosquitto
 
-.PHONY: demo test check bench pin format clean
+.PHONY: demo test check bench campaign pin format clean
 
 demo: $(RUNNABLE)
 	@$(BIN)/telecentre-sim demo $(ARGS)
@@ -24,6 +26,11 @@ check: $(READY)
 bench: $(READY)
 	@sh tests/prepare.sh
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# Kills and bad lines for so long; TELECENTRE_SEED repeats a plan (docs/campaign.md).
+campaign: $(READY)
+	@sh tests/prepare.sh
+	@$(BIN)/python -m tests.system.campaign $(MINUTES) $(BROKER)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -1,0 +1,34 @@
+"""The long campaign: `make campaign MINUTES=30`; TELECENTRE_SEED=N repeats the plan of an earlier one."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.brokers import Kind
+from tests.system.campaign.campaign import Size, run, seed_to_use
+
+KILLS_A_MINUTE = 22
+BAD_LINES_A_MINUTE = 6
+EVENTS_PER_S = 100.0
+"""Of each of six sites, while it lives: ten minutes are some 300,000 events."""
+
+
+def main(minutes: float, kind: Kind) -> int:
+    """Run one campaign and say what came of it; return 1 when anything was lost, doubled or counted wrong."""
+    seed = seed_to_use()
+    sys.stdout.write(f"seed {seed}: TELECENTRE_SEED={seed} make campaign MINUTES={minutes:g} BROKER={kind}\n")
+    sys.stdout.flush()
+    size = Size(
+        lasts_s=minutes * 60,
+        kills=round(KILLS_A_MINUTE * minutes),
+        bad_lines=round(BAD_LINES_A_MINUTE * minutes),
+        events_per_s=EVENTS_PER_S,
+    )
+    with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
+        outcome = run(Path(folder), kind, size, seed)
+    sys.stdout.write(f"{outcome}\n")
+    return 0 if outcome.verdict.is_right and outcome.differences == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), "iotcore" if sys.argv[2:] == ["iotcore"] else "mosquitto"))

@@ -148,6 +148,7 @@ class Link:
             offline = Status(site=self._site, online=False).model_dump_json().encode()
             will = (topic_for(self._site, "status"), offline)
             connection = Connection(self._settings, self._site, will)
+            opened_s = time.monotonic()
             connection.open()
             heard = self._serve(connection)
             if self._stopping.is_set():
@@ -156,7 +157,9 @@ class Link:
                 return
             connection.close()
             self._note_down(connection.lost or "")
-            bound_s = RECONNECT_MIN_S if heard else min(RECONNECT_MAX_S, 2 * bound_s)
+            # Two agents with one certificate end each other's connections: what did not last is a failure too.
+            lasted = heard and time.monotonic() - opened_s >= 2 * bound_s
+            bound_s = RECONNECT_MIN_S if lasted else min(RECONNECT_MAX_S, 2 * bound_s)
             self._stopping.wait(RECONNECT_MIN_S + self._random.random() * (bound_s - RECONNECT_MIN_S))
 
     def _serve(self, connection: Connection) -> bool:

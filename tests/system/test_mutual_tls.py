@@ -13,6 +13,7 @@ import pytest
 from contract.messages import Now, Report, RightsStatus
 from edge.config import LinkSettings
 from edge.link import Link
+from edge.outbox import prepare_folder
 from host.tls import UNANSWERED
 from tests.support.authority import Authority
 from tests.support.events import T0_MS, desk
@@ -26,6 +27,9 @@ __all__ = ["agent", "folder", "secure_broker"]  # fixtures
 
 WATCHED_S = 3.0
 """Long enough for a storm of reconnections to show: by the rules there is time for three."""
+
+FOUGHT_S = 12.0
+"""Two that come back each second would be connected twelve times; by doubling pauses it is five or six."""
 
 
 class Site:
@@ -219,3 +223,19 @@ def test_both_come_back_after_the_broker_was_killed(agent: Agent, hub: RunningHu
     secure_broker.start()
     eventually(lambda: agent.outbox.status().depth == 0, what="the second event", within_s=60)
     site.link.stop(20)
+
+
+def test_two_agents_with_one_certificate_do_not_fight_every_second(
+    agent: Agent, hub: RunningHub, secure_broker: SecureBroker, tmp_path: Path
+) -> None:
+    prepare_folder(tmp_path / "clone")
+    clone = Agent(tmp_path / "clone").start()
+    sites = [Site(each, secure_broker.link_settings("murat")) for each in (agent, clone)]
+    hub.ingest.start()
+    for site in sites:
+        site.link.start()
+    time.sleep(FOUGHT_S)
+    for site in sites:
+        site.link.stop(20)
+    clone.stop()
+    assert secure_broker.log().count(" as murat ") <= FOUGHT_S * 0.7

@@ -22,10 +22,11 @@ from contract.limits import MAX_EVENT_BYTES
 from contract.messages import OutboxStatus
 from edge.config import OutboxSettings
 from edge.core.sender import Holding, Positions
+from edge.outbox.aside import aside_suffix, forget_aside
 from edge.outbox.file import OutboxFile
 from edge.outbox.ledger import Ledger
 from edge.outbox.read import read_rows
-from edge.outbox.schema import MEGABYTE
+from edge.outbox.schema import MEGABYTE, StorageError, free_bytes
 from edge.outbox.writer import Attempt, Waiting, Writer
 
 QUEUE_EVENTS = 5_000
@@ -157,7 +158,7 @@ class Outbox:
         if found is None:
             return None
         boot, rows = found
-        return boot, [_as_sent(row.line, row.person) for row in rows]
+        return boot, [_as_sent(line, person) for _, line, person in rows]
 
     def acknowledge(self, positions: Positions) -> None:
         """Take the positions that the hub has committed; an answered Hello also lets the outbox prune."""
@@ -179,7 +180,7 @@ class Outbox:
         last_try = False
         while True:
             try:
-                file = OutboxFile(self._folder, aside_suffix=f"corrupt-{self._wall_ms()}")
+                file = OutboxFile(self._folder, aside_suffix=aside_suffix(self._wall_ms()))
                 try:
                     self._serve(file)
                 finally:
@@ -204,6 +205,8 @@ class Outbox:
     def _note_trouble(self, error: Exception) -> None:
         self._sound = False
         self._ledger.storage_works(False)
+        # Without its marker, the folder may be on another disk than the outbox.
+        self._ledger.disk(None if isinstance(error, StorageError) else free_bytes(self._folder))
         if not self._warned:
             self._warned = True
             _LOG.warning("storage=degraded waiting_max=%d events wait in memory: %s", QUEUE_EVENTS, error)
@@ -244,6 +247,7 @@ class Outbox:
             self._wait()
             self._store(writer)
             self._tend(writer)
+            self._forget(file, writer)
             self._note_soundness()
             with self._changed:
                 if self._stopping and not self._waiting:
@@ -259,7 +263,7 @@ class Outbox:
             with self._changed:
                 self._waiting.extendleft(reversed(attempt.events))
                 self._refused.update(attempt.refused)
-        self._ledger.reload(streams)
+        self._ledger.reload(streams, file.acknowledged_ms())
         self._on_stored()
 
     def _wait(self) -> None:
@@ -297,7 +301,7 @@ class Outbox:
             self._on_new_stream()
 
     def _tend(self, writer: Writer) -> None:
-        """Do what has no hurry: write positions, prune after an answer, blank persons."""
+        """Do what has no hurry: write positions, prune after an answer."""
         now_s = time.monotonic()
         with self._changed:
             answered, self._answered = self._answered, False
@@ -311,9 +315,16 @@ class Outbox:
             writer.prune_aged()
             writer.make_room()
             self._on_stored()
-        if now_s >= self._blank_due_s:
-            writer.blank_persons()
-            self._blank_due_s = now_s + BLANK_EVERY_S
+
+    def _forget(self, file: OutboxFile, writer: Writer) -> None:
+        """Blank persons whose time has come; of files that were moved aside, only by a clock that has been set."""
+        now_s = time.monotonic()
+        if now_s < self._blank_due_s:
+            return
+        self._blank_due_s = now_s + BLANK_EVERY_S
+        writer.blank_persons()
+        if writer.trusted and (deleted := forget_aside(self._folder, self._wall_ms())):
+            file.count_forgotten(deleted)
 
 
 def _as_sent(line: bytes | None, person: str | None) -> tuple[bytes, str | None]:

@@ -17,14 +17,8 @@ from edge.outbox.schema import (
     size_bytes,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class StoredRow:
-    """One row as it was read; `line` is None when it cannot be read back."""
-
-    seq: int
-    line: bytes | None
-    person: str | None
+StoredRow = tuple[int, bytes | None, str | None]
+"""Position, line and person of one row as it was read; the line is None when it cannot be read back."""
 
 
 def read_rows(folder: Path, stream: str, first: int, last: int) -> tuple[str, list[StoredRow]] | None:
@@ -46,19 +40,24 @@ def read_rows(folder: Path, stream: str, first: int, last: int) -> tuple[str, li
 
 
 def _readable_rows(connection: sqlite3.Connection, ordinal: int, first: int, last: int) -> list[StoredRow]:
-    question = "SELECT seq, line, person FROM outbox WHERE ordinal = ? AND seq BETWEEN ? AND ? ORDER BY seq"
+    question = (
+        "SELECT seq, CASE typeof(line) WHEN 'blob' THEN line END, person FROM outbox"
+        " WHERE ordinal = ? AND seq BETWEEN ? AND ? ORDER BY seq"
+    )
+    found: list[StoredRow] = []
     try:
-        found = {row[0]: row for row in connection.execute(question, (ordinal, first, last))}
+        found = connection.execute(question, (ordinal, first, last)).fetchall()
     except sqlite3.DatabaseError as error:
         if not is_corruption(error):
             raise
-        found = {}
         for seq in range(first, last + 1):
             # Row by row, so that one bad page does not cost its neighbours.
             with suppress(sqlite3.DatabaseError):
-                found.update({row[0]: row for row in connection.execute(question, (ordinal, seq, seq))})
-    rows = [found.get(seq, (seq, None, None)) for seq in range(first, last + 1)]
-    return [StoredRow(seq, line if isinstance(line, bytes) else None, person) for seq, line, person in rows]
+                found += connection.execute(question, (ordinal, seq, seq)).fetchall()
+    if len(found) == last - first + 1:
+        return found
+    by_seq = {row[0]: row for row in found}
+    return [by_seq.get(seq, (seq, None, None)) for seq in range(first, last + 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ def stored(place: SimulatedTelecentre) -> list[Event]:
     (stream,) = read_status(settings).streams
     found = read_rows(settings.folder, stream.stream, stream.first, stream.last)
     assert found is not None
-    events = [decode(row.line) for row in found[1] if row.line is not None]
+    events = [decode(line) for _, line, _ in found[1] if line is not None]
     return [event for event in events if event.subject == "desk-01"]
 
 

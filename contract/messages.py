@@ -202,7 +202,10 @@ class OutboxStatus(_Message):
     size_bytes: Annotated[int, Field(ge=0)]
     quota_bytes: Annotated[int, Field(ge=0)]
     refused_count: Annotated[int, Field(ge=0)]
+    """Events that a full outbox refused since the agent started."""
     storage: Literal["ok", "degraded"]
+    disk_free_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Room on the disk that the outbox is on; null when it cannot be asked, or by an agent that does not say."""
 
 
 class RightsStatus(_Message):

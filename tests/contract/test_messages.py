@@ -114,6 +114,7 @@ REPORT = Report(
         quota_bytes=200_000_000,
         refused_count=0,
         storage="ok",
+        disk_free_bytes=12_000_000_000,
     ),
     rights=RightsStatus(version=7, issued_at=T - 3_600_000, expires_at=T + 601_200_000, credentials=31),
     devices=[

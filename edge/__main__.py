@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
@@ -121,8 +122,17 @@ def status(config: Path, *, as_json: bool) -> None:
         click.echo(json.dumps(asdict(report), default=str))
         return
     click.echo(f"{report.events} events ever stored, {report.depth} not yet at the hub, {report.size_bytes} bytes")
+    click.echo(
+        f"oldest of these: {_moment(report.oldest_at)}; the hub last took something: {_moment(report.acknowledged_at)}"
+    )
+    click.echo(f"storage {report.storage}, {report.disk_free_bytes} bytes free on the disk, quota {report.quota_bytes}")
+    if report.aside_count or report.aside_forgotten:
+        click.echo(f"{report.aside_count} damaged files stand aside, {report.aside_forgotten} were deleted at 90 days")
     for stream in report.streams:
-        click.echo(f"  {stream.stream}: {stream.first} to {stream.last}")
+        newest = " (newest)" if stream.stream == report.stream else ""
+        click.echo(
+            f"  {stream.stream}: {stream.first} to {stream.last}, at the hub up to {stream.acknowledged}{newest}"
+        )
 
 
 @main.command()
@@ -168,6 +178,10 @@ def release_strikes(config: Path) -> None:
             failed.append(f"{door.id}: {error}")
     if failed:
         _refuse("; ".join(failed))
+
+
+def _moment(at_ms: int | None) -> str:
+    return "never" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -14,6 +14,8 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from edge.outbox.schema import (
+    ACKNOWLEDGED,
+    ASIDE_FORGOTTEN,
     BUSY_S,
     FILE_NAME,
     MARKER_NAME,
@@ -22,10 +24,12 @@ from edge.outbox.schema import (
     StorageError,
     Stream,
     all_streams,
+    free_bytes,
     is_corruption,
     oldest_waiting_ms,
     size_bytes,
     sync_folder,
+    tally,
 )
 
 WAL_LIMIT_BYTES = 4 * 1024 * 1024
@@ -52,6 +56,7 @@ class OutboxFile:
             StorageError: the folder is not ours, or another agent uses it.
             sqlite3.Error, OSError: the storage fails.
         """
+        self._folder = folder
         self._lock_fd = _lock(folder)
         self.moved_aside: Path | None = None
         try:
@@ -153,6 +158,25 @@ class OutboxFile:
         """Replace the refusals that are not told yet."""
         self._connection.execute("DELETE FROM refused")
         self._connection.executemany("INSERT INTO refused VALUES (?, ?)", list(counts.items()))
+
+    def acknowledged_ms(self) -> int | None:
+        """Return when a position was last moved, or None."""
+        return tally(self._connection, ACKNOWLEDGED)
+
+    def set_acknowledged(self, now_ms: int) -> None:
+        """Store when a position was last moved."""
+        self._connection.execute("INSERT OR REPLACE INTO tally VALUES (?, ?)", (ACKNOWLEDGED, now_ms))
+
+    def count_forgotten(self, files: int) -> None:
+        """Count files that were moved aside and are deleted now."""
+        self._connection.execute(
+            "INSERT INTO tally VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET count = count + excluded.count",
+            (ASIDE_FORGOTTEN, files),
+        )
+
+    def disk_free_bytes(self) -> int | None:
+        """Return the room on the disk, or None when it cannot be asked."""
+        return free_bytes(self._folder)
 
     def size_bytes(self) -> int:
         """Return what the rows take: pages in use, without the ones that pruning freed."""

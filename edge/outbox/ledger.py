@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.messages import OutboxStatus
 from edge.core.sender import Holding, Positions
@@ -15,6 +15,7 @@ class Measures:
 
     size_bytes: int = 0
     oldest_ms: int | None = None
+    disk_free_bytes: int | None = None
 
 
 class Ledger:
@@ -44,6 +45,7 @@ class Ledger:
                 quota_bytes=self.quota_bytes,
                 refused_count=self._refused_count,
                 storage="ok" if self._storage_ok else "degraded",
+                disk_free_bytes=self._measures.disk_free_bytes,
             )
 
     def held(self) -> tuple[Holding, ...]:
@@ -86,9 +88,10 @@ class Ledger:
         """The stream under way, or None before its first event."""
         return self._current
 
-    def reload(self, streams: list[Stream]) -> None:
+    def reload(self, streams: list[Stream], acknowledged_ms: int | None) -> None:
         """Take what a freshly opened file holds; the next event begins a new stream."""
         with self._lock:
+            self._acknowledged_ms = self._acknowledged_ms or acknowledged_ms
             self._streams = streams
             self._current = None
             self._moved.clear()
@@ -122,6 +125,16 @@ class Ledger:
             if stream.first > stream.last:
                 self._streams.remove(stream)
                 self._moved.pop(stream.ordinal, None)
+
+    @property
+    def acknowledged_ms(self) -> int | None:
+        """When the hub last said what it has."""
+        return self._acknowledged_ms
+
+    def disk(self, free_bytes: int | None) -> None:
+        """Note the room on the disk while the file cannot be used."""
+        with self._lock:
+            self._measures = replace(self._measures, disk_free_bytes=free_bytes)
 
     def measured(self, measures: Measures) -> None:
         """Take what the writer read from the file."""

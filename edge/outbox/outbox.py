@@ -250,7 +250,7 @@ class Outbox:
             self._forget(file, writer)
             self._note_soundness()
             with self._changed:
-                if self._stopping and not self._waiting:
+                if self._stopping and not (self._waiting or self._answered or self._moved_since_s is not None):
                     return
 
     def _resume(self, file: OutboxFile) -> None:

@@ -4,17 +4,25 @@ import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from edge.config import OutboxSettings
+from edge.outbox.aside import count_aside
 from edge.outbox.schema import (
+    ACKNOWLEDGED,
+    ASIDE_FORGOTTEN,
     BUSY_S,
     FILE_NAME,
+    MARKER_NAME,
     MEGABYTE,
     StorageError,
     all_streams,
+    free_bytes,
     is_corruption,
+    is_writable,
     oldest_waiting_ms,
     size_bytes,
+    tally,
 )
 
 StoredRow = tuple[int, bytes | None, str | None]
@@ -73,7 +81,7 @@ class StreamReport:
 
 @dataclass(frozen=True, slots=True)
 class OutboxReport:
-    """The outbox as its file tells it, with or without a running agent; `events` counts all ever committed."""
+    """The outbox as its file and its disk tell it, with or without a running agent; `events` counts all committed."""
 
     folder: Path
     events: int
@@ -82,6 +90,17 @@ class OutboxReport:
     size_bytes: int
     quota_bytes: int
     streams: tuple[StreamReport, ...]
+    stream: str | None = None
+    """The newest stream."""
+    acknowledged_at: int | None = None
+    """When the hub last took something over."""
+    storage: Literal["ok", "degraded"] = "degraded"
+    """Whether an agent could store here: the marker is there, and the disk has room and can be written."""
+    disk_free_bytes: int | None = None
+    aside_count: int = 0
+    """Damaged files that stand aside."""
+    aside_forgotten: int = 0
+    """Files that stood aside, and were deleted after 90 days."""
 
 
 def read_status(settings: OutboxSettings) -> OutboxReport:
@@ -90,8 +109,21 @@ def read_status(settings: OutboxSettings) -> OutboxReport:
     Raises:
         StorageError: the file is there and cannot be read.
     """
-    empty = OutboxReport(settings.folder, 0, 0, None, 0, settings.quota_mb * MEGABYTE, ())
-    path = settings.folder / FILE_NAME
+    folder = settings.folder
+    disk_free_bytes = free_bytes(folder)
+    empty = OutboxReport(
+        folder,
+        events=0,
+        depth=0,
+        oldest_at=None,
+        size_bytes=0,
+        quota_bytes=settings.quota_mb * MEGABYTE,
+        streams=(),
+        storage="ok" if (folder / MARKER_NAME).exists() and disk_free_bytes and is_writable(folder) else "degraded",
+        disk_free_bytes=disk_free_bytes,
+        aside_count=count_aside(folder),
+    )
+    path = folder / FILE_NAME
     if not path.exists():
         return empty
     try:
@@ -106,7 +138,7 @@ def read_status(settings: OutboxSettings) -> OutboxReport:
 
 def _report(connection: sqlite3.Connection, empty: OutboxReport) -> OutboxReport:
     streams = all_streams(connection)
-    forgotten = connection.execute("SELECT count FROM tally WHERE name = 'forgotten'").fetchone()[0]
+    forgotten = tally(connection, "forgotten") or 0
     return replace(
         empty,
         events=forgotten + sum(stream.last for stream in streams),
@@ -114,6 +146,9 @@ def _report(connection: sqlite3.Connection, empty: OutboxReport) -> OutboxReport
         oldest_at=oldest_waiting_ms(connection, streams),
         size_bytes=size_bytes(connection),
         streams=tuple(StreamReport(it.stream, it.first, it.last, it.last, it.acknowledged) for it in streams),
+        stream=streams[-1].stream if streams else None,
+        acknowledged_at=tally(connection, ACKNOWLEDGED),
+        aside_forgotten=tally(connection, ASIDE_FORGOTTEN) or 0,
     )
 
 

@@ -82,6 +82,16 @@ def prepare_folder(folder: Path) -> None:
         sync_folder(folder)
 
 
+ACKNOWLEDGED, ASIDE_FORGOTTEN = "acknowledged_ms", "aside_forgotten"
+"""Rows of `tally` that are there once there is something to say."""
+
+
+def tally(connection: sqlite3.Connection, name: str) -> int | None:
+    """Return one number that the file keeps beside its rows, or None."""
+    row = connection.execute("SELECT count FROM tally WHERE name = ?", (name,)).fetchone()
+    return int(row[0]) if row else None
+
+
 def all_streams(connection: sqlite3.Connection) -> list[Stream]:
     """Return all streams, oldest first."""
     question = "SELECT ordinal, stream, boot, first, last, acknowledged FROM stream ORDER BY ordinal"
@@ -117,6 +127,23 @@ def is_corruption(error: sqlite3.DatabaseError) -> bool:
     """Return whether the file itself is damaged, rather than the disk full, away or read-only."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return isinstance(error, CorruptError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return the room on the disk that a folder is on, or None when it cannot be asked."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether the disk that a folder is on takes writes: a card that fails is mounted read-only."""
+    try:
+        return not os.statvfs(folder).f_flag & os.ST_RDONLY
+    except OSError:
+        return False
 
 
 def sync_folder(folder: Path) -> None:

@@ -152,7 +152,7 @@ class Writer:
     def measure(self) -> None:
         """Tell the ledger how large the file is and how old what waits."""
         oldest_ms = self._file.oldest_waiting_ms(self._ledger.streams())
-        self._ledger.measured(Measures(self._file.size_bytes(), oldest_ms))
+        self._ledger.measured(Measures(self._file.size_bytes(), oldest_ms, self._file.disk_free_bytes()))
 
     def _admit(self, attempt: Attempt, offered: list[Line]) -> tuple[list[Line], int, bool]:
         """Return the lines to store, how many events a full outbox refuses, and whether the lines tell refusals."""
@@ -188,6 +188,8 @@ class Writer:
     def _write(self, positions: Mapping[int, int]) -> None:
         for ordinal, position in positions.items():
             self._file.set_position(ordinal, position, self._wall_ms())
+        if positions and self._ledger.acknowledged_ms is not None:
+            self._file.set_acknowledged(self._ledger.acknowledged_ms)
 
     def _prune_front(self, stream: Stream, through: int, count: int) -> bool:
         """Delete some acknowledged rows from the front of a stream; return whether more may follow."""

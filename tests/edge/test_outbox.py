@@ -10,6 +10,7 @@ from edge.core.sender import Positions
 from edge.outbox import OutboxReport, StorageError, read_status
 from tests.support.events import PERSON, T0_MS, access, desk
 from tests.support.outbox_agent import PATIENCE_S, Agent, agent, folder, statement, ups
+from tests.support.waiting import eventually
 
 __all__ = ["agent", "folder"]  # fixtures
 
@@ -140,6 +141,36 @@ def test_acknowledged_positions_survive_a_restart(folder: Path) -> None:
 def test_the_report_is_all_zero_where_no_agent_ever_ran(tmp_path: Path) -> None:
     settings = OutboxSettings(folder=tmp_path / "nowhere", quota_mb=5)
     assert read_status(settings) == OutboxReport(settings.folder, 0, 0, None, 0, 5_000_000, ())
+
+
+def test_the_report_says_what_the_status_document_says(agent: Agent) -> None:
+    agent.store(desk(1), desk(2), desk(3))
+    agent.wall_ms += 7
+    agent.answer(s0=2)
+    eventually(lambda: read_status(agent.settings).depth == 1, what="the position is in the file")
+    report, status = read_status(agent.settings), agent.outbox.status()
+    for name in ("stream", "depth", "oldest_at", "acknowledged_at", "storage", "quota_bytes", "size_bytes"):
+        assert getattr(report, name) == getattr(status, name), name
+    assert report.acknowledged_at == T0_MS + 7
+    assert min(report.disk_free_bytes or 0, status.disk_free_bytes or 0) > 0
+
+
+def test_the_last_acknowledgement_survives_a_restart(folder: Path) -> None:
+    agent = Agent(folder).start()
+    agent.store(desk(1))
+    agent.answer(s0=1)
+    agent.stop()
+    again = Agent(folder, wall_ms=T0_MS + 5_000).start()
+    again.store(desk(2))
+    assert again.outbox.status().acknowledged_at == T0_MS
+    again.stop()
+
+
+def test_a_folder_without_its_marker_is_no_storage(folder: Path) -> None:
+    settings = OutboxSettings(folder=folder)
+    assert read_status(settings).storage == "ok"
+    (folder / "telecentre-outbox").unlink()
+    assert read_status(settings).storage == "degraded"
 
 
 def test_the_report_reads_while_the_agent_runs(agent: Agent) -> None:

@@ -23,9 +23,13 @@ Step = tuple[Health, tuple[Publish, ...]]
 
 
 def fail(health: Health, device: str, fault: Fault, at: Moment) -> Step:
-    """Return the device after a failed try: the first one is a loss, the others change at most the reason."""
+    """Return the device after a failed try: the first one is a loss, the others change at most the reason.
+
+    A device that was pulled out is absent at each later try: that it was pulled out says more.
+    """
     if health.health == "down":
-        return replace(health, fault=fault), ()
+        pulled = health.fault == "unplugged" and fault == "absent"
+        return (health if pulled else replace(health, fault=fault)), ()
     lost = DeviceLost(subject=device, value=Loss(fault=fault), t=at.wall_ms, clock=at.clock, up=at.up_ms)
     return replace(health, health="down", since=at, fault=fault), (Publish(lost),)
 

@@ -140,6 +140,14 @@ def test_a_device_that_fails_at_the_start_is_lost_and_its_recovery_says_for_how_
     assert recovered.value.down_s == 60
 
 
+def test_a_device_that_was_pulled_out_stays_unplugged_until_something_else_is_wrong_with_it() -> None:
+    bench = ready().show(DeviceReady(at(1), "reader-01"), DeviceFailed(at(2), "reader-01", "unplugged"))
+    bench.show(DeviceFailed(at(4), "reader-01", "absent"))
+    assert [device.fault for device in devices_of(bench.site, at(5)) if device.id == "reader-01"] == ["unplugged"]
+    bench.show(DeviceFailed(at(6), "reader-01", "silent"))
+    assert [device.fault for device in devices_of(bench.site, at(7)) if device.id == "reader-01"] == ["silent"]
+
+
 def test_a_device_that_answers_at_the_start_is_no_news() -> None:
     assert ready().show(DeviceReady(at(2), "reader-01"), DeviceReady(at(3), "reader-01")).told() == []
 

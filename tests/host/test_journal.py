@@ -23,3 +23,8 @@ def test_the_bytes_that_nfcpy_logs_never_appear_even_at_debug() -> None:
         "logging.getLogger('nfc.clf.pn53x').debug('>>> 0000FF...04A2241B'); logging.getLogger('edge').debug('x')"
     )
     assert logged("debug", statements) == "DEBUG edge x\n"
+
+
+def test_each_bad_frame_that_nfcpy_complains_of_is_no_line_in_the_log() -> None:
+    statements = "logging.getLogger('nfc.clf.pn532').error('input/output error'); logging.getLogger('edge').error('x')"
+    assert logged("info", statements) == "ERROR edge x\n"

@@ -35,6 +35,12 @@ PACKET_OVERHEAD_BYTES = 256
 NOW_LANE_PACKETS = 4
 """Kept of the broker's Receive Maximum (20 at Mosquitto) for Now and Status, which do not wait behind batches."""
 
+SILENT_KEEPALIVES = 1.5
+"""A broker that says nothing for so many keepalives is gone: after one it was asked, the rest is for its answer.
+
+paho alone would wait for two.
+"""
+
 FAREWELL_S = 2.0
 """How long a stopping agent waits for the broker to take its last message."""
 
@@ -64,6 +70,7 @@ class Connection:
         self._trouble: str | None = None
         self._accepted = False
         self._deadline_s = 0.0
+        self._heard_s = 0.0
         self._in_flight = 0
         self._receive_maximum = 65_535
         self._client = Client(
@@ -84,7 +91,8 @@ class Connection:
 
     def open(self) -> None:
         """Connect; `lost` says why when it fails. Certificates are read anew: a renewed one needs no restart."""
-        self._deadline_s = time.monotonic() + CONNECT_S
+        self._heard_s = time.monotonic()
+        self._deadline_s = self._heard_s + CONNECT_S
         try:
             if (context := tls.client_context(self._settings)) is not None:
                 self._client.tls_set_context(context)
@@ -115,8 +123,13 @@ class Connection:
         except (MQTTException, ValueError, IndexError, struct.error) as error:
             # Our callbacks only take notes, so this is a packet that paho cannot read.
             self._close(f"unreadable packet from the broker: {error}")
-        if not self.ready and time.monotonic() >= self._deadline_s:
+        now_s = time.monotonic()
+        if waiting or broker in readable:
+            self._heard_s = now_s
+        if not self.ready and now_s >= self._deadline_s:
             self._close("no answer from the broker")
+        if now_s >= self._heard_s + SILENT_KEEPALIVES * self._settings.keepalive_s:
+            self._close("the broker has fallen silent")
         came = list(self._received)
         self._received.clear()
         return came

@@ -23,10 +23,7 @@ from contract.topics import hub_topic, topic_for
 from edge.config import LinkSettings
 from edge.core.sender import Holding, Positions, SendBatch, Sender, SendHello
 from edge.link.connection import Connection, Received
-
-RECONNECT_MIN_S = 1.0
-RECONNECT_MAX_S = 60.0
-"""A pause before each new connection: random between the one and a bound that doubles up to the other."""
+from edge.link.pauses import Pauses
 
 SOON_S = 1.0
 """At most one Now and one Status a second, whatever changes."""
@@ -142,7 +139,7 @@ class Link:
             self._wake_writer.close()
 
     def _live(self) -> None:
-        bound_s = RECONNECT_MIN_S
+        pauses = Pauses(self._random.random)
         while not self._stopping.is_set():
             self._sender.disconnected()
             offline = Status(site=self._site, online=False).model_dump_json().encode()
@@ -157,10 +154,7 @@ class Link:
                 return
             connection.close()
             self._note_down(connection.lost or "")
-            # Two agents with one certificate end each other's connections: what did not last is a failure too.
-            lasted = heard and time.monotonic() - opened_s >= 2 * bound_s
-            bound_s = RECONNECT_MIN_S if lasted else min(RECONNECT_MAX_S, 2 * bound_s)
-            self._stopping.wait(RECONNECT_MIN_S + self._random.random() * (bound_s - RECONNECT_MIN_S))
+            self._stopping.wait(pauses.after(lasted_s=time.monotonic() - opened_s, heard=heard))
 
     def _serve(self, connection: Connection) -> bool:
         """Speak until the connection is lost or the agent stops; return whether the hub was heard on it."""

@@ -139,16 +139,21 @@ def _report(task: asyncio.Task[None], on_crash: Callable[[BaseException], None] 
         on_crash(error)
 
 
-def _refusal(request: Request, status: int, field: str, message: str) -> Response:
-    """Return one sentence: as JSON with its field for programs, as a page for people."""
+def _wrong_field(request: Request, field: str, message: str) -> Response:
+    return _refusal(request, 422, field, message, "page.bad_address")
+
+
+def _refusal(request: Request, status: int, field: str, message: str, text: str) -> Response:
+    """Return one sentence: `message` with its field for programs, and for people `text` in their language."""
     if request.url.path.startswith("/api/"):
         return JSONResponse({"field": field, "message": message}, status)
-    return pages.page("error.html", pages.reader_of(request), status, here="", message=message)
+    reader = pages.reader_of(request)
+    return pages.page("error.html", reader, status, here="", message=reader.words(text, field=field))
 
 
 async def _query_error(request: Request, error: Exception) -> Response:
     field, message = (error.field, error.message) if isinstance(error, QueryError) else ("", str(error))
-    return _refusal(request, 422, field, message)
+    return _wrong_field(request, field, message)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
@@ -157,17 +162,18 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     field = str(first["loc"][-1])
     if first["type"] == "missing":
-        return _refusal(request, 422, field, f"'{field}' is missing.")
+        return _wrong_field(request, field, f"'{field}' is missing.")
     if first["type"] == "extra_forbidden":
-        return _refusal(request, 422, field, f"'{field}' is not a field of this question: see /docs.")
+        return _wrong_field(request, field, f"'{field}' is not a field of this question: see /docs.")
     if first["type"] == "literal_error":
-        return _refusal(request, 422, field, f"'{field}' must be {first['ctx']['expected']}.")
-    return _refusal(request, 422, field, f"'{field}' is wrong: {first['msg']}.")
+        return _wrong_field(request, field, f"'{field}' must be {first['ctx']['expected']}.")
+    return _wrong_field(request, field, f"'{field}' is wrong: {first['msg']}.")
 
 
 async def _store_down(request: Request, error: Exception) -> Response:
     logger.error("database=down path=%s reason=%s", request.url.path, error)
-    return _refusal(request, 503, "", "The database is not to be had just now: try again in a minute.")
+    sentence = "The database is not to be had just now: try again in a minute."
+    return _refusal(request, 503, "", sentence, "page.store_down")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -12,6 +12,9 @@ from hub.texts import Words, parse_instant
 MAX_POINTS = 12
 """Points that need a person, shown at once: who has more begins with these."""
 
+MAX_NAMED = 3
+"""Devices that one point names: a point is two lines, and the telecentre's page has them all."""
+
 BACKLOG_EVENTS = 500
 """More waiting than this is not the last minute's traffic: a site has some hundred events an hour."""
 
@@ -297,9 +300,8 @@ def _points_of(site: LiveSite, view: View) -> Iterator[Point]:
             yield _door_point(door, site, view)
     if site["backlog"] and site["backlog"]["storage"] != "ok":
         yield Point("alarm", here, words("attention.storage", of_site=of_site), words("remedy.storage"))
-    if count := len(site["devices_down"]):
-        first = trouble(site["devices_down"][0], site["time_zone"], view)
-        yield Point("notice", here, words.some("attention.devices", count, of_site=of_site), first.remedy)
+    if site["devices_down"]:
+        yield _devices_point(site, view)
     if _is_behind(site, view):
         yield _backlog_point(site, view)
 
@@ -317,6 +319,15 @@ def _door_point(door: LiveDoor, site: LiveSite, view: View) -> Point:
     )
     grade = "notice" if alarm == "FREE_ACCESS" else "alarm"
     return Point(grade, site["site_id"], sentence, words(f"remedy.{alarm}"))
+
+
+def _devices_point(site: LiveSite, view: View) -> Point:
+    words, down = view.words, site["devices_down"]
+    troubles = [trouble(device, site["time_zone"], view) for device in down]
+    names = ", ".join(one.name for one in troubles[:MAX_NAMED]) + ("…" if len(down) > MAX_NAMED else "")
+    sentence = words.some("attention.devices", len(down), of_site=words.of(site["name"]), names=names)
+    remedy = f"{troubles[0].sentence} {troubles[0].remedy}" if len(down) == 1 else words("remedy.devices")
+    return Point("notice", site["site_id"], sentence, remedy)
 
 
 def _is_behind(site: LiveSite, view: View) -> bool:

@@ -33,6 +33,13 @@ def test_no_text_is_empty_or_shouts(language: str) -> None:
     assert [key for key, text in read_table(language).items() if "!" in text] == []
 
 
+def test_no_french_line_can_begin_with_a_mark_that_stands_after_a_space() -> None:
+    parted = [
+        key for key, text in read_table("fr").items() if any(pair in text for pair in (" :", " ;", " »", "« ", " %"))
+    ]
+    assert parted == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_and_every_fault_has_a_sentence_and_a_remedy(language: str) -> None:
     table = read_table(language)

@@ -129,6 +129,21 @@ def test_the_figures_on_the_page_are_those_of_the_api(
         assert [url for url in seen.requests if not url.startswith(hub.url)] == []
 
 
+@pytest.mark.parametrize("path", ["/", "/sites/murat", "/statistics"])
+def test_whatever_can_be_touched_is_large_enough_for_a_thumb(hub: RunningHub, browser: Browser, path: str) -> None:
+    with visit(browser, width=360, height=740) as seen:
+        seen.page.goto(hub.url + path)
+        small = seen.page.evaluate(
+            """() => [...document.querySelectorAll("main a, nav a, summary")].filter(one => {
+                const box = one.getBoundingClientRect(), middle = box.left + box.width / 2;
+                window.scrollTo(0, box.top + scrollY - 200);
+                const top = one.getBoundingClientRect().top + box.height / 2;
+                return [-21, 21].some(dy => !one.contains(document.elementFromPoint(Math.min(middle, 340), top + dy)));
+            }).map(one => one.textContent)"""
+        )
+        assert small == []
+
+
 def test_a_change_appears_without_a_reload(hub: RunningHub, browser: Browser) -> None:
     with visit(browser, width=1280, height=800) as seen:
         seen.page.goto(hub.url)

@@ -76,6 +76,20 @@ def test_a_device_is_called_as_people_call_it(device: str, name: str) -> None:
     assert device_name(device, FRENCH) == name
 
 
+def test_broken_devices_are_named_and_one_alone_says_what_to_do() -> None:
+    def said(*devices: str) -> tuple[str, str]:
+        (point,) = points(frame_with(status=status_of("murat", faults=dict.fromkeys(devices, "unplugged"))), FRENCH)
+        return point.sentence, point.remedy
+
+    assert said("reader-01") == (
+        "1 appareil de Murat ne fonctionne pas bien\u00a0: Lecteur de badges 1.",
+        "L'appareil a été débranché. Rebranchez son câble\u00a0; il repart de lui-même.",
+    )
+    sentence, remedy = said("reader-01", "desk-01-pin", "desk-02-radar", "desk-03-pin")
+    assert sentence.endswith("Lecteur de badges 1, Capteur du poste 1, Capteur du poste 2….")
+    assert remedy == FRENCH("remedy.devices")
+
+
 def test_a_place_is_called_by_its_number_or_by_its_id() -> None:
     assert number_of("desk-07") == "7"
     assert number_of("desk-window") == "desk-window"
@@ -116,7 +130,7 @@ def test_senders_outside_the_register_come_last_and_more_than_a_dozen_are_counte
         board.take_now(now_of(f"site-{number}", "v"), NOON_MS)
     found = points(board.look(NOON_MS), FRENCH)
     assert found[0].grade == "stale"
-    assert found[1].sentence == "« site-0 » envoie des données mais n'est pas au registre."
+    assert found[1].sentence == "«\u00a0site-0\u00a0» envoie des données mais n'est pas au registre."
     assert len(found) == MAX_POINTS + 3
 
 

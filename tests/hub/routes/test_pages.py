@@ -1,5 +1,6 @@
 """The pages as they leave the hub: complete without JavaScript, in the reader's language, stale where it is stale."""
 
+import html
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -37,6 +38,12 @@ def text_of(app: FastAPI, path: str, language: str = "fr") -> str:
     answer = ask(app, path, headers={"accept-language": language})
     assert answer.status_code == 200, answer.text
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)).replace("&#39;", "'")
+
+
+def title_of(page: str) -> str:
+    found = re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)
+    assert found is not None
+    return html.unescape(re.sub(r"\s+", " ", found[1]))
 
 
 def card_of(app: FastAPI, site: str) -> str:
@@ -107,7 +114,7 @@ def test_a_card_has_its_free_desks_and_counts_the_others_in_words(app: FastAPI) 
 def test_the_desks_of_a_card_are_shapes_in_the_order_of_their_numbers(app: FastAPI) -> None:
     shapes = re.findall(r'data-key="desk-\d+" data-value="(\w+)"', card_of(app, "murat"))
     assert shapes == ["vacant", "occupied", "vacant", "unknown", "out_of_service", "occupied"]
-    assert "Poste 2 : occupé depuis\u00a011:22" in card_of(app, "murat")
+    assert "Poste 2\u00a0: occupé depuis\u00a011:22" in card_of(app, "murat")
 
 
 def test_a_stale_card_says_since_when_and_shows_no_desk_as_free(app: FastAPI) -> None:
@@ -116,7 +123,7 @@ def test_a_stale_card_says_since_when_and_shows_no_desk_as_free(app: FastAPI) ->
     assert "Données périmées depuis\u00a011:30" in card
     assert "<b data-figure>?</b>" in card
     assert "is-vacant" not in card
-    assert "dernier état connu : libre" in card
+    assert "dernier état connu\u00a0: libre" in card
 
 
 def test_a_site_that_was_never_heard_says_so(app: FastAPI) -> None:
@@ -163,14 +170,14 @@ def test_a_broken_device_is_told_with_its_remedy(app: FastAPI) -> None:
 
 def test_a_site_shows_its_last_days_with_their_coverage(app: FastAPI) -> None:
     page = text_of(app, "/sites/murat")
-    assert "sam. 21 nov. non mesuré 3,0 h 3,0 h 18,0 h 17" in page
+    assert "sam. 21 nov. trop peu mesuré 3,0 h 3,0 h 18,0 h 17" in page
     assert "ven. 20 nov." in page
 
 
 def test_a_site_shows_its_day_hour_by_hour(app: FastAPI) -> None:
     page = text_of(app, "/sites/murat")
     assert "Aujourd'hui, heure par heure" in page
-    assert "09:00 non mesuré 17" in page
+    assert "09:00 trop peu mesuré 17" in page
 
 
 def test_statistics_have_a_row_for_every_site_and_a_link_to_their_csv(app: FastAPI) -> None:
@@ -189,7 +196,7 @@ def test_statistics_of_other_days_and_of_rooms_can_be_asked(app: FastAPI) -> Non
 def test_a_wrong_day_is_refused_on_a_page(app: FastAPI) -> None:
     refused = ask(app, "/statistics?from=soon")
     assert refused.status_code == 422
-    assert "<h1>" in refused.text
+    assert "L'adresse de cette page contient une valeur qui ne convient pas : « from »." in title_of(refused.text)
     assert ask(app, "/statistics?from=2026-11-21T10:00:00Z").status_code == 422
     assert ask(app, "/statistics?kind=people").status_code == 422
 

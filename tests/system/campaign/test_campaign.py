@@ -8,7 +8,7 @@ from tests.support.brokers import KINDS, Kind, mosquitto_path
 from tests.system.campaign.campaign import SITES, Size, run, seed_to_use
 from tests.system.campaign.plan import Kill, plan_of
 
-SHORT = Size(lasts_s=14.0, kills=15, bad_lines=5, events_per_s=100.0, sites=SITES[:3])
+SHORT = Size(lasts_s=12.0, kills=15, bad_lines=5, events_per_s=100.0, sites=SITES[:3])
 
 
 @pytest.mark.timeout(400)

@@ -159,6 +159,12 @@ class SimulatedFile:
 
         self._changes.append(set_position)
 
+    def set_acknowledged(self, now_ms: int) -> None:
+        """When it was is for people to read; nothing here asks for it."""
+
+    def disk_free_bytes(self) -> int | None:
+        return None
+
     def prune(self, stream: Stream, through: int, *, forget: bool) -> None:
         disk = self._disk
 

@@ -128,7 +128,7 @@ class Edge:
         streams = file.streams()
         if attempt is not None and not attempt.is_stored_in(streams):
             self.waiting.extendleft(reversed(attempt.events))
-        self.ledger.reload(streams)
+        self.ledger.reload(streams, None)
         self._writer = Writer(
             cast("OutboxFile", file),
             self.ledger,
@@ -149,7 +149,7 @@ class Edge:
 
     def disconnect(self) -> None:
         """Lose the connection."""
-        self.connected = False
+        self.connected = self._greeted = False
         self.sender.disconnected()
 
     def hear_hub(self, incarnation: str) -> None:
@@ -166,6 +166,8 @@ class Edge:
             hold(ack.hello_id == self._asked, "only the answer to the last Hello counts")
             self._answered_by = ack.hub
             self._answered = self._greeted = True
+        else:
+            hold(ack.hello_id is None, "an answer to another Hello is ignored")
         hold(ack.hub == self._answered_by, "an advance counts only from the hub that answered the Hello")
         self._oracle.edge_believes(self.site, positions, ack.hub)
         self.ledger.acknowledge(positions, 0)
@@ -175,6 +177,7 @@ class Edge:
         said: list[Packet] = []
         self.sender.held(self.ledger.held())
         while len(said) < MAX_SAID and (order := self.sender.next(self._time.now_s)) is not None:
+            hold(self.connected, "nothing is said without a connection")
             if isinstance(order, SendHello):
                 said.append(self._hello(order))
             elif (batch := self._batch(order)) is None:

@@ -75,6 +75,18 @@ def test_a_hub_restored_in_silence_is_found_out_by_the_next_event() -> None:
     assert stored_count(world) == 11
 
 
+def test_a_hub_restored_in_silence_is_found_out_by_the_routine_hello_of_a_quiet_site() -> None:
+    world, _ = connected(10)
+    world.talk()
+    world.broker.deaf = True
+    world.hub.restore()
+    world.talk()
+    assert stored_count(world) == 0
+    world.pass_time(HELLO_EVERY_S)
+    world.talk()
+    assert stored_count(world) == 10
+
+
 def test_a_late_acknowledgement_from_before_a_restore_moves_nothing() -> None:
     world, edge = connected(0)
     world.talk()

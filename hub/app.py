@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.config import HubSettings
 from hub.health import Health
 from hub.live import LiveBoard
-from hub.routes import decisions, docs, health, live, occupancy, pages
+from hub.routes import alarms, decisions, docs, health, live, occupancy, pages
 from hub.routes.context import Context, QueryError
 from hub.routes.stream import Stream
 from hub.store import Store, StoreDownError
@@ -85,9 +85,11 @@ def create_app(
 ) -> FastAPI:
     """Return the application. `on_crash` is told when the live stream dies of a mistake of ours."""
     board.take_register(store.sites())
+    board.take_recorded(store.recorded())
 
     async def refresh() -> None:
         board.take_register(await asyncio.to_thread(store.sites))
+        board.take_recorded(await asyncio.to_thread(store.recorded))
 
     stream = Stream(board, now_ms, refresh)
 
@@ -109,7 +111,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.context = Context(store, board, stream, health_of, now_ms)
-    for module in (pages, live, occupancy, decisions, health, docs):
+    for module in (pages, live, alarms, occupancy, decisions, health, docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_exception_handler(QueryError, _query_error)

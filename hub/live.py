@@ -15,7 +15,8 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from contract.events import Clock, DeskState, DoorAlarm, DoorState, Fault, RoomState
 from contract.messages import DeviceHealth, Now, Report, Status
-from hub.store.rows import Resource, Site
+from hub.alarms import Claims, after_claim
+from hub.store.rows import Recorded, Resource, Site
 
 SILENCE_MS = 180_000
 """A status comes every 60 s: three missed ones in a row are no accident (TC1, Topics)."""
@@ -57,11 +58,18 @@ class LiveDoor(TypedDict):
 
 
 class Backlog(TypedDict):
-    """What the site still keeps for the hub."""
+    """What the site still keeps for the hub, and where."""
 
     depth: int
     oldest_at: str | None
     storage: str
+    stream: str | None
+    acknowledged_at: str | None
+    size_bytes: int
+    quota_bytes: int
+    refused_count: int
+    """Events that a full outbox refused since the agent started."""
+    disk_free_bytes: int | None
 
 
 class LiveDevice(TypedDict):
@@ -89,6 +97,8 @@ class LiveSite(TypedDict):
     rooms: list[LiveRoom]
     doors: list[LiveDoor]
     backlog: Backlog | None
+    contested_at: str | None
+    """When it last showed that two agents speak for this site; null when they never did."""
     devices_down: list[LiveDevice]
 
 
@@ -111,6 +121,8 @@ class Heard:
     connected: bool = False
     alive_at_ms: int | None = None
     """The last proof of life: a status that said `online`."""
+    claims: Claims = field(default_factory=Claims)
+    """Who spoke for the site since this hub started."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +134,9 @@ class Frame:
     sites: Mapping[str, LiveSite]
     changed: frozenset[str]
     redraw: bool = False
-    """The register itself changed: what changed since the version before is everything."""
+    """The register or the record changed: what changed since the version before is everything."""
     unregistered: tuple[str, ...] = ()
+    recorded: Recorded = field(default_factory=Recorded)
 
     def answer(self, only: frozenset[str] | None = None) -> LiveAnswer:
         """Return the frame as `GET /api/v1/live` gives it; with `only`, of these sites alone."""
@@ -168,7 +181,10 @@ def after_status(heard: Heard, message: Status, received_at_ms: int, *, retained
         at_ms = None if retained else received_at_ms
     else:
         at_ms = true_at_ms(message.report.at, message.report.clock, received_at_ms, retained=retained)
-    return replace(heard, connected=True, report=message.report, alive_at_ms=at_ms)
+    claims = heard.claims
+    if message.report is not None and not retained:  # what a broker remembers may be anybody's, from any time
+        claims = after_claim(claims, message.report.boot, message.report.outbox.stream, received_at_ms)
+    return replace(heard, connected=True, report=message.report, alive_at_ms=at_ms, claims=claims)
 
 
 def is_online(heard: Heard, now_ms: int) -> bool:
@@ -200,6 +216,7 @@ def live_site(site: Site, heard: Heard, now_ms: int) -> LiveSite:
         "rooms": _rooms(site, heard.now),
         "doors": _doors(site, heard.now),
         "backlog": _backlog(heard.report),
+        "contested_at": instant(heard.claims.contested_ms),
         "devices_down": _devices_down(heard.report),
     }
 
@@ -250,7 +267,17 @@ def _backlog(report: Report | None) -> Backlog | None:
     if report is None:
         return None
     outbox = report.outbox
-    return {"depth": outbox.depth, "oldest_at": instant(outbox.oldest_at), "storage": outbox.storage}
+    return {
+        "depth": outbox.depth,
+        "oldest_at": instant(outbox.oldest_at),
+        "storage": outbox.storage,
+        "stream": outbox.stream,
+        "acknowledged_at": instant(outbox.acknowledged_at),
+        "size_bytes": outbox.size_bytes,
+        "quota_bytes": outbox.quota_bytes,
+        "refused_count": outbox.refused_count,
+        "disk_free_bytes": outbox.disk_free_bytes,
+    }
 
 
 def _devices_down(report: Report | None) -> list[LiveDevice]:
@@ -276,6 +303,7 @@ class _Shown:
     version: int = 0
     sites: dict[str, LiveSite] = field(default_factory=dict)
     unregistered: tuple[str, ...] = ()
+    recorded: Recorded = field(default_factory=Recorded)
 
 
 class LiveBoard:
@@ -287,6 +315,7 @@ class LiveBoard:
         self._lock = Lock()
         self._register = {site.id: site for site in register}
         self._heard: dict[str, Heard] = {}
+        self._recorded = Recorded()
         self._touched: set[str] = set(self._register)
         self._shown = _Shown()
 
@@ -297,6 +326,11 @@ class LiveBoard:
             if sites != self._register or list(sites) != list(self._register):
                 self._register = sites
                 self._touched.update(sites)
+
+    def take_recorded(self, recorded: Recorded) -> None:
+        """Show what the database knows to have gone wrong."""
+        with self._lock:
+            self._recorded = recorded
 
     def take_now(self, message: Now, received_at_ms: int, *, retained: bool = False) -> None:
         """Remember a site's snapshot; `retained` when the broker had kept it."""
@@ -322,7 +356,8 @@ class LiveBoard:
         """Return the network as it is, without advancing the frames."""
         with self._lock:
             sites = {name: self._view(name, now_ms) for name in self._register}
-            return Frame(self._shown.version, now_ms, sites, frozenset(), unregistered=self._unregistered())
+            unregistered, recorded = self._unregistered(), self._recorded
+            return Frame(self._shown.version, now_ms, sites, frozenset(), unregistered=unregistered, recorded=recorded)
 
     def tick(self, now_ms: int) -> Frame:
         """Return the next frame: the same version as before when nothing changed. Call it once a second."""
@@ -333,12 +368,12 @@ class LiveBoard:
             self._touched.clear()
             views = {name: self._view(name, now_ms) for name in candidates}
             changed = frozenset(name for name, view in views.items() if shown.sites.get(name) != view)
-            unregistered = self._unregistered()
-            redraw = list(shown.sites) != list(self._register) or unregistered != shown.unregistered
+            beside = self._unregistered(), self._recorded
+            redraw = list(shown.sites) != list(self._register) or beside != (shown.unregistered, shown.recorded)
             if changed or redraw or shown.version == 0:
                 sites = {name: views.get(name) or shown.sites[name] for name in self._register}
-                self._shown = shown = _Shown(shown.version + 1, sites, unregistered)
-            return Frame(shown.version, now_ms, shown.sites, changed, redraw, shown.unregistered)
+                self._shown = shown = _Shown(shown.version + 1, sites, *beside)
+            return Frame(shown.version, now_ms, shown.sites, changed, redraw, shown.unregistered, shown.recorded)
 
     def _heard_of(self, site: str) -> Heard | None:
         heard = self._heard.get(site)

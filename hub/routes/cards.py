@@ -1,19 +1,16 @@
-"""What a page shows of the live board: cards, counts and what needs a person. Pure: from a frame and a language."""
+"""What a page shows of the live board: cards and counts. Pure: from a frame and a language."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from contract.events import DeskState, DoorAlarm
+from contract.events import DeskState
 from hub.live import Frame, LiveDesk, LiveDevice, LiveDoor, LiveRoom, LiveSite
 from hub.texts import Words, parse_instant
 
 MAX_POINTS = 12
 """Points that need a person, shown at once: who has more begins with these."""
-
-MAX_NAMED = 3
-"""Devices that one point names: a point is two lines, and the telecentre's page has them all."""
 
 BACKLOG_EVENTS = 500
 """More waiting than this is not the last minute's traffic: a site has some hundred events an hour."""
@@ -75,16 +72,8 @@ class Card:
     devices: str
     """One sentence when there is no trouble to list."""
     backlog: str
-
-
-@dataclass(frozen=True)
-class Point:
-    """Something that needs a person: one sentence, its remedy, and how grave it is (`alarm`, `stale`, `notice`)."""
-
-    grade: str
-    site_id: str | None
-    sentence: str
-    remedy: str
+    outbox: list[tuple[str, str]]
+    """What the site keeps for the hub, and where: name and value; empty while it is not heard."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +139,7 @@ def card(site: LiveSite, view: View) -> Card:
         troubles=[] if stale else [trouble(device, zone, view) for device in site["devices_down"]],
         devices=words("site.all_devices_well" if site["online"] else "site.devices_unknown"),
         backlog="" if stale else _backlog(site, view),
+        outbox=[] if stale else _outbox(site, view),
     )
 
 
@@ -182,6 +172,27 @@ def _backlog(site: LiveSite, view: View) -> str:
         return view.words("site.backlog_none")
     since = view.for_how_long(backlog["oldest_at"], site["time_zone"])
     return view.words.some("site.backlog", backlog["depth"], since=since)
+
+
+def _outbox(site: LiveSite, view: View) -> list[tuple[str, str]]:
+    backlog, words, zone = site["backlog"], view.words, site["time_zone"]
+    if backlog is None:
+        return []
+    free_bytes = backlog["disk_free_bytes"]
+    used = words(
+        "site.outbox_used_of", used=words.size(backlog["size_bytes"]), quota=words.size(backlog["quota_bytes"])
+    )
+    values = {
+        "waiting": words.number(backlog["depth"]),
+        "oldest": view.moment(backlog["oldest_at"], zone) or words("site.outbox_none"),
+        "acknowledged": view.moment(backlog["acknowledged_at"], zone) or words("site.outbox_none"),
+        "stream": backlog["stream"] or words("site.outbox_none"),
+        "storage": words("site.outbox_ok" if backlog["storage"] == "ok" else "site.outbox_degraded"),
+        "used": used,
+        "disk": words("site.outbox_unknown") if free_bytes is None else words.size(free_bytes),
+        "refused": words.number(backlog["refused_count"]),
+    }
+    return [(words(f"site.outbox_{name}"), value) for name, value in values.items()]
 
 
 def desk_shape(desk: LiveDesk, zone: str, view: View) -> Shape:
@@ -273,75 +284,3 @@ def summary(frame: Frame, words: Words) -> str:
     free, silent = sum(desk["state"] == "vacant" for desk in desks), len(frame.sites) - len(heard)
     line = words.some("page.free_desks", free, total=words.number(len(desks))) if desks else words("page.no_known_desk")
     return f"{line} · {words.some('page.unknown_sites', silent)}" if silent else line
-
-
-def points(frame: Frame, words: Words) -> list[Point]:
-    """Return what needs a person: alarms first, then silent sites, then the rest; within these by name of site."""
-    view = view_of(frame, words)
-    found = [point for site in frame.sites.values() for point in _points_of(site, view)]
-    found.extend(
-        Point("notice", None, words("attention.unregistered", name=name), words("remedy.unregistered"))
-        for name in frame.unregistered
-    )
-    grades = ("alarm", "stale", "notice")
-    return sorted(found, key=lambda point: grades.index(point.grade))
-
-
-def _points_of(site: LiveSite, view: View) -> Iterator[Point]:
-    words, here = view.words, site["site_id"]
-    of_site = words.of(site["name"])
-    if not site["online"]:
-        key = "stale" if site["as_of"] else "never"
-        since = view.for_how_long(site["stale_since"], site["time_zone"])
-        yield Point("stale", here, words(f"attention.{key}", of_site=of_site, since=since), words(f"remedy.{key}"))
-        return
-    for door in site["doors"]:
-        if door["alarm"] != "NORMAL":
-            yield _door_point(door, site, view)
-    if site["backlog"] and site["backlog"]["storage"] != "ok":
-        yield Point("alarm", here, words("attention.storage", of_site=of_site), words("remedy.storage"))
-    if site["devices_down"]:
-        yield _devices_point(site, view)
-    if _is_behind(site, view):
-        yield _backlog_point(site, view)
-
-
-def _door_point(door: LiveDoor, site: LiveSite, view: View) -> Point:
-    words = view.words
-    alarm: DoorAlarm = door["alarm"]
-    sentence = words(
-        f"attention.{alarm}",
-        door=words("attention.the_door")
-        if len(site["doors"]) == 1
-        else words("attention.the_door_n", n=number_of(door["id"])),
-        of_site=words.of(site["name"]),
-        since=view.for_how_long(door["since"], site["time_zone"]),
-    )
-    grade = "notice" if alarm == "FREE_ACCESS" else "alarm"
-    return Point(grade, site["site_id"], sentence, words(f"remedy.{alarm}"))
-
-
-def _devices_point(site: LiveSite, view: View) -> Point:
-    words, down = view.words, site["devices_down"]
-    troubles = [trouble(device, site["time_zone"], view) for device in down]
-    names = ", ".join(one.name for one in troubles[:MAX_NAMED]) + ("…" if len(down) > MAX_NAMED else "")
-    sentence = words.some("attention.devices", len(down), of_site=words.of(site["name"]), names=names)
-    remedy = f"{troubles[0].sentence} {troubles[0].remedy}" if len(down) == 1 else words("remedy.devices")
-    return Point("notice", site["site_id"], sentence, remedy)
-
-
-def _is_behind(site: LiveSite, view: View) -> bool:
-    backlog = site["backlog"]
-    if backlog is None or backlog["depth"] == 0:
-        return False
-    oldest = parse_instant(backlog["oldest_at"])
-    aged = oldest is not None and (view.now - oldest).total_seconds() * 1000 > BACKLOG_AGE_MS
-    return aged or backlog["depth"] > BACKLOG_EVENTS
-
-
-def _backlog_point(site: LiveSite, view: View) -> Point:
-    words, backlog = view.words, site["backlog"]
-    depth, oldest = (backlog["depth"], backlog["oldest_at"]) if backlog else (0, None)
-    since = view.for_how_long(oldest, site["time_zone"])
-    sentence = words.some("attention.backlog", depth, of_site=words.of(site["name"]), since=since)
-    return Point("notice", site["site_id"], sentence, words("remedy.backlog"))

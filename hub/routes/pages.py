@@ -17,7 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from hub.live import Frame
-from hub.routes.cards import MAX_POINTS, Card, card, points, summary, view_of
+from hub.routes.attention import MAX_POINTS, points, points_of
+from hub.routes.cards import Card, card, summary, view_of
 from hub.routes.context import Context, Hub, QueryError
 from hub.routes.figures import Figure, by_site, pooled, total
 from hub.routes.live import watch
@@ -166,6 +167,7 @@ def site(request: Request, site_id: str, hub: Hub) -> Response:
         here="/sites",
         site=registered,
         card=cards_of(frame, reader.words, frozenset({site_id}))[0],
+        points=points_of(frame, site_id, reader.words),
         days=list(reversed(days)),
         tables=[(kind, _by_day(hub, [registered], kind, days).get(site_id, {})) for kind in _kinds(registered)],
         hours={kind: _by_hour(hub, registered, kind, today) for kind in _kinds(registered)},
@@ -195,7 +197,9 @@ async def site_stream(request: Request, site_id: str, hub: Hub) -> Response:
         if site_id not in frame.sites or (changed is not None and site_id not in changed):
             return None
         shown = cards_of(frame, reader.words, frozenset({site_id}))[0]
-        return json.dumps({"parts": {"now": draw("site_now.html", reader, card=shown)}}, ensure_ascii=False)
+        found = points_of(frame, site_id, reader.words)
+        drawn = draw("site_now.html", reader, card=shown, points=found)
+        return json.dumps({"parts": {"now": drawn}}, ensure_ascii=False)
 
     return watch(request, hub, Audience(f"site {site_id} {reader.words.language}", parts, ALIVE))
 

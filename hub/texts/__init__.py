@@ -26,6 +26,7 @@ LEAST_SHARE = 0.005
 """What rounds to no percent at all."""
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
 
 _VOWELS = "aeiouyhàâäéèêëîïôöùûüœ"
 """Before these French says `d'`: d'Aurillac, d'Ydes, d'Herbigny."""
@@ -112,6 +113,12 @@ class Words:
             return f"< {self('number.percent', n=1)}"
         return self("number.percent", n=self.number(share * 100))
 
+    def size(self, count_bytes: int) -> str:
+        """Return a size in decimal units: `40,9 Mo`, from a thousand of them on `12,0 Go`."""
+        if count_bytes < GIGABYTE:
+            return self("number.megabytes", n=self.number(count_bytes / MEGABYTE, 1))
+        return self("number.gigabytes", n=self.number(count_bytes / GIGABYTE, 1))
+
     def duration(self, milliseconds: int) -> str:
         """Return a duration as short as it is clear: `40 s`, `35 min`, from two hours on `7,5 h`."""
         if milliseconds and milliseconds < MINUTE_MS:
@@ -138,6 +145,11 @@ class Words:
         local = at.astimezone(ZoneInfo(zone))
         if local.date() == now.astimezone(ZoneInfo(zone)).date():
             return self.clock(at, zone)
+        return self.full_moment(at, zone)
+
+    def full_moment(self, at: datetime, zone: str) -> str:
+        """Return a moment with its date, whatever day it is."""
+        local = at.astimezone(ZoneInfo(zone))
         return self("time.day_clock", date=self.day(local.date()), time=self.clock(at, zone))
 
     def since(self, at: datetime | None, zone: str, now: datetime) -> str:

@@ -170,7 +170,17 @@ def test_devices_down_and_backlog_are_reported() -> None:
     board = board_at_noon()
     board.take_status(status_of("murat", depth=7, oldest_at=NOON_MS, faults={"desk-01-pin": "stuck"}), NOON_MS)
     site = murat(board)
-    assert site["backlog"] == {"depth": 7, "oldest_at": "2026-11-21T11:00:00.000Z", "storage": "ok"}
+    assert site["backlog"] == {
+        "depth": 7,
+        "oldest_at": "2026-11-21T11:00:00.000Z",
+        "storage": "ok",
+        "stream": "0" * 32,
+        "acknowledged_at": "2026-11-21T11:00:00.000Z",
+        "size_bytes": 4_096,
+        "quota_bytes": 1 << 30,
+        "refused_count": 0,
+        "disk_free_bytes": 3_000_000_000,
+    }
     assert [(device["id"], device["fault"]) for device in site["devices_down"]] == [("desk-01-pin", "stuck")]
 
 

@@ -109,6 +109,7 @@ def status_of(
         quota_bytes=1 << 30,
         refused_count=0,
         storage="ok",
+        disk_free_bytes=3_000_000_000,
     )
     report = Report(
         version="0.1.0",

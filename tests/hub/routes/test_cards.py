@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from contract.events import DeskState, DoorAlarm, DoorState, Fault, RoomState
 from contract.messages import Now, Status
 from hub.live import Frame, LiveBoard
-from hub.routes.cards import MAX_POINTS, card, device_name, number_of, points, summary, view_of
+from hub.routes.attention import MAX_POINTS, points
+from hub.routes.cards import card, device_name, number_of, summary, view_of
 from hub.texts import LANGUAGES, words
 from tests.hub.test_live import MURAT
 from tests.support.telecentres import MINUTE_MS, NOON_MS, now_of, status_of
@@ -120,7 +121,8 @@ def test_a_backlog_is_worth_a_sentence_when_it_is_large_or_old() -> None:
         return [point.sentence for point in points(frame_with(status=status), FRENCH)]
 
     assert said(20, MINUTE_MS) == []
-    assert said(20, 16 * MINUTE_MS) == ["20 événements de Murat attendent d'être transmis depuis\u00a011:44."]
+    assert said(20, 60 * MINUTE_MS) == []
+    assert said(20, 61 * MINUTE_MS) == ["20 événements de Murat attendent d'être transmis depuis\u00a010:59."]
     assert len(said(501, MINUTE_MS)) == 1
 
 

@@ -1,0 +1,164 @@
+"""The list of what needs a person: on the board, on a telecentre's page, as JSON; in four languages."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from fastapi import FastAPI
+
+from contract.messages import Status
+from hub.alarms import GRADES, RECORDED, Reason
+from hub.live import Frame, LiveBoard
+from hub.routes.attention import COUNTED, points, points_of
+from hub.store import Alarm, GapRow, Recorded, RestoreRow, Store
+from hub.texts import LANGUAGES, words
+from tests.hub.test_live import MURAT
+from tests.support.telecentres import MINUTE_MS, NOON_MS, cantal, now_of, status_of
+from tests.support.web import app_on, ask
+
+EVERYTHING = Recorded(
+    gaps=(GapRow("murat", "a" * 32, 1, 7, NOON_MS),),
+    alarms=(
+        *(Alarm("murat", reason, 2, NOON_MS, NOON_MS) for reason in RECORDED),
+        Alarm("murat", "refused_size", 3, NOON_MS, NOON_MS),
+        Alarm("", "refused_topic", 1, NOON_MS, NOON_MS),
+    ),
+    restores=(RestoreRow(NOON_MS - 600 * MINUTE_MS, NOON_MS - MINUTE_MS, 12),),
+)
+
+
+def in_trouble(status: Status) -> Status:
+    assert status.report is not None
+    outbox = status.report.outbox.model_copy(
+        update={"size_bytes": 900, "quota_bytes": 1_000, "refused_count": 4, "storage": "degraded"}
+    )
+    return status.model_copy(update={"report": status.report.model_copy(update={"outbox": outbox})})
+
+
+def as_second_agent(status: Status) -> Status:
+    assert status.report is not None
+    return status.model_copy(update={"report": status.report.model_copy(update={"boot": "2" * 32})})
+
+
+def troubled_board() -> LiveBoard:
+    """Return a board on which Murat has every trouble that a heard site can have, and a stranger sends."""
+    board = LiveBoard([MURAT])
+    board.take_now(now_of("murat", "vo"), NOON_MS)
+    status = in_trouble(status_of("murat", depth=9, oldest_at=NOON_MS - 90 * MINUTE_MS))
+    for said in (status, as_second_agent(status), status):
+        board.take_status(said, NOON_MS)
+    board.take_now(now_of("stranger", "v"), NOON_MS)
+    board.take_recorded(EVERYTHING)
+    return board
+
+
+def frames() -> list[Frame]:
+    """Return frames that raise every reason between them."""
+    silent = LiveBoard([MURAT, replace(MURAT, id="ydes", name="Ydes")])
+    silent.take_now(now_of("murat", "v"), NOON_MS - 10 * MINUTE_MS)
+    return [troubled_board().look(NOON_MS), silent.look(NOON_MS)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_has_its_sentence_and_its_remedy(language: str) -> None:
+    found = [point for frame in frames() for point in points(frame, words(language))]
+    assert {point.reason for point in found} == set(get_args(Reason))
+    for point in found:
+        assert point.sentence.endswith(".")
+        assert point.remedy.endswith(".")
+        assert "{" not in point.sentence + point.remedy
+        assert "  " not in point.sentence
+        if point.site_id is not None:
+            assert "Murat" in point.sentence or "Ydes" in point.sentence
+        if point.reason in COUNTED:
+            assert str(point.count) in point.sentence
+
+
+def test_the_gravest_come_first() -> None:
+    found = points(frames()[0], words("fr"))
+    grades = [point.grade for point in found]
+    assert grades == sorted(grades, key=["alarm", "stale", "notice"].index)
+    assert {point.reason for point in found if point.grade == "alarm"} == {
+        reason for reason, grade in GRADES.items() if grade == "alarm"
+    }
+
+
+def test_a_page_of_one_telecentre_tells_its_own_and_what_concerns_all() -> None:
+    board = troubled_board()
+    board.take_register([MURAT, replace(MURAT, id="ydes", name="Ydes")])
+    frame = board.look(NOON_MS)
+    assert {point.reason for point in points_of(frame, "ydes", words("fr"))} == {"never", "restored"}
+    mine = {point.reason for point in points_of(frame, "murat", words("fr"))}
+    assert {"contested", "gap", "restored", "quota"} <= mine
+    assert not {"unregistered", "unknown_messages"} & mine
+
+
+def test_a_restore_names_both_moments() -> None:
+    (point,) = [one for one in points(frames()[0], words("fr")) if one.reason == "restored"]
+    assert "21 nov. 2026" in point.sentence
+    assert "02:00" in point.sentence
+    assert "11:59" in point.sentence
+
+
+def test_a_board_is_drawn_anew_when_the_database_records_something() -> None:
+    board = LiveBoard([MURAT])
+    before = board.tick(NOON_MS)
+    assert board.tick(NOON_MS).version == before.version
+    board.take_recorded(EVERYTHING)
+    after = board.tick(NOON_MS)
+    assert (after.version, after.redraw) == (before.version + 1, True)
+    assert after.recorded == EVERYTHING
+
+
+def test_what_a_broker_remembers_proves_no_second_agent() -> None:
+    board = LiveBoard([MURAT])
+    status = status_of("murat")
+    for said, retained in ((status, False), (as_second_agent(status), True), (status, False)):
+        board.take_status(said, NOON_MS, retained=retained)
+    assert board.look(NOON_MS).sites["murat"]["contested_at"] is None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = cantal(tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def app(store: Store) -> FastAPI:
+    writer = store.writer()
+    with writer.transaction():
+        writer.raise_alarm("murat", "suspect_time", NOON_MS, b"", 2)
+        writer.raise_alarm("murat", "disk_went_back", NOON_MS)
+    writer.close()
+    board = LiveBoard()
+    board.take_now(now_of("murat", "vovuxo", rooms=("booked",)), NOON_MS)
+    board.take_status(in_trouble(status_of("murat", depth=3)), NOON_MS)
+    return app_on(store, board)
+
+
+def test_programs_get_the_same_list(app: FastAPI) -> None:
+    answer = ask(app, "/api/v1/alarms", {"lang": "en"})
+    assert answer.status_code == 200
+    assert answer.headers["content-language"] == "en"
+    alarms = {alarm["reason"]: alarm for alarm in answer.json()["alarms"] if alarm["site_id"] == "murat"}
+    assert set(alarms) == {"storage", "refusing", "quota", "suspect_time", "disk_went_back"}
+    assert alarms["quota"]["sentence"] == "The event memory at Murat is 90% full."
+    assert alarms["suspect_time"]["count"] == 2
+    assert alarms["suspect_time"]["since"] == "2026-11-21T11:00:00.000Z"
+    assert alarms["storage"]["grade"] == "alarm"
+
+
+def test_the_board_tells_what_the_database_recorded(app: FastAPI) -> None:
+    assert "est revenue en arrière" in ask(app, "/").text
+
+
+def test_the_page_of_a_telecentre_shows_its_outbox_and_what_to_do(app: FastAPI) -> None:
+    text = ask(app, "/sites/murat", {"lang": "en"}).text
+    assert "Outbox" in text
+    for shown in ("Last acknowledgement", "0" * 32, "3.0 GB", "does not work", "90% full", "went back in time"):
+        assert shown in text, shown
+    assert "Outbox" not in ask(app, "/sites/aurillac", {"lang": "en"}).text, "nobody knows while it is silent"

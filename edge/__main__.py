@@ -102,7 +102,7 @@ def init(config: Path) -> None:
     try:
         prepare_folder(folder)
     except OSError as error:
-        _refuse(f"{folder}: cannot be prepared ({error.strerror})")
+        _refuse(f"{folder}: cannot be prepared ({error.strerror or error})")
     click.echo(f"{folder} is ready.")
 
 

@@ -11,6 +11,10 @@ from sqlite_utils import Database, Migrations
 MARKER_NAME = "telecentre-outbox"
 FILE_NAME = "outbox.db"
 MEGABYTE = 1_000_000
+BLOCK_BYTES = 4_096
+"""SQLite reserves the shared index of its journal one page at a time. Where a block is smaller than a page, a full disk
+then ends the whole process with SIGBUS, and the door with it."""
+
 BUSY_S = 5.0
 """Nobody else writes; only a copy being made by a technician can hold the file this long."""
 
@@ -73,9 +77,16 @@ def prepare_folder(folder: Path) -> None:
     events would vanish at the next mount.
 
     Raises:
+        StorageError: the file system has small blocks.
         OSError: the folder cannot be created or written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    block_bytes = os.statvfs(folder).f_bsize
+    if block_bytes < BLOCK_BYTES:
+        raise StorageError(
+            f"its file system has blocks of {block_bytes} bytes, which a full disk makes fatal:"
+            " format it with `mkfs.ext4 -b 4096`"
+        )
     marker = folder / MARKER_NAME
     if not marker.exists():
         marker.write_text("The events of this telecentre are kept here; without this file the agent stores nothing.\n")

@@ -94,7 +94,7 @@ def run(folder: Path, kind: Kind, size: Size, seed: int) -> Outcome:
             plan_of(seed, sites=size.sites, lasts_s=size.lasts_s, kills=size.kills, bad_lines=size.bad_lines)
         )
         lasted_s = time.monotonic() - begun_s
-        _drain(world)
+        drain(world)
         drained_s = time.monotonic() - begun_s - lasted_s
         eventually(world.figures_are_settled, what="the figures are settled", within_s=DRAINS_WITHIN_S)
         world.hub.stop()
@@ -165,7 +165,7 @@ class _Executor:
             self._at(self._now_s() + fault.for_s, partial(line.put, NO_FAULTS))
 
 
-def _drain(world: World) -> None:
+def drain(world: World) -> None:
     """Let the edges observe no more, and wait until the hub has everything; then stop them."""
     for edge in world.edges.values():
         edge.tell("enough")

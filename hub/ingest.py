@@ -36,10 +36,13 @@ from hub.store import Store, StoreDownError, Writer
 log = logging.getLogger(__name__)
 
 MAX_QUEUED = 1_024
-"""Messages waiting for the database, 64 MiB at most; more than brokers send without a PUBACK."""
+"""Messages waiting for the database, 64 MiB at most. What does not fit is dropped, and the sites send it again."""
 
 RECEIVE_MAXIMUM = 512
-"""What we ask the broker to send at most without a PUBACK, so that the queue does not overflow."""
+"""What we ask the broker to send at most without a PUBACK, so that the queue seldom overflows.
+
+Mosquitto 2.0.11 keeps to it until the first PUBACK of a burst, and then sends what it has (measured: 2,000 of 3,000).
+"""
 
 MAX_GROUP = 64
 """Messages in one transaction: 12,800 events at most, some 0.4 s."""

@@ -57,9 +57,9 @@ def points(frame: Frame, words: Words) -> list[Point]:
 
 
 def points_of(frame: Frame, site_id: str, words: Words) -> list[Point]:
-    """Return what needs a person at one site, and what concerns every site."""
+    """Return what needs a person at one site, and what concerns every site; that it is silent, its banner says."""
     view = view_of(frame, words)
-    found = list(_points_of(frame.sites[site_id], view))
+    found = [point for point in _points_of(frame.sites[site_id], view) if point.grade != "stale"]
     found.extend(point for point in _recorded(frame, view) if point.site_id == site_id or point.reason == "restored")
     return sorted(found, key=lambda point: GRADE_ORDER.index(point.grade))
 

@@ -89,7 +89,7 @@ def test_a_page_of_one_telecentre_tells_its_own_and_what_concerns_all() -> None:
     board = troubled_board()
     board.take_register([MURAT, replace(MURAT, id="ydes", name="Ydes")])
     frame = board.look(NOON_MS)
-    assert {point.reason for point in points_of(frame, "ydes", words("fr"))} == {"never", "restored"}
+    assert {point.reason for point in points_of(frame, "ydes", words("fr"))} == {"restored"}
     mine = {point.reason for point in points_of(frame, "murat", words("fr"))}
     assert {"contested", "gap", "restored", "quota"} <= mine
     assert not {"unregistered", "unknown_messages"} & mine

@@ -189,7 +189,8 @@ def _refuse_twice(what: str, used: list[tuple[str, str]]) -> None:
     owners: dict[str, str] = {}
     for value, owner in used:
         if value in owners:
-            raise ValueError(f"the {what} '{value}' is used by both '{owners[value]}' and '{owner}'")
+            by = "twice" if owners[value] == owner else f"by both '{owners[value]}' and '{owner}'"
+            raise ValueError(f"the {what} '{value}' is used {by}")
         owners[value] = owner
 
 
@@ -214,6 +215,11 @@ def check_certificates(path: Path, settings: EdgeSettings) -> None:
         raise wrong_key(path, ["link", error.key], str(error)) from error
 
 
+_NOT_A_SITE_KEY = (
+    "the credential 'site_key' (rights.site_key_file, or systemd's LoadCredential=) must be 64 hexadecimal digits"
+)
+
+
 def read_site_key(settings: EdgeSettings) -> bytes:
     """Return the 32-byte site key: systemd's credential `site_key`, else the file that the settings name.
 
@@ -224,7 +230,7 @@ def read_site_key(settings: EdgeSettings) -> bytes:
     try:
         key = bytes.fromhex(text.decode("ascii"))
     except (UnicodeDecodeError, ValueError) as error:
-        raise SettingsError("the credential 'site_key' must be 64 hexadecimal digits") from error
+        raise SettingsError(_NOT_A_SITE_KEY) from error
     if len(key) != SITE_KEY_BYTES:
-        raise SettingsError("the credential 'site_key' must be 64 hexadecimal digits")
+        raise SettingsError(_NOT_A_SITE_KEY)
     return key

@@ -4,7 +4,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
@@ -59,7 +59,9 @@ def load(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(content, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        raise SettingsError(_sentence(path, text, error.errors()[0])) from error
+        found = _located(error.errors()[0], content)
+        section = _section(model, content, found["loc"][:-1])
+        raise SettingsError(_sentence(path, text, found, list(section.model_fields))) from error
 
 
 def secret(name: str, file: Path | None) -> bytes:
@@ -90,18 +92,109 @@ def wrong_key(path: Path, location: list[int | str], why: str) -> SettingsError:
     return SettingsError(f"{path}, line {line_of(text, location)}: '{_key(location)}' is wrong: {why}")
 
 
-def _sentence(path: Path, text: str, error: ErrorDetails) -> str:
-    location = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+def _located(error: ErrorDetails, content: object) -> ErrorDetails:
+    """Return the error with the location that the file has: without what pydantic adds for kinds and validators."""
+    location: list[int | str] = []
+    here, tagged = content, False
+    for part in error["loc"]:
+        if isinstance(part, str) and part.startswith("function-"):
+            continue
+        if not tagged and isinstance(here, dict) and part == here.get("kind"):
+            tagged = True
+            continue
+        location.append(part)
+        tagged = False
+        here = _inside(here, part)
+    return {**error, "loc": tuple(location)}
+
+
+def _inside(content: object, part: int | str) -> object:
+    if isinstance(content, dict):
+        return content.get(part)
+    return content[part] if isinstance(content, list) and isinstance(part, int) and part < len(content) else None
+
+
+def _sentence(path: Path, text: str, error: ErrorDetails, keys: list[str]) -> str:
+    """Return what is wrong; `keys` are those that the section with the error may have."""
+    location = list(error["loc"])
     key = _key(location)
     where = f"{path}, line {line_of(text, location)}"
-    if error["type"] == "extra_forbidden":
-        return f"{where}: the key '{key}' is not known; see `docs/operating.md` for the keys allowed there"
-    if error["type"] == "missing":
-        return f"{where}: the key '{key}' is missing"
-    what = error["msg"].removeprefix("Value error, ")
     if not key:
-        return f"{where}: {what}"
-    return f"{where}: '{key}' is wrong: {what} (found: {str(error['input'])[:60]!r})"
+        return f"{where}: {_allowed(error)}"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: the key '{key}' is not known; allowed there: {', '.join(keys)}"
+    if error["type"] in ("missing", "union_tag_not_found"):
+        return f"{where}: the key '{key if error['type'] == 'missing' else f'{key}.kind'}' is missing"
+    # A badge's number, written by mistake where its hash belongs, must not come into a log.
+    found = "" if location[-1] in _UNSAID else f" (found: {str(error['input'])[:60]!r})"
+    return f"{where}: '{key}' is wrong: {_allowed(error)}{found}"
+
+
+_UNSAID = frozenset({"uid_hash"})
+
+_ALLOWED = {
+    "bool": "true or false is needed",
+    "float": "a number is needed",
+    "int": "a whole number is needed",
+    "string": "a text in quotes is needed",
+    "greater_than": "more than {gt} is needed",
+    "greater_than_equal": "at least {ge} is needed",
+    "less_than": "less than {lt} is needed",
+    "less_than_equal": "at most {le} is allowed",
+    "literal_error": "{expected} is needed",
+    "string_too_short": "at least {min_length} characters are needed",
+    "string_too_long": "at most {max_length} characters are allowed",
+    "too_short": "at least {min_length} are needed",
+    "too_long": "at most {max_length} are allowed",
+    "union_tag_invalid": "its kind must be one of {expected_tags}",
+}
+"""Pydantic's words for a wrong value, as a technician would say them; a whole family by its first word."""
+
+_PATTERNS = {
+    r"^[a-z0-9][a-z0-9-]{0,39}$": "1 to 40 lower-case letters, digits and dashes are needed, no dash first",
+    r"^[0-9a-z][0-9a-z-]{0,31}$": "1 to 32 lower-case letters, digits and dashes are needed, no dash first",
+    r"^[0-9a-f]{64}$": "64 hexadecimal digits are needed",
+}
+
+
+def _allowed(error: ErrorDetails) -> str:
+    """Return what is allowed, in plain words."""
+    kind, details = error["type"], error.get("ctx", {})
+    if kind == "string_pattern_mismatch" and details["pattern"] in _PATTERNS:
+        return _PATTERNS[details["pattern"]]
+    words = _ALLOWED.get(kind) or _ALLOWED.get(kind.partition("_")[0])
+    if words is None:
+        return error["msg"].removeprefix("Value error, ")
+    plain = {
+        name: int(value) if isinstance(value, float) and value == int(value) else value
+        for name, value in details.items()
+    }
+    return words.format(**plain)
+
+
+def _section(model: type[BaseModel], content: object, location: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the model of the section at `location`; of several kinds of it, the one that the file names."""
+    section, here, models = model, content, list[type[BaseModel]]()
+    for part in location:
+        here = _inside(here, part)
+        if isinstance(part, str) and part in section.model_fields:
+            models = _sections(section.model_fields[part].annotation)
+        if isinstance(here, dict) and models:
+            kind = here.get("kind")
+            section = next((one for one in models if kind in _kinds(one)), models[0])
+    return section
+
+
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    field = model.model_fields.get("kind")
+    return get_args(field.annotation) if field else ()
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401  # a type hint has no type
+    """Return the models that a type hint names, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections(part)]
 
 
 def _key(location: list[int | str]) -> str:

@@ -102,6 +102,13 @@ def test_a_bad_list_changes_nothing_and_its_correction_is_read(tmp_path: Path) -
         assert heard.hears(RightsLoaded, lambda seen: seen.rights.version == 3)
 
 
+def test_a_number_written_where_its_hash_belongs_is_in_no_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_rights(written(tmp_path, "version = 1\n[[credential]]\nid = 'k7'\nuid_hash = '04a2241b9c5e80'\n"))
+    assert "'credential[1].uid_hash' is wrong: 64 hexadecimal digits are needed" in str(caught.value)
+    assert "04a2" not in str(caught.value)
+
+
 def test_a_missing_list_is_absent_and_read_once_it_is_there(tmp_path: Path) -> None:
     with running(RightsFile(tmp_path / "rights.toml"), "rights") as heard:
         assert heard.hears(DeviceFailed, lambda seen: seen.fault == "absent")

@@ -176,7 +176,10 @@ class Edge:
         """Say everything that is due."""
         said: list[Packet] = []
         self.sender.held(self.ledger.held())
-        while len(said) < MAX_SAID and (order := self.sender.next(self._time.now_s)) is not None:
+        for _ in range(MAX_SAID):
+            order = self.sender.next(self._time.now_s)
+            if order is None:
+                break
             hold(self.connected, "nothing is said without a connection")
             if isinstance(order, SendHello):
                 said.append(self._hello(order))

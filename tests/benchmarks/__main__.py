@@ -6,10 +6,16 @@
 import sys
 from pathlib import Path
 
-from tests.benchmarks import idle_edge, replay, tap_to_strike
+from tests.benchmarks import idle_edge, replay, settled_ingest, tap_to_strike, thrift
 from tests.benchmarks.figures import Figure, machine, table
 
-BENCHMARKS = {"B1": replay.measure, "B3": tap_to_strike.measure, "B6": idle_edge.measure}
+BENCHMARKS = {
+    "B1": replay.measure,
+    "B2": settled_ingest.measure,
+    "B3": tap_to_strike.measure,
+    "B6": idle_edge.measure,
+    "B8": thrift.measure,
+}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 

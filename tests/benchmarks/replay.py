@@ -56,14 +56,14 @@ def _replayed_events_per_s() -> tuple[float, int, int]:
         broker = RunningBroker("mosquitto", folder)
         broker.start()
         running.callback(broker.kill)
-        database = running.enter_context(_hub(folder, broker.port))
-        edges = [running.enter_context(_edge(site, folder / site, broker.port)) for site in SITES]
+        database = running.enter_context(running_hub(folder, broker.port))
+        edges = [running.enter_context(waiting_edge(site, folder / site, broker.port)) for site in SITES]
         for edge in edges:
-            _expect_ready(edge)
+            expect_ready(edge)
         begun_s = time.monotonic()
         for edge in edges:
-            _say_go(edge)
-        _wait_for(database, EVENTS_PER_SITE * len(SITES))
+            say_go(edge)
+        wait_until_committed(database, EVENTS_PER_SITE * len(SITES))
         took_s = time.monotonic() - begun_s
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             (stored,) = connection.execute("select count(*) from event").fetchone()
@@ -74,7 +74,8 @@ def _replayed_events_per_s() -> tuple[float, int, int]:
 
 
 @contextmanager
-def _hub(folder: Path, broker_port: int) -> Iterator[Path]:
+def running_hub(folder: Path, broker_port: int) -> Iterator[Path]:
+    """Run a hub that knows the ten sites until the block ends; give its database."""
     settings, network = folder / "hub.toml", folder / "network.toml"
     settings.write_text(
         f'log_level = "warning"\n[web]\nport = {free_port()}\n'
@@ -93,7 +94,8 @@ def _hub(folder: Path, broker_port: int) -> Iterator[Path]:
 
 
 @contextmanager
-def _edge(site: str, folder: Path, broker_port: int) -> Iterator[subprocess.Popen[str]]:
+def waiting_edge(site: str, folder: Path, broker_port: int) -> Iterator[subprocess.Popen[str]]:
+    """Run an edge that stores its backlog and waits for the word until the block ends."""
     folder.mkdir()
     module = "tests.benchmarks.replaying_edge"
     command = [sys.executable, "-m", module, site, str(folder / "outbox"), str(broker_port), str(EVENTS_PER_SITE)]
@@ -102,19 +104,22 @@ def _edge(site: str, folder: Path, broker_port: int) -> Iterator[subprocess.Pope
         process.kill()
 
 
-def _expect_ready(edge: subprocess.Popen[str]) -> None:
+def expect_ready(edge: subprocess.Popen[str]) -> None:
+    """Wait until an edge has stored its backlog."""
     assert edge.stdout is not None
     if edge.stdout.readline() != "ready\n":
         raise RuntimeError("an edge could not store its backlog")
 
 
-def _say_go(edge: subprocess.Popen[str]) -> None:
+def say_go(edge: subprocess.Popen[str]) -> None:
+    """Let an edge hand its backlog over."""
     assert edge.stdin is not None
     edge.stdin.write("go\n")
     edge.stdin.flush()
 
 
-def _wait_for(database: Path, total: int) -> None:
+def wait_until_committed(database: Path, total: int) -> None:
+    """Wait until a hub has committed so many positions."""
     pause = threading.Event()
     deadline_s = time.monotonic() + DONE_WITHIN_S
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:

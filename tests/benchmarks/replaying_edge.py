@@ -7,10 +7,11 @@ Run as a program: `python -m tests.benchmarks.replaying_edge SITE FOLDER PORT EV
 import secrets
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from contract.events import Desk, DeskState, DeskStateChanged
+from contract.events import Desk, DeskState, DeskStateChanged, Event
 from contract.messages import Now, OutboxStatus, Report, RightsStatus
 from edge.config import LinkSettings, OutboxSettings
 from edge.link import Link
@@ -36,7 +37,7 @@ def main(site: str, folder: Path, port: int, count: int) -> None:
         new_id=lambda: secrets.token_hex(16),
         wall_ms=lambda: START_MS + count * STEP_MS,
         on_new_stream=lambda: None,
-        on_crash=_crash,
+        on_crash=crash,
     )
     outbox.start()
     _fill(outbox, Random(site), count)
@@ -50,26 +51,31 @@ def main(site: str, folder: Path, port: int, count: int) -> None:
         now=lambda: Now(site=site, as_of=START_MS, clock="synced", desks=[], rooms=[], doors=[]),
         report=lambda: _report(outbox.status()),
         random=Random(site),
-        on_crash=_crash,
+        on_crash=crash,
     )
     link.start()
     sys.stdin.readline()
 
 
-def _fill(outbox: Outbox, random: Random, count: int) -> None:
+def backlog(random: Random, count: int) -> Iterator[Event]:
+    """Yield what six desks said, one event every 90 s or so."""
     states: list[DeskState] = ["occupied", "vacant"]
     for number in range(count):
         at_ms = START_MS + number * STEP_MS + random.randrange(STEP_MS)
         desk = f"desk-{random.randint(1, 6):02}"
-        event = DeskStateChanged(
+        yield DeskStateChanged(
             subject=desk, value=Desk(state=random.choice(states)), t=at_ms, clock="synced", up=at_ms - START_MS
         )
+
+
+def _fill(outbox: Outbox, random: Random, count: int) -> None:
+    for number, event in enumerate(backlog(random, count), start=1):
         outbox.put(event, None)
-        if (number + 1) % CHUNK_EVENTS == 0 or number + 1 == count:
-            _wait_for(outbox, number + 1)
+        if number % CHUNK_EVENTS == 0 or number == count:
+            wait_until_stored(outbox, number)
 
 
-def _wait_for(outbox: Outbox, count: int) -> None:
+def wait_until_stored(outbox: Outbox, count: int) -> None:
     """Wait until so many events are durable: a queue that overflows would count refusals."""
     pause = threading.Event()
     for _ in range(int(STORED_WITHIN_S / 0.005)):
@@ -93,7 +99,8 @@ def _report(status: OutboxStatus) -> Report:
     )
 
 
-def _crash(error: BaseException) -> None:
+def crash(error: BaseException) -> None:
+    """End the thread that has failed with its own bug."""
     raise error
 
 

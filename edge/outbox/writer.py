@@ -84,6 +84,8 @@ class Writer:
         self._wall_ms = wall_ms
         self.trusted = trusted
         """Whether the last event was stamped by a clock that had been set."""
+        self._synced_ms: int | None = None
+        """When the last event was stored, if its clock was synchronised."""
 
     def store(self, attempt: Attempt) -> bool:
         """Store events in one transaction, with their stream, the refusals and the positions that moved.
@@ -120,10 +122,13 @@ class Writer:
         self.measure()
 
     def prune_aged(self) -> None:
-        """Prune acknowledged events older than 30 days, if the clock can be trusted to say so."""
-        if not self.trusted:
+        """Prune events that are acknowledged and 30 days older than the last one, if its clock was synchronised.
+
+        A clock in holdover may have been set by hand, ten years ahead; so may the wall clock since that event.
+        """
+        if self._synced_ms is None:
             return
-        aged = self._file.aged(self._wall_ms() - KEEP_ACKNOWLEDGED_MS, by_any_clock=False)
+        aged = self._file.aged(self._synced_ms - KEEP_ACKNOWLEDGED_MS, by_any_clock=False)
         if aged is None:
             return
         ordinal, seq = aged
@@ -182,8 +187,10 @@ class Writer:
         if len(line) > MAX_EVENT_BYTES:
             _LOG.error("kind=%s bytes=%d too large to be stored: kept as lost", event.kind, len(line))
             line, person = encode(_lost(event, len(line))), None
+        stored_ms = self._wall_ms()
+        self._synced_ms = stored_ms if event.clock == "synced" else None
         self.trusted = event.clock != "unsynced"
-        return Line(line, person, self._wall_ms(), self.trusted)
+        return Line(line, person, stored_ms, self.trusted)
 
     def _write(self, positions: Mapping[int, int]) -> None:
         for ordinal, position in positions.items():

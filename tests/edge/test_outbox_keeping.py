@@ -106,6 +106,17 @@ def test_a_clock_that_is_not_set_prunes_nothing(folder: Path) -> None:
     assert read_status(agent.settings).streams[0].first == 1, "rows of 1970 are not 50 years old"
 
 
+def test_a_clock_set_by_hand_ten_years_ahead_prunes_nothing(folder: Path) -> None:
+    agent = Agent(folder).start()
+    agent.store(*[desk(number) for number in range(50)])
+    agent.wall_ms += 3_650 * DAY_MS
+    agent.answer(s0=50)
+    agent.store(desk(50, clock="holdover"))
+    agent.answer(s0=51)
+    agent.stop()
+    assert read_status(agent.settings).streams[0].first == 1
+
+
 def test_rows_that_were_just_pruned_are_not_taken_for_lost(folder: Path) -> None:
     agent = Agent(folder).start()
     agent.store(*[desk(number) for number in range(100)])

@@ -160,7 +160,7 @@ def _outbox_alarms(site: str, outbox: OutboxNow, now_ms: int) -> Iterator[Raised
     share = outbox.size_bytes / outbox.quota_bytes if outbox.quota_bytes else 0.0
     if not outbox.storage_ok:
         yield Raised("storage", site)
-    if outbox.refused_count:
+    if outbox.refused_count and (share > FULL_SHARE or not outbox.storage_ok):  # counted since the agent started
         yield Raised("refusing", site, count=outbox.refused_count)
     if share > FULL_SHARE:
         yield Raised("quota", site, share=share)

@@ -58,13 +58,18 @@ def test_a_site_that_works_raises_nothing() -> None:
         ("backlog", {"depth": MANY_EVENTS}, {"depth": MANY_EVENTS + 1}),
         ("backlog", {"depth": 0, "oldest_ms": None}, {"depth": MANY_EVENTS + 1, "oldest_ms": None}),
         ("quota", {"size_bytes": round(FULL_SHARE * 100)}, {"size_bytes": round(FULL_SHARE * 100) + 1}),
-        ("refusing", {"refused_count": 0}, {"refused_count": 1}),
         ("storage", {"storage_ok": True}, {"storage_ok": False}),
     ],
 )
 def test_each_alarm_has_its_threshold(reason: str, below: dict[str, object], above: dict[str, object]) -> None:
     assert live(**below) == []
     assert live(**above) == [reason]
+
+
+def test_refusals_are_told_as_long_as_their_cause_lasts() -> None:
+    assert live(refused_count=4) == [], "it has room again: the loss is in the history"
+    assert live(refused_count=4, size_bytes=71) == ["refusing", "quota"]
+    assert live(refused_count=4, storage_ok=False) == ["storage", "refusing"]
 
 
 def test_a_silent_site_says_that_alone_for_what_it_said_last_is_old() -> None:

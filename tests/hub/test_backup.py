@@ -147,6 +147,20 @@ def test_a_database_that_is_gone_or_damaged_can_be_restored(file: Path, tmp_path
     assert events(file) == 2
 
 
+def test_what_a_killed_hub_left_in_its_journal_is_kept_aside_too(file: Path, tmp_path: Path) -> None:
+    back_up(file, tmp_path / "copy.db", NOW)
+    (tmp_path / "killed").mkdir()
+    writer = Store(file).writer()
+    with writer.transaction():
+        writer.receive(batch(desk(), first=3), NOW)
+    for name in ("hub.db", "hub.db-wal"):  # as a power cut leaves them
+        (tmp_path / "killed" / name).write_bytes((tmp_path / name).read_bytes())
+    writer.close()
+    aside = restore(tmp_path / "killed" / "hub.db", tmp_path / "copy.db", NOW).aside
+    assert aside is not None
+    assert (events(aside), events(tmp_path / "killed" / "hub.db")) == (3, 2)
+
+
 def refused(file: Path, source: Path) -> str:
     """Return why a restore is refused; the database is as it was, and nothing is left behind."""
     before = {path.name: path.read_bytes() for path in file.parent.iterdir() if path.name != "hub.db.lock"}

@@ -74,6 +74,18 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+async def refresh_board(board: LiveBoard, store: Store) -> None:
+    """Tell the board what the database holds now; while it is away, the board keeps what it knew.
+
+    The board lives from the now lane: a database that is away must not end it.
+    """
+    try:
+        board.take_register(await asyncio.to_thread(store.sites))
+        board.take_recorded(await asyncio.to_thread(store.recorded))
+    except StoreDownError as error:
+        logger.warning("board=kept_as_it_was reason=%r", str(error))
+
+
 def create_app(
     settings: HubSettings,
     store: Store,
@@ -87,11 +99,7 @@ def create_app(
     board.take_register(store.sites())
     board.take_recorded(store.recorded())
 
-    async def refresh() -> None:
-        board.take_register(await asyncio.to_thread(store.sites))
-        board.take_recorded(await asyncio.to_thread(store.recorded))
-
-    stream = Stream(board, now_ms, refresh)
+    stream = Stream(board, now_ms, lambda: refresh_board(board, store))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

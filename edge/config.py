@@ -6,14 +6,13 @@ Every key is documented in docs/operating.md (a test compares). Paths are relati
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
 from contract.credentials import SITE_KEY_BYTES
 from contract.identity import ResourceId, SiteId
 from host import tls
-from host.settings import File, Settings, SettingsError, load, secret, wrong_key
+from host.settings import File, Settings, SettingsError, TimeZone, load, secret, wrong_key
 
 Pin = Annotated[int, Field(ge=2, le=27)]
 """A GPIO by its BCM number; 0 and 1 belong to the HAT's EEPROM."""
@@ -26,14 +25,6 @@ def _is_port(path: str) -> str:
     if _PORT.fullmatch(path) is None:
         raise ValueError("a port is an absolute path of letters, digits and / . _ : + -")
     return path
-
-
-def _is_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("a time zone is a name such as Europe/Paris") from error
-    return name
 
 
 Port = Annotated[str, AfterValidator(_is_port)]
@@ -137,7 +128,7 @@ class EdgeSettings(Settings):
     """The whole file."""
 
     site: SiteId
-    time_zone: Annotated[str, AfterValidator(_is_zone)]
+    time_zone: TimeZone
     simulated: bool = False
     """Whether simulated devices are allowed: without it the agent refuses ptys and the simulated pins."""
     log_level: Literal["debug", "info", "warning"] = "info"

@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
@@ -30,6 +31,17 @@ def _in_folder(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
     return Path(folder) / path if folder else path
 
+
+def _is_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("a time zone is a name such as Europe/Paris") from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_is_zone)]
+"""The name of a zone in the machine's time zone database."""
 
 File = Annotated[Path, AfterValidator(_in_folder)]
 """A path; a relative one stands beside the settings file."""

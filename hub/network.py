@@ -5,27 +5,17 @@ Every key is documented in docs/operating.md. Resources are numbered: `desks = 3
 
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
 from contract.identity import SiteId
-from host.settings import Settings, load
+from host.settings import Settings, TimeZone, load
 from hub.opening import check
 
 MAX_SITES = 10_000
 """France had some 4,000 third places in 2026; a file with more than this is a mistake."""
 
 
-def _is_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("a time zone is a name such as Europe/Paris") from error
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_is_zone)]
 Opening = Annotated[str, AfterValidator(check)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 

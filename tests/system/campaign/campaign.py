@@ -98,7 +98,7 @@ def run(folder: Path, kind: Kind, size: Size, seed: int) -> Outcome:
         drained_s = time.monotonic() - begun_s - lasted_s
         eventually(world.figures_are_settled, what="the figures are settled", within_s=DRAINS_WITHIN_S)
         world.hub.stop()
-        edges = _committed(world)
+        edges = committed(world)
         rebuilt = world.ask_hub("rebuild", "--json")
         kills = {
             "edges": sum(edge.kills for edge in world.edges.values()),
@@ -183,7 +183,7 @@ def _has_drained(edge: Process) -> bool:
     return edge.is_running and "\ndrained " in edge.said()
 
 
-def _committed(world: World) -> History:
+def committed(world: World) -> History:
     """Return what the edges committed, which must be all that they said they had, in order and without a hole."""
     history = History()
     for site, edge in world.edges.items():

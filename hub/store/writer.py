@@ -2,8 +2,10 @@
 
 import logging
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from contract.limits import MAX_FUTURE_MS
@@ -38,7 +40,12 @@ CACHE_KIB = 65_536
 CHECKPOINT_PAGES = 8_000
 """Of 4 KiB in the log before they are moved to the file: 32 MiB, so that a burst does not stop for it too often."""
 
+ROWS_AT_ONCE = 50
+"""Events that one statement inserts: to begin one for each takes a third of the time."""
+
 _SQL = statements("history")
+_ROW = f"({', '.join('?' * 12)})"
+_PUT_EVENTS = _SQL["put_event"].replace(_ROW, ", ".join([_ROW] * ROWS_AT_ONCE))
 
 
 class Writer:
@@ -184,8 +191,18 @@ class Writer:
         """Insert events; return how many were new and the positions that the database refused."""
         where = (key["site"], key["stream"], received_at)
         rows = [where + event for event in events]
-        if not singly:
-            return self._connection.executemany(_SQL["put_event"], rows).rowcount if rows else 0, set()
+        if singly:
+            return self._put_singly(rows, events)
+        stored = 0
+        while len(rows) >= ROWS_AT_ONCE:
+            together, rows = rows[:ROWS_AT_ONCE], rows[ROWS_AT_ONCE:]
+            stored += self._connection.execute(_PUT_EVENTS, tuple(chain.from_iterable(together))).rowcount
+        if rows:
+            stored += self._connection.executemany(_SQL["put_event"], rows).rowcount
+        return stored, set()
+
+    def _put_singly(self, rows: Sequence[tuple[object, ...]], events: tuple[NewEvent, ...]) -> tuple[int, set[int]]:
+        """Insert event by event, each of which the database may refuse."""
         stored, refused = 0, set()
         for row, event in zip(rows, events, strict=True):
             self._connection.execute("savepoint one_event")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import Held, Hello
 from hub.network import read_network
 from hub.receiver import Batch
@@ -68,6 +69,15 @@ def test_the_same_batch_twice_is_stored_once(store: Store, writer: Writer) -> No
         assert writer.receive(batch(desk(), desk("vacant")), NOW) == (2, 0)
     assert store.totals().events == 2
     assert store.totals().quarantined == 0
+
+
+def test_a_full_batch_is_stored_under_its_positions(store: Store, writer: Writer) -> None:
+    lines = [desk(up=up) for up in range(1, MAX_BATCH_EVENTS + 1)]
+    with writer.transaction():
+        assert writer.receive(batch(*lines[:73]), NOW) == (73, 73)
+        assert writer.receive(batch(*lines), NOW) == (MAX_BATCH_EVENTS, MAX_BATCH_EVENTS - 73)
+    assert query(store, "select seq, up from event order by seq") == [(up, up) for up in range(1, len(lines) + 1)]
+    assert query(store, "select events from stream") == [(MAX_BATCH_EVENTS,)]
 
 
 def test_the_same_position_with_other_bytes_is_set_aside_and_alarmed(store: Store, writer: Writer) -> None:

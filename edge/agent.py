@@ -157,7 +157,8 @@ class Agent:
             try:
                 prepare_folder(folder)
             except OSError as error:
-                raise SettingsError(f"{folder}: the outbox folder cannot be made ({error.strerror or error})") from error
+                why = error.strerror or error
+                raise SettingsError(f"{folder}: the outbox folder cannot be made ({why})") from error
 
     def _start(self) -> None:
         for strike in self._devices.strikes.values():

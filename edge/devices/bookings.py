@@ -1,31 +1,42 @@
 """A visio room's bookings from an iCalendar file: only when the room is booked, never by whom or for what."""
 
+import contextlib
 import datetime as dt
-from collections.abc import Iterable
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import icalendar
-import recurring_ical_events
-
+from edge.core.moment import Moment
 from edge.core.observations import Booking, BookingsRead
 from edge.devices.device import DeviceError, DeviceThread
 
 MAX_FILE_BYTES = 1_048_576
 """A room's calendar of many years stays far below."""
 
-MAX_BOOKINGS = 200
-"""In the days looked at; a room has some ten a day."""
-
 LOOK_S = 10.0
 READ_AGAIN_S = 3600.0
 """The days looked at move with the time, even when the file does not change."""
 
-PAST, AHEAD = dt.timedelta(days=1), dt.timedelta(days=2)
+READ_WITHIN_S = 60.0
+"""Its reader may compute for 20 s, which last longer on a machine that has other work."""
 
-_TOO_OFTEN = (b"FREQ=SECONDLY", b"FREQ=MINUTELY")
-"""Rules that no meeting follows, and that would keep the processor busy for ever."""
+STOP_LOOK_S = 0.5
+"""How soon an agent that stops is noticed while a calendar is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A file that could not be read, and why."""
+
+    version: tuple[int, int]
+    read_s: float
+    error: DeviceError
 
 
 class Bookings:
@@ -36,6 +47,7 @@ class Bookings:
         self._file = file
         self._zone = zone
         self._tried: tuple[int, int] | None = None
+        self._broken: _Broken | None = None
 
     def may_be_back(self) -> bool:
         """Return whether the file is another than the one that was tried last."""
@@ -53,11 +65,23 @@ class Bookings:
             version = self._version()
             if version != self._tried or at.mono_s - read_s >= READ_AGAIN_S:
                 self._tried, read_s = version, at.mono_s
+                self._refuse_again(version, at)
                 now = dt.datetime.fromtimestamp(at.wall_ms / 1000, dt.UTC)
-                bookings = read_bookings(self._content(), self._zone, now)
+                try:
+                    bookings = read_bookings(self._content(), self._zone, now, stopping=device.stopping)
+                except DeviceError as error:
+                    self._broken = _Broken(version, at.mono_s, error)
+                    raise
                 device.ready()
                 device.emit(BookingsRead(at, self._room, bookings))
             device.rest(LOOK_S)
+
+    def _refuse_again(self, version: tuple[int, int], at: Moment) -> None:
+        """Raise the error of a file that has not changed since: to read it may have taken 20 s of the processor."""
+        broken = self._broken
+        if broken is not None and broken.version == version and at.mono_s - broken.read_s < READ_AGAIN_S:
+            raise DeviceError(broken.error.fault, str(broken.error))
+        self._broken = None
 
     def _content(self) -> bytes:
         try:
@@ -79,38 +103,42 @@ class Bookings:
         return found.st_mtime_ns, found.st_size
 
 
-def read_bookings(content: bytes, zone: ZoneInfo, now: dt.datetime) -> tuple[Booking, ...]:
-    """Return the bookings of yesterday to the day after tomorrow, in order of start.
-
-    Cancelled and transparent entries do not book the room; times without a zone are the site's.
+def read_bookings(
+    content: bytes,
+    zone: ZoneInfo,
+    now: dt.datetime,
+    *,
+    within_s: float = READ_WITHIN_S,
+    stopping: threading.Event | None = None,
+) -> tuple[Booking, ...]:
+    """Return the bookings of yesterday to the day after tomorrow, in order of start; a process of its own reads them.
 
     Raises:
-        DeviceError: the content is not a calendar that can be read.
+        DeviceError: the content is not a calendar that can be read in reasonable time, or `stopping` was set.
     """
-    if any(rule in content.upper() for rule in _TOO_OFTEN):
-        raise DeviceError("unreadable", "the calendar repeats an entry every second or minute")
+    command = [sys.executable, "-P", "-m", "edge.devices.calendar", zone.key, now.isoformat()]
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answer:
+        given.write(content)
+        given.seek(0)
+        try:
+            reader = subprocess.Popen(command, stdin=given, stdout=answer, stderr=subprocess.DEVNULL)  # our own program
+        except OSError as error:
+            raise DeviceError("refused", f"the calendar cannot be read: {error.strerror}") from error
+        code = _ended(reader, within_s, stopping or threading.Event())
+        if code != 0:
+            raise DeviceError("unreadable", "the calendar cannot be read" + (", or not in time" if code < 0 else ""))
+        answer.seek(0)
+        return tuple(Booking(start_ms, end_ms) for start_ms, end_ms in json.load(answer))
+
+
+def _ended(reader: subprocess.Popen[bytes], within_s: float, stopping: threading.Event) -> int:
+    """Return how the process ended: its exit code, or less than 0 when a signal ended it, ours for example."""
+    until_s = time.monotonic() + within_s
     try:
-        calendar = icalendar.Calendar.from_ical(content)
-        events = recurring_ical_events.of(calendar).between(now - PAST, now + AHEAD)
-        bookings = sorted(_bookings(events, zone), key=lambda booking: (booking.start_ms, booking.end_ms))
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        # What a calendar library makes of a broken calendar is not documented: these are the ways Python says it.
-        raise DeviceError("unreadable", f"the calendar cannot be read: {type(error).__name__}") from error
-    return tuple(bookings[:MAX_BOOKINGS])
-
-
-def _bookings(events: Iterable[Any], zone: ZoneInfo) -> Iterable[Booking]:
-    for event in events:
-        if str(event.get("STATUS", "")).upper() == "CANCELLED" or str(event.get("TRANSP", "")).upper() == "TRANSPARENT":
-            continue
-        start_ms, end_ms = _wall_ms(event.start, zone), _wall_ms(event.end, zone)
-        if end_ms > start_ms:
-            yield Booking(start_ms, end_ms)
-
-
-def _wall_ms(when: dt.date, zone: ZoneInfo) -> int:
-    if not isinstance(when, dt.datetime):
-        when = dt.datetime.combine(when, dt.time(), zone)
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=zone)
-    return round(when.timestamp() * 1000)
+        while time.monotonic() < until_s and not stopping.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return reader.wait(STOP_LOOK_S)
+    finally:
+        reader.kill()
+        reader.wait()
+    return reader.returncode

@@ -1,11 +1,14 @@
 import datetime as dt
+import os
+import threading
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from edge.core.observations import BookingsRead, DeviceFailed
-from edge.devices.bookings import MAX_BOOKINGS, MAX_FILE_BYTES, Bookings, read_bookings
+from edge.devices.bookings import MAX_FILE_BYTES, Bookings, read_bookings
+from edge.devices.calendar import MAX_BOOKINGS
 from edge.devices.device import DeviceError
 from tests.support.heard import running
 from tests.support.moments import wall_ms
@@ -82,15 +85,34 @@ def test_a_past_and_a_far_booking_are_left_out() -> None:
         b"\xff\xfe\x00",
         b"",
         calendar("DTSTART:yesterday\nDTEND:tomorrow"),
-        calendar("DTSTART:20261123T090000Z\nDURATION:PT1H\nRRULE:FREQ=SECONDLY"),
+        calendar("DTSTART;TZID=Europe:20261123T090000\nDURATION:PT1H"),
     ],
-    ids=["text", "bytes", "empty", "times", "every second"],
+    ids=["text", "bytes", "empty", "times", "a zone that is a folder"],
 )
 def test_a_calendar_that_cannot_be_read_says_so(content: bytes) -> None:
     with pytest.raises(DeviceError) as caught:
         read_bookings(content, PARIS, NOW)
     assert caught.value.fault == "unreadable"
     assert "Durand" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["FREQ=DAILY;INTERVAL=0", "FREQ=SECONDLY", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"],
+    ids=["0", "second", "never"],
+)
+def test_an_entry_that_would_be_read_for_ever_is_given_up(rule: str) -> None:
+    with pytest.raises(DeviceError, match="not in time"):
+        read_bookings(calendar(f"DTSTART:20200101T090000Z\nDURATION:PT1S\nRRULE:{rule}"), PARIS, NOW, within_s=3.0)
+
+
+def test_an_agent_that_stops_does_not_wait_for_a_calendar(tmp_path: Path) -> None:
+    file = tmp_path / "room.ics"
+    file.write_bytes(calendar("DTSTART:20200101T090000Z\nDURATION:PT1S\nRRULE:FREQ=DAILY;INTERVAL=0"))
+    stopping = threading.Event()
+    stopping.set()
+    with pytest.raises(DeviceError):
+        read_bookings(file.read_bytes(), PARIS, NOW, stopping=stopping)
 
 
 def test_a_missing_file_is_absent_and_read_once_it_is_there(tmp_path: Path) -> None:
@@ -115,3 +137,17 @@ def test_a_broken_file_is_read_again_once_it_is_corrected(tmp_path: Path) -> Non
         assert heard.hears(DeviceFailed)
         file.write_bytes(calendar())
         assert heard.hears(BookingsRead)
+
+
+def test_a_broken_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+    file, good = tmp_path / "room.ics", calendar()
+    file.write_bytes(b"x" * len(good))
+    with running(Bookings("room-01", file, PARIS), "room-01-bookings") as heard:
+        assert heard.hears(DeviceFailed)
+        before, count = file.stat(), len(heard.of(DeviceFailed))
+        corrected = tmp_path / "corrected.ics"
+        corrected.write_bytes(good)
+        os.utime(corrected, ns=(before.st_atime_ns, before.st_mtime_ns))
+        corrected.replace(file)
+        assert heard.hears(DeviceFailed, lambda _: len(heard.of(DeviceFailed)) > count)
+        assert heard.of(BookingsRead) == []

@@ -68,7 +68,7 @@ def demo(**given: Any) -> None:  # noqa: ANN401 - click gives each option its de
     try:
         code = asyncio.run(run_demo(options))
     except (DemoError, OSError) as error:
-        click.echo(str(error), err=True)
+        click.echo(_in_words(error, folder), err=True)
         code = 1
     sys.exit(code)
 
@@ -132,6 +132,13 @@ def plug(site: str, device: str, state: Path) -> None:
     """Put the plug back."""
     seen = _asked(Folder(state.absolute()), {"do": "plug", "site": site, "device": device})
     click.echo(f"{site}: {seen['device']} is plugged in")
+
+
+def _in_words(error: DemoError | OSError, folder: Folder) -> str:
+    """Return our own sentence, or what the system says with where and what to do."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    return f"{error.filename or folder.root} cannot be used ({error.strerror}): choose another folder with --state."
 
 
 def _asked(folder: Folder, request: dict[str, Any]) -> Reply:

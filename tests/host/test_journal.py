@@ -28,3 +28,11 @@ def test_the_bytes_that_nfcpy_logs_never_appear_even_at_debug() -> None:
 def test_each_bad_frame_that_nfcpy_complains_of_is_no_line_in_the_log() -> None:
     statements = "logging.getLogger('nfc.clf.pn532').error('input/output error'); logging.getLogger('edge').error('x')"
     assert logged("info", statements) == "ERROR edge x\n"
+
+
+def test_nfcpy_is_held_although_it_sets_its_own_level_when_it_is_imported() -> None:
+    statements = (
+        "import nfc; logging.getLogger('nfc').setLevel('DEBUG'); logging.getLogger('nfc.clf').debug('04A2241B');"
+        "logging.getLogger('nfc.clf.pn532').error('input/output error'); logging.getLogger('edge').debug('x')"
+    )
+    assert logged("debug", statements) == "DEBUG edge x\n"

@@ -9,15 +9,6 @@ from contract.events import DeskState
 from hub.live import Frame, LiveDesk, LiveDevice, LiveDoor, LiveRoom, LiveSite
 from hub.texts import Words, parse_instant
 
-MAX_POINTS = 12
-"""Points that need a person, shown at once: who has more begins with these."""
-
-BACKLOG_EVENTS = 500
-"""More waiting than this is not the last minute's traffic: a site has some hundred events an hour."""
-
-BACKLOG_AGE_MS = 900_000
-"""Waiting longer than 15 minutes is a link that does not keep up."""
-
 DESK_STATES: tuple[DeskState, ...] = ("vacant", "occupied", "unknown", "out_of_service")
 
 

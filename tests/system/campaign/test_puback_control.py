@@ -56,6 +56,7 @@ def test_an_edge_that_deletes_on_puback_loses_events_and_ours_does_not(tmp_path:
 
         found = {row[0] for row in rows(world.database, "SELECT seq FROM event WHERE stream = ?", control.stream)}
         lost = set(range(1, last + 1)) - found
+        print(f"the control lost {len(lost)} of {DURING * BATCH_EVENTS} events confirmed to it")  # noqa: T201 -- the figure
         assert lost, "all of it was confirmed by the broker, which took it to its grave"
         gaps = rows(world.database, "SELECT first_seq, last_seq FROM gap WHERE stream = ?", control.stream)
         assert sum(to - first + 1 for first, to in gaps) == len(lost), "even so, the hub shows what is missing"

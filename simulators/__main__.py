@@ -15,7 +15,7 @@ from simulators.control import ControlError, Reply, ask, tap_report
 from simulators.demo import DemoError, Options, run_demo
 from simulators.devices import run_devices
 from simulators.folder import DEFAULT_STATE, Folder
-from simulators.hub_page import read_reason
+from simulators.hub_page import Why, read_why
 from simulators.network import ALWAYS_OPEN, NetworkError, packaged_network, part_of, read_network
 
 DEFAULT_SEED = 1
@@ -108,8 +108,8 @@ def tap(site: str, badge: str | None, *, clone: bool, state: Path) -> None:
     """Show a badge at a telecentre of the running demo; the exit code is 0 if the door opened, 1 if not."""
     folder = Folder(state.absolute())
     seen = _asked(folder, {"do": "tap", "site": site, "badge": badge, "clone": clone})
-    reason = _reason(folder, site, seen["shown_at_ms"]) if seen["answered"] else None
-    for line in tap_report(seen, site, reason, clone=clone):
+    why = _why(folder, site, seen["shown_at_ms"]) if seen["answered"] else None
+    for line in tap_report(seen, site, why, clone=clone):
         click.echo(line)
     sys.exit(0 if seen["pulsed"] else 1)
 
@@ -148,12 +148,12 @@ def _asked(folder: Folder, request: dict[str, Any]) -> Reply:
         _fail(str(error))
 
 
-def _reason(folder: Folder, site: str, since_ms: int) -> str | None:
+def _why(folder: Folder, site: str, since_ms: int) -> Why | None:
     try:
         url = str(json.loads(folder.demo_json.read_text(encoding="utf-8"))["url"])
     except (OSError, ValueError, KeyError):
         return None  # the devices run without a hub
-    return read_reason(url, site, since_ms)
+    return read_why(url, site, since_ms)
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.badges import Badge
+from simulators.hub_page import Why
 from simulators.site import NoSuchDeviceError, SimulatedSite
 
 MAX_LINE_BYTES = 4_096
@@ -119,9 +120,9 @@ def _copied(badge: Badge) -> Badge:
     return Badge(badge.name, "ntag", badge.uid)
 
 
-def tap_report(seen: Reply, site: str, reason: str | None, *, clone: bool) -> list[str]:
-    """Return what a tap looked like, in sentences; `reason` is the decision's BACnet name, if the hub has it."""
-    said = f" ({reason})" if reason else ""
+def tap_report(seen: Reply, site: str, why: Why | None, *, clone: bool) -> list[str]:
+    """Return what a tap looked like, in sentences; `why` is what the hub says of the decision, if it has it."""
+    said = f" ({why.reason})" if why else ""
     shown = ["green light"] if seen["granted_lit"] else []
     shown += ["red light"] if seen["refused_lit"] else []
     shown += [f"{seen['beeps']} beep{'s' if seen['beeps'] > 1 else ''}"] if seen["beeps"] else []
@@ -129,7 +130,8 @@ def tap_report(seen: Reply, site: str, reason: str | None, *, clone: bool) -> li
         after_ms = f"{seen['pulse_after_ms']:.0f} ms"
         told = [f"{site}: the strike of door-01 pulsed {after_ms} after the card entered the field{said}"]
     elif seen["answered"]:
-        told = [f"{site}: the door stayed shut: {reason or 'refused'}"]
+        told = [f"{site}: the door stayed shut{said}"]
+        told += [f"the hub says: {why.sentence} {why.remedy}"] if why else []
     else:
         told = [f"{site}: the door stayed shut: the reader did not react; is it unplugged, or its agent restarting?"]
     if shown:

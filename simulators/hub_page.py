@@ -40,6 +40,15 @@ class Figures:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A decision at the door: its BACnet name, and what the hub tells a person of it."""
+
+    reason: str
+    sentence: str
+    remedy: str
+
+
 def is_ready(url: str) -> bool:
     """Return whether the hub says that it is ready."""
     try:
@@ -76,7 +85,7 @@ def has_caught_up(url: str, sites: set[str]) -> bool:
     return all(backlog is not None and backlog["depth"] <= UNDER_WAY for backlog in map(backlogs.get, sites))
 
 
-def read_reason(url: str, site: str, since_ms: int) -> str | None:
+def read_why(url: str, site: str, since_ms: int) -> Why | None:
     """Return the reason of a site's first decision since a moment, or None if the hub does not have it in time."""
     since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
     until_s, patience = time.monotonic() + DECISION_WITHIN_S, threading.Event()
@@ -86,7 +95,8 @@ def read_reason(url: str, site: str, since_ms: int) -> str | None:
         except (OSError, ValueError):
             return None
         if decisions:
-            return str(decisions[0]["reason"])
+            first = decisions[0]
+            return Why(str(first["reason"]), str(first["sentence"]), str(first["remedy"]))
         patience.wait(0.05)
     return None
 

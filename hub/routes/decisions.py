@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.events import AccessReason, Assurance
 from hub.routes.context import Hub, QueryError
 from hub.routes.period import bound_ms, parse_bound
+from hub.texts import preferred_language, words
 
 router = APIRouter(tags=["doors"])
 
@@ -25,6 +26,8 @@ class DecisionAnswer(BaseModel):
     assurance: Assurance = Field(description="How sure the reader was of the badge.")
     at: datetime = Field(description="When it was decided.")
     received_at: datetime = Field(description="When the hub had it.")
+    sentence: str = Field(description="The reason, as a person is told it.")
+    remedy: str = Field(description="What this person can do.")
 
 
 class DecisionsAnswer(BaseModel):
@@ -42,6 +45,7 @@ class Question(BaseModel):
     site: str = Field(description="One telecentre.")
     start: str = Field(alias="from", description="A date (local midnight) or an instant with its offset; included.")
     end: str | None = Field(None, alias="to", description="A date or an instant, excluded; until now when absent.")
+    lang: str = Field("", description="`fr`, `en`, `it` or `de`; else as the browser prefers.")
 
 
 @router.get(
@@ -49,8 +53,13 @@ class Question(BaseModel):
     summary="Why a door opened or stayed shut",
     responses={422: {"description": "The question cannot be answered: the field, and one sentence."}},
 )
-def decisions(hub: Hub, question: Annotated[Question, Query()]) -> DecisionsAnswer:
+def decisions(
+    request: Request, response: Response, hub: Hub, question: Annotated[Question, Query()]
+) -> DecisionsAnswer:
     """Return the first 200 decisions of a period at one telecentre."""
+    language = preferred_language(question.lang, request.headers.get("accept-language", ""))
+    response.headers.update({"Content-Language": language, "Vary": "Accept-Language"})
+    say = words(language)
     site = next((site for site in hub.store.sites() if site.id == question.site), None)
     if site is None:
         raise QueryError("site", "'site' must be the id of a telecentre in the register: see /api/v1/sites.")
@@ -68,6 +77,8 @@ def decisions(hub: Hub, question: Annotated[Question, Query()]) -> DecisionsAnsw
                 assurance=row.assurance,
                 at=datetime.fromtimestamp(row.at_ms / 1000, UTC),
                 received_at=datetime.fromtimestamp(row.received_at_ms / 1000, UTC),
+                sentence=say(f"reason.{row.reason}"),
+                remedy=say(f"reason.{row.reason}_remedy"),
             )
             for row in rows
         ],

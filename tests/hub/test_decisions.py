@@ -92,7 +92,14 @@ def test_the_decisions_of_one_site_come_in_order_of_time(app: FastAPI) -> None:
         "assurance": "uid",
         "at": "2026-11-21T11:00:00Z",
         "received_at": "2026-11-21T11:01:00Z",
+        "sentence": "La porte s'ouvre.",
+        "remedy": "Entrez.",
     }
+
+
+def test_a_decision_is_told_in_the_language_that_is_asked_for(app: FastAPI) -> None:
+    refused = _asked(app, **{"site": "murat", "from": "2026-11-21", "lang": "en"}).json()["decisions"][1]
+    assert refused["sentence"] == "This badge is not known here."
 
 
 def test_a_period_of_decisions_is_half_open(app: FastAPI) -> None:

@@ -14,6 +14,7 @@ import pytest
 from simulators.badges import badges_of
 from simulators.control import MAX_LINE_BYTES, Control, ControlError, ask, tap_report
 from simulators.folder import Folder, leftovers, open_run, write_settings
+from simulators.hub_page import Why
 from simulators.network import (
     BUZZER_PIN,
     CONTACT_PIN,
@@ -107,8 +108,10 @@ def test_a_refused_tap_reports_the_red_light_and_a_shut_door(tmp_path: Path) -> 
     seen = _on_bench(tmp_path, use)
     assert not seen["pulsed"]
     assert seen["beeps"] == 3
-    assert tap_report(seen, "murat", "DENIED_UNKNOWN_CREDENTIAL", clone=False) == [
-        "murat: the door stayed shut: DENIED_UNKNOWN_CREDENTIAL",
+    why = Why("DENIED_UNKNOWN_CREDENTIAL", "Ce badge est inconnu ici.", "Faites-le enregistrer.")
+    assert tap_report(seen, "murat", why, clone=False) == [
+        "murat: the door stayed shut (DENIED_UNKNOWN_CREDENTIAL)",
+        "the hub says: Ce badge est inconnu ici. Faites-le enregistrer.",
         "at the reader: red light, 3 beeps",
     ]
 
@@ -128,7 +131,7 @@ def test_a_copied_badge_that_opens_is_reported_as_what_it_is() -> None:
         "refused_lit": False,
         "beeps": 1,
     }
-    told = " ".join(tap_report(seen, "murat", "GRANTED", clone=True))
+    told = " ".join(tap_report(seen, "murat", Why("GRANTED", "La porte s'ouvre.", "Entrez."), clone=True))
     assert "copied number" in told
 
 

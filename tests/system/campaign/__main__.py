@@ -12,9 +12,15 @@ BAD_LINES_A_MINUTE = 6
 EVENTS_PER_S = 100.0
 """Of each of six sites, while it lives: ten minutes are some 300,000 events."""
 
+MAX_MINUTES = 60.0
+"""More would bring the events of the telecentres' weeks into the future, which the hub suspects."""
+
 
 def main(minutes: float, kind: Kind) -> int:
     """Run one campaign and say what came of it; return 1 when anything was lost, doubled or counted wrong."""
+    if not 0 < minutes <= MAX_MINUTES:
+        sys.stderr.write(f"MINUTES must be more than 0 and at most {MAX_MINUTES:g}\n")
+        return 2
     seed = seed_to_use()
     sys.stdout.write(f"seed {seed}: TELECENTRE_SEED={seed} make campaign MINUTES={minutes:g} BROKER={kind}\n")
     sys.stdout.flush()

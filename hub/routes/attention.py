@@ -142,7 +142,9 @@ def _devices_point(site: LiveSite, view: View) -> Point:
     names = ", ".join(one.name for one in troubles[:MAX_NAMED]) + ("…" if count > MAX_NAMED else "")
     sentence = words.some("attention.devices", count, of_site=words.of(site["name"]), names=names)
     remedy = f"{troubles[0].sentence} {troubles[0].remedy}" if count == 1 else words("remedy.devices")
-    return Point("notice", site["site_id"], sentence, remedy, "devices", count=count)
+    # Without its reader nobody enters: that is as grave as a door that stays open.
+    grade = "alarm" if any(device["kind"] == "reader" for device in site["devices_down"]) else "notice"
+    return Point(grade, site["site_id"], sentence, remedy, "devices", count=count)
 
 
 def _door_point(door: LiveDoor, site: LiveSite, view: View) -> Point:

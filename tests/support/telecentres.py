@@ -97,7 +97,7 @@ def status_of(
 ) -> Status:
     """Return a site's status; `faults` names its devices that are down."""
     devices = [
-        DeviceStatus(id=name, kind="device", health="down", since=at - 3 * MINUTE_MS, fault=fault)
+        DeviceStatus(id=name, kind=name.split("-")[0], health="down", since=at - 3 * MINUTE_MS, fault=fault)
         for name, fault in (faults or {}).items()
     ]
     outbox = OutboxStatus(

@@ -91,6 +91,12 @@ def test_broken_devices_are_named_and_one_alone_says_what_to_do() -> None:
     assert remedy == FRENCH("remedy.devices")
 
 
+@pytest.mark.parametrize(("device", "grade"), [("reader-01", "alarm"), ("desk-01-pin", "notice")])
+def test_a_dead_reader_is_an_alarm_for_nobody_can_enter(device: str, grade: str) -> None:
+    (point,) = points(frame_with(status=status_of("murat", faults={device: "silent"})), FRENCH)
+    assert point.grade == grade
+
+
 def test_a_place_is_called_by_its_number_or_by_its_id() -> None:
     assert number_of("desk-07") == "7"
     assert number_of("desk-window") == "desk-window"

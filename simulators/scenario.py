@@ -14,7 +14,7 @@ DAY_BEGINS_S = 7 * 3600 + 45 * 60
 DAY_ENDS_S = 19 * 3600 + 30 * 60
 """Nobody is in before or after; the player lets the next day follow at once, the nights are not played."""
 
-OPENER_S = (7 * 3600 + 47 * 60, 8 * 3600 + 2 * 60)
+OPENER_S = (7 * 3600 + 46 * 60, 7 * 3600 + 52 * 60)
 """When the first person comes: at the demo's pace, within the first seconds at every site."""
 
 Action = Literal["enter", "refused", "sit", "fidget", "rise", "join", "quit", "leave", "book"]

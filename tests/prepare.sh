@@ -8,6 +8,7 @@ need mosquitto mosquitto
 need chromium chromium
 need faketime faketime
 need strace strace
+need mkfs.ext4 e2fsprogs
 need systemd-analyze systemd
 need stty coreutils
 [ -z "$missing" ] && exit 0

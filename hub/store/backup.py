@@ -99,7 +99,6 @@ def restore(file: Path, source: Path, now_ms: int) -> Restored:
             backup_at_ms, events = _taken(connection, source)
             connection.execute("pragma journal_mode = delete")
             connection.execute("pragma synchronous = full")
-            connection.execute("pragma secure_delete = on")
             migrate(connection)
             with transaction(connection):
                 forgotten = purge_journal(connection, now_ms)

@@ -134,6 +134,16 @@ def test_the_journal_forgets_after_ninety_days_and_keeps_the_event(store: Store,
     assert (store.totals().journal, store.totals().events) == (0, 1)
 
 
+def test_what_the_journal_forgets_is_no_longer_in_the_file(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(access(), access(), persons={1: "k7q2m9x4forgotten"}), NOW)
+    with writer.transaction():
+        assert writer.purge_journal(NOW + 91 * DAY_MS) == 1
+    writer.close()
+    store.close()
+    assert b"k7q2m9x4forgotten" not in Path(store.file).read_bytes()
+
+
 def test_an_access_older_than_ninety_days_never_enters_the_journal(store: Store, writer: Writer) -> None:
     with writer.transaction():
         writer.receive(batch(access(), persons={1: "k7q2m9x4"}), NOW + 91 * DAY_MS)

@@ -289,7 +289,7 @@ class Writer:
 def purge_journal(connection: sqlite3.Connection, now_ms: int) -> int:
     """Forget who badged more than 90 days ago; return how many access events that was.
 
-    What is forgotten is overwritten: a deleted row would stay readable in the free pages of the file, and in its backups.
+    What is forgotten is overwritten: a deleted row would stay readable in the file's free pages, and in its backups.
     """
     connection.execute("pragma secure_delete = on")
     purged = connection.execute(_SQL["purge_journal"], {"before_ms": now_ms - JOURNAL_MS}).rowcount

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import paho.mqtt.client as mqtt
@@ -135,7 +136,9 @@ class Ingest:
         self._stopping.set()
         self._thread.join(timeout_s)
         self._client.disconnect()
-        self._client.loop_stop()
+        # paho's thread may end by itself between paho's look at it and its join: there is nothing to wait for then.
+        with suppress(AttributeError):
+            self._client.loop_stop()
 
     def health(self) -> Health:
         """Return how the ingest is; from any thread."""

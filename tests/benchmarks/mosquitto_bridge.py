@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from contract.events import Desk, DeskStateChanged, encode
 from tests.support.brokers import free_port, mosquitto_path
+from tests.support.leaving import leave
 
 WITHIN_S = 180.0
 
@@ -72,8 +73,7 @@ def _publish(port: int, count: int) -> None:
     sent = [client.publish("tc/v1/32/murat/up", event, qos=1) for _ in range(count)]
     for info in sent:
         info.wait_for_publish(WITHIN_S)
-    client.disconnect()
-    client.loop_stop()
+    leave(client)
 
 
 def _count(port: int, count: int) -> float:
@@ -91,6 +91,5 @@ def _count(port: int, count: int) -> float:
     client.subscribe("#", qos=1)
     if not done.wait(WITHIN_S):
         raise RuntimeError(f"{len(times_s)} of {count} events crossed the bridge in {WITHIN_S:.0f} s")
-    client.disconnect()
-    client.loop_stop()
+    leave(client)
     return count / (times_s[-1] - times_s[0])

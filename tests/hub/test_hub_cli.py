@@ -177,7 +177,7 @@ def test_the_hub_says_when_it_is_ready_feeds_the_watchdog_and_stops_cleanly(hub:
     assert hub.heard(b"WATCHDOG=1")
     hub.process.send_signal(signal.SIGTERM)
     assert hub.heard(b"STOPPING=1")
-    assert hub.process.wait(30) == 0
+    assert hub.process.wait(30) == 0, hub.said()
     assert "Traceback" not in hub.said()
 
 
@@ -198,4 +198,4 @@ def test_a_killed_hub_starts_again_on_the_same_ports(hub: Hub) -> None:
     assert hub.heard(b"READY=1")
     eventually(lambda: hub.get("/readyz") == 200, what="broker and database are back")
     hub.process.terminate()
-    assert hub.process.wait(30) == 0
+    assert hub.process.wait(30) == 0, hub.said()

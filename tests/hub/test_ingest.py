@@ -21,6 +21,7 @@ from hub.receiver import Batch
 from hub.store import Store, StoreDownError, Writer
 from tests.hub.test_receiver import NOW, STREAM, batch, desk
 from tests.support.brokers import RunningBroker, broker
+from tests.support.leaving import leave
 from tests.support.telecentres import cantal, now_of
 from tests.support.waiting import PATIENCE_S, eventually
 
@@ -86,8 +87,7 @@ class Edge:
         return max((ack.seq for message in self.acks for ack in message.acks if ack.stream == STREAM), default=0)
 
     def stop(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        leave(self._client)
 
 
 class Fickle(Store):

@@ -10,6 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from contract.identity import bucket_of
 from contract.messages import Ack, BatchHeader, Hello, HubState, Now, Status, StreamAck, decode_batch
 from contract.topics import all_sites, hub_topic, parse_topic, topic_for
+from tests.support.leaving import leave
 
 
 class SmallHub:
@@ -43,8 +44,7 @@ class SmallHub:
 
     def stop(self) -> None:
         """Leave the broker."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        leave(self._client)
 
     def restart(self, *, lose: int = 0) -> None:
         """Be a new incarnation; `lose` rows of the end of each stream are gone, as after restoring a backup."""

@@ -10,6 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from tests.support.leaving import leave
 from tests.support.secure_broker import SecureBroker
 from tests.support.waiting import PATIENCE_S, eventually
 
@@ -99,5 +100,4 @@ class Visitor:
 
     def leave(self) -> None:
         """Disconnect."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        leave(self._client)

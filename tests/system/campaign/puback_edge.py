@@ -12,6 +12,7 @@ from contract.events import encode
 from contract.messages import BatchHeader, Held, Hello, encode_batch
 from contract.topics import topic_for
 from tests.support.events import T0_MS, desk
+from tests.support.leaving import leave
 
 BATCH_EVENTS = 50
 CONFIRMED_S = 30.0
@@ -46,8 +47,7 @@ class PubackEdge:
             said.wait_for_publish(CONFIRMED_S)
             assert said.is_published(), "the broker confirmed it"
             self.confirmed += BATCH_EVENTS
-        client.disconnect()
-        client.loop_stop()
+        leave(client)
 
     def _batch(self) -> tuple[str, bytes]:
         first = self.confirmed + 1

@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 from contract.limits import MAX_MESSAGE_BYTES
 from contract.messages import PLAIN, Ack, StreamAck, decode_batch
 from contract.topics import all_sites, topic_for
+from tests.support.leaving import leave
 from tests.support.waiting import eventually
 from tests.system.campaign.campaign import committed, drain
 from tests.system.campaign.oracle import verdict_on
@@ -60,8 +61,7 @@ def hostile_client(port: int) -> Iterator[Hostile]:
     client.connect("127.0.0.1", port)
     client.loop_start()
     yield hostile
-    client.disconnect()
-    client.loop_stop()
+    leave(client)
 
 
 @pytest.mark.timeout(300)

@@ -9,6 +9,9 @@ The bytes, for anyone who writes a simulator or a provisioning tool (golden vect
 
 A UID has little entropy and can be copied: the hash protects the list at rest only while the key is not stolen with it,
 and the class is the lower one (docs/privacy.md).
+
+A secured badge is known by its `badge_id`: 16 random bytes in a file that anyone may read, proven by the badge's own
+AES key, which the hub derives (hub/badge_keys.py) and the edge receives in its rights (docs/badges.md).
 """
 
 import hashlib
@@ -16,6 +19,11 @@ import hmac
 
 SITE_KEY_BYTES = 32
 UID_LENGTHS = (4, 7, 10)
+BADGE_ID_BYTES = 16
+BADGE_KEY_BYTES = 16
+BADGE_AID = bytes.fromhex("34fa3a")
+"""Our application on a DESFire card, least significant byte first as on the wire; a part of every badge's key."""
+
 _DOMAIN = b"telecentre/uid/v1\x00"
 
 

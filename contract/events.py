@@ -26,6 +26,9 @@ DoorAlarm = Literal["NORMAL", "FORCED_OPEN", "DOOR_OPEN_TOO_LONG", "DOOR_FAULT",
 Assurance = Literal["none", "uid", "secured"]
 """How sure the reader is of the badge: nothing known, a copied number would do, or mutual authentication."""
 
+DecidedBy = Literal["clock", "high_water"]
+"""The time that a decision was taken by: a wall clock that can be believed, or the trusted high-water mark alone."""
+
 AccessReason = Literal[
     "GRANTED",
     "DENIED_NO_ACCESS_RIGHTS",
@@ -72,11 +75,16 @@ class _Event(BaseModel):
 
 
 class Access(_Value):
-    """Which door, why, and how sure of the badge."""
+    """Which door, why, and how sure of the badge. What is as usual is not sent: a line of the outbox stays short."""
 
     door: ResourceId
     reason: AccessReason
     assurance: Assurance
+    time: Annotated[DecidedBy, Field(exclude_if=lambda time: time == "clock")] = "clock"
+    passback: Annotated[bool, Field(exclude_if=lambda passback: not passback)] = False
+    """The same badge was let in here a moment ago, and is let in again: told, never a reason to keep anyone out."""
+    emergency: Annotated[bool, Field(exclude_if=lambda emergency: not emergency)] = False
+    """An emergency badge opened after the list of rights had expired: an alarm."""
 
 
 class AccessDecided(_Event):
@@ -215,6 +223,60 @@ class Lost(_Event):
     value: Size
 
 
+class Issue(_Value):
+    """Which list of rights is in force."""
+
+    version: Annotated[int, Field(ge=1)]
+    badges: Annotated[int, Field(ge=0)]
+
+
+class RightsApplied(_Event):
+    """A newer list of rights was verified, stored and put in force; the subject is `rights`."""
+
+    kind: Literal["rights_applied"] = "rights_applied"
+    value: Issue
+
+
+RightsRefusal = Literal["size", "form", "seal", "signature", "compression", "content", "site", "older", "expired"]
+"""Why a list was refused: from `contract.sealing`, or what it says of itself."""
+
+
+class Rejection(_Value):
+    """Why a list was refused; the last good one stays in force."""
+
+    reason: RightsRefusal
+
+
+class RightsRefused(_Event):
+    """A list of rights was refused: an alarm; once per list. The subject is `rights`."""
+
+    kind: Literal["rights_refused"] = "rights_refused"
+    value: Rejection
+
+
+EnrolmentOutcome = Literal[
+    "done", "already_known", "not_blank", "wrong_kind", "pulled_away", "nobody_came", "cancelled", "refused", "failed"
+]
+"""How an enrolment ended. `done` alone makes a badge; after any other the presented card is as it was, or says so."""
+
+
+class Enrolment(_Value):
+    """Which command ended, and how."""
+
+    command: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    outcome: EnrolmentOutcome
+
+
+class EnrolmentEnded(_Event):
+    """A reader has stopped waiting for a new badge; the subject is the reader.
+
+    It names no badge: the hub knows which one the command was about.
+    """
+
+    kind: Literal["enrolment_ended"] = "enrolment_ended"
+    value: Enrolment
+
+
 Event = Annotated[
     AccessDecided
     | DoorStateChanged
@@ -226,6 +288,9 @@ Event = Annotated[
     | EdgeStarted
     | EdgeAlive
     | EventsRefused
+    | RightsApplied
+    | RightsRefused
+    | EnrolmentEnded
     | Lost,
     Field(discriminator="kind"),
 ]

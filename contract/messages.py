@@ -215,6 +215,8 @@ class RightsStatus(_Message):
     issued_at: Milliseconds | None
     expires_at: Milliseconds | None
     credentials: Annotated[int, Field(ge=0)]
+    trusted_at: Milliseconds | None = None
+    """The site's trusted time when it reported: what the expiry is judged by. Null before a first list."""
 
 
 class Report(_Message):

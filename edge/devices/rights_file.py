@@ -153,7 +153,7 @@ def read_rights(file: Path) -> Rights:
         version=document.version,
         issued_at_ms=_wall_ms(document.issued_at),
         expires_at_ms=_wall_ms(document.expires_at),
-        credentials={credential.uid_hash: credential for credential in credentials},
+        credentials={one.uid_hash: one for one in credentials if one.uid_hash is not None},
     )
 
 

@@ -22,13 +22,19 @@ from contract.events import (
     DoorStateChanged,
     EdgeAlive,
     EdgeStarted,
+    Enrolment,
+    EnrolmentEnded,
     Event,
     EventsRefused,
+    Issue,
     Loss,
     Lost,
     Nothing,
     Recovery,
     Refusal,
+    Rejection,
+    RightsApplied,
+    RightsRefused,
     Room,
     RoomStateChanged,
     Size,
@@ -96,6 +102,11 @@ EVENTS: list[Event] = [
     EventsRefused(
         subject="outbox", t=T, clock="synced", up=UP, value=Refusal(counts={"desk_state_changed": 17, "edge_alive": 2})
     ),
+    RightsApplied(subject="rights", t=T, clock="synced", up=UP, value=Issue(version=T, badges=31)),
+    RightsRefused(subject="rights", t=T, clock="synced", up=UP, value=Rejection(reason="signature")),
+    EnrolmentEnded(
+        subject="reader-01", t=T, clock="synced", up=UP, value=Enrolment(command=BOOT, outcome="pulled_away")
+    ),
     Lost(subject="outbox", t=T, clock="synced", up=UP, value=Size(size_bytes=2049)),
 ]
 
@@ -116,7 +127,7 @@ REPORT = Report(
         storage="ok",
         disk_free_bytes=12_000_000_000,
     ),
-    rights=RightsStatus(version=7, issued_at=T - 3_600_000, expires_at=T + 601_200_000, credentials=31),
+    rights=RightsStatus(version=7, issued_at=T - 3_600_000, expires_at=T + 601_200_000, credentials=31, trusted_at=T),
     devices=[
         DeviceStatus(id="reader-01", kind="reader", health="ok", since=T - UP),
         DeviceStatus(id="desk-02-radar", kind="radar", health="down", since=T, fault="silent", noise_count=4),
@@ -160,6 +171,14 @@ def test_every_event_and_message_has_its_golden_file() -> None:
 def test_an_event_is_encoded_as_its_golden_file_and_back(event: Event) -> None:
     assert encode(event) == golden(event.kind)
     assert decode(golden(event.kind)) == event
+
+
+def test_what_is_unusual_in_a_decision_travels_and_what_is_usual_does_not() -> None:
+    usual = Access(door="door-01", reason="GRANTED", assurance="secured")
+    unusual = usual.model_copy(update={"time": "high_water", "passback": True, "emergency": True})
+    assert set(json.loads(usual.model_dump_json())) == {"door", "reason", "assurance"}
+    assert json.loads(unusual.model_dump_json()).items() >= {"time": "high_water", "passback": True}.items()
+    assert Access.model_validate_json(unusual.model_dump_json()) == unusual
 
 
 @pytest.mark.parametrize("name", MESSAGES)

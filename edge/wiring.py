@@ -45,7 +45,8 @@ def plan_of(settings: EdgeSettings) -> Plan:
                 id=room.id,
                 presence=_presence_rules(room),
                 ghost_after_s=room.ghost_after_s,
-                bookable=room.bookings_file is not None,
+                bookings_kept_s=6 * 3600,
+                bookings=bookings_of(room.id) if room.bookings_file is not None else None,
                 confidential=room.confidential,
             )
             for room in settings.room

@@ -74,6 +74,19 @@ class BookingsRead:
     bookings: tuple[Booking, ...]
 
 
+Power = Literal["on", "standby", "warming", "cooling", "unknown"]
+"""What a display says of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayRead:
+    """A room's display said another power than before; its thread falls silent only by `DeviceFailed`."""
+
+    at: Moment
+    room: str
+    power: Power
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceFailed:
     """A device session ended; the device thread backs off and tries again. Reported at every failed try."""
@@ -143,6 +156,7 @@ Observation = (
     | DoorContactRead
     | ExitPressed
     | BookingsRead
+    | DisplayRead
     | DeviceFailed
     | DeviceReady
     | NoiseCounted

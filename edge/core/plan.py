@@ -26,6 +26,9 @@ class Plan:
         """Return the desk that a sensor watches, or None."""
         return next((desk for desk, rules in self.desks.items() if sensor in rules.sensors), None)
 
-    def room_of(self, sensor: str) -> str | None:
-        """Return the room that a sensor watches, or None."""
-        return next((room for room, rules in self.rooms.items() if sensor in rules.presence.sensors), None)
+    def room_of(self, device: str) -> str | None:
+        """Return the room that a sensor, a calendar or a display is of, or None."""
+        for room, rules in self.rooms.items():
+            if device in (*rules.presence.sensors, rules.bookings, rules.display):
+                return room
+        return None

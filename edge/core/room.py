@@ -1,30 +1,51 @@
-"""A visio room: what its sensors and its bookings say together. Displays and calls join them later.
+"""A visio room: what its sensors, its bookings and its display say together, by the truth table of docs/rooms.md.
 
-Nothing is concluded from a booking while the sensors are unknown: a room is never called empty, nor a booking a ghost,
-because a sensor is down.
+Nothing is concluded from a booking or a display while the sensors are unknown: a room is never called empty, nor a
+booking a ghost, because a sensor is down.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from contract.events import RoomState
 from edge.core import occupancy
 from edge.core.moment import Moment, later
-from edge.core.observations import Booking
-from edge.core.occupancy import Presence, PresenceRules, unknown_presence
+from edge.core.observations import Booking, Power
+from edge.core.occupancy import Occupancy, Presence, PresenceRules, unknown_presence
 
 CAME_EARLY_S = 900.0
 """Who was there up to 15 minutes before the start came for the booking."""
 
 
+Claim = Literal["none", "booked", "nobody_came", "left", "unknown"]
+"""What the bookings say of an empty room: nothing; that somebody is awaited; that nobody came in time; that whoever
+came has left for good; or that they are not known."""
+
+_EMPTY: dict[Claim, RoomState] = {
+    "none": "free",
+    "booked": "booked",
+    "nobody_came": "ghost",
+    "left": "free",
+    "unknown": "unknown",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class RoomRules:
-    """How one room is judged."""
+    """How one room is judged; `bookings` and `display` are device ids, None where the room has none.
+
+    A booking is released when the room was empty for `ghost_after_s` of its time; bookings that could not be read for
+    `bookings_kept_s` are not known any more.
+    """
 
     id: str
     presence: PresenceRules
     ghost_after_s: float
-    bookable: bool
-    confidential: bool
+    bookings_kept_s: float
+    bookings: str | None = None
+    display: str | None = None
+    confidential: bool = False
+    out_of_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +60,14 @@ class RoomChange:
 class Room:
     """Everything known of one room.
 
-    `bookings` is None until they were read; `left_s` is when somebody last left; `judged_s` is up to when the times of
-    bookings have been taken into account.
+    `bookings` is None until they were read, `bookings_lost_s` since when they cannot be read; `left_s` is when somebody
+    was last there; `judged_s` is up to when the times of bookings have been taken into account.
     """
 
     presence: Presence
     bookings: tuple[Booking, ...] | None
+    bookings_lost_s: float | None
+    power: Power
     left_s: float | None
     judged_s: float
     change: RoomChange
@@ -63,9 +86,28 @@ class Room:
 Step = tuple[Room, tuple[RoomChange, ...]]
 
 
+def fuse(rules: RoomRules, presence: Occupancy, claim: Claim, power: Power) -> RoomState:
+    """Return what a room is: one row of the truth table in docs/rooms.md."""
+    if rules.out_of_service:
+        return "out_of_service"
+    if rules.confidential:
+        claim, power = "none", "unknown"
+    if presence == "vacant":
+        return _EMPTY[claim]
+    return "in_call" if presence == "occupied" and power == "on" else presence
+
+
 def unknown_room(at: Moment) -> Room:
     """Return what is known of a room before anything was read: nothing."""
-    return Room(unknown_presence(at), bookings=None, left_s=None, judged_s=at.mono_s, change=RoomChange("unknown", at))
+    return Room(
+        presence=unknown_presence(at),
+        bookings=None,
+        bookings_lost_s=None,
+        power="unknown",
+        left_s=None,
+        judged_s=at.mono_s,
+        change=RoomChange("unknown", at),
+    )
 
 
 def read(room: Room, rules: RoomRules, sensor: str, at: Moment, *, present: bool) -> Step:
@@ -74,14 +116,27 @@ def read(room: Room, rules: RoomRules, sensor: str, at: Moment, *, present: bool
     return elapse(replace(room, presence=presence), rules, at)
 
 
-def lose(room: Room, rules: RoomRules, sensor: str, at: Moment) -> Step:
-    """Return the room after one of its sensors was lost; `elapse` to `at` comes first."""
-    return elapse(replace(room, presence=occupancy.lose(room.presence, rules.presence, sensor, at)), rules, at)
+def lose(room: Room, rules: RoomRules, device: str, at: Moment) -> Step:
+    """Return the room after a sensor, its display or its bookings were lost; `elapse` to `at` comes first.
+
+    The last good bookings stay in force for a while: an empty calendar is not what a silent server means.
+    """
+    if device == rules.display:
+        return _judge(replace(room, power="unknown"), rules, at)
+    if device == rules.bookings:
+        lost_s = at.mono_s if room.bookings_lost_s is None else room.bookings_lost_s
+        return _judge(replace(room, bookings_lost_s=lost_s), rules, at)
+    return elapse(replace(room, presence=occupancy.lose(room.presence, rules.presence, device, at)), rules, at)
 
 
 def learn(room: Room, rules: RoomRules, bookings: tuple[Booking, ...], at: Moment) -> Step:
     """Return the room after its bookings were read; `elapse` to `at` comes first."""
-    return _judge(replace(room, bookings=bookings), rules, at)
+    return _judge(replace(room, bookings=bookings, bookings_lost_s=None), rules, at)
+
+
+def show(room: Room, rules: RoomRules, power: Power, at: Moment) -> Step:
+    """Return the room after its display said its power; `elapse` to `at` comes first."""
+    return _judge(replace(room, power=power), rules, at)
 
 
 def elapse(room: Room, rules: RoomRules, at: Moment) -> Step:
@@ -92,7 +147,7 @@ def elapse(room: Room, rules: RoomRules, at: Moment) -> Step:
         before = room.presence.state
         presence, changes = occupancy.elapse(room.presence, rules.presence, instant)
         room = replace(room, presence=presence, judged_s=due_s)
-        if changes and before == "occupied" and presence.state == "vacant":
+        if changes and before == "occupied" and presence.state != "occupied":
             room = replace(room, left_s=presence.since.mono_s)
         # An absence is true from the last detection: the bookings are judged again from there on.
         room, said = _judge(room, rules, presence.since if changes else instant)
@@ -105,61 +160,63 @@ def deadline(room: Room, rules: RoomRules, at: Moment) -> float | None:
 
     `at` places the wall times of the bookings on the monotonic clock.
     """
+    if rules.out_of_service:
+        return at.mono_s if room.state != "out_of_service" else None
     due = occupancy.deadline(room.presence, rules.presence)
-    if room.presence.state != "vacant":
+    if room.presence.state != "vacant" or rules.bookings is None or rules.confidential:
         return due
     instants = [at.mono_s + (wall_ms - at.wall_ms) / 1000 for wall_ms in _boundaries(room, rules, at)]
+    if room.bookings_lost_s is not None:
+        instants.append(room.bookings_lost_s + rules.bookings_kept_s)
     coming = [instant for instant in instants if instant > room.judged_s]
     return min(coming if due is None else [*coming, due], default=None)
 
 
 def _judge(room: Room, rules: RoomRules, at: Moment) -> Step:
     room = replace(room, judged_s=at.mono_s)
-    state = _conclude(room, rules, at)
+    state = fuse(rules, room.presence.state, _claim(room, rules, at), room.power)
     if state == room.state:
         return room, ()
     change = RoomChange(state, later(room.since, at))
     return replace(room, change=change), (change,)
 
 
-def _conclude(room: Room, rules: RoomRules, at: Moment) -> RoomState:
-    if room.presence.state != "vacant":
-        return room.presence.state
-    if not rules.bookable or rules.confidential:
-        return "free"
-    if room.bookings is None or at.clock == "unsynced":
+def _claim(room: Room, rules: RoomRules, at: Moment) -> Claim:
+    if rules.bookings is None:
+        return "none"
+    lost_s = room.bookings_lost_s
+    too_old = lost_s is not None and at.mono_s >= lost_s + rules.bookings_kept_s
+    if room.bookings is None or too_old or at.clock == "unsynced":
         return "unknown"
-    booking = _current(room.bookings, at.wall_ms)
+    booking = next((one for one in room.bookings if one.start_ms <= at.wall_ms < one.end_ms), None)
     if booking is None:
-        return "free"
-    return "ghost" if at.wall_ms >= _ghost_from_ms(room, rules, booking, at) else "booked"
+        return "none"
+    if at.wall_ms < _released_from_ms(room, rules, booking, at):
+        return "booked"
+    return "left" if _came(room, booking, at) else "nobody_came"
 
 
-def _current(bookings: tuple[Booking, ...], wall_ms: int) -> Booking | None:
-    return next((booking for booking in bookings if booking.start_ms <= wall_ms < booking.end_ms), None)
+def _came(room: Room, booking: Booking, at: Moment) -> bool:
+    return room.left_s is not None and _wall_ms(room.left_s, at) >= booking.start_ms - CAME_EARLY_S * 1000
 
 
-def _ghost_from_ms(room: Room, rules: RoomRules, booking: Booking, at: Moment) -> float:
-    """Return from when on the booking is a ghost: never, if somebody came for it.
+def _released_from_ms(room: Room, rules: RoomRules, booking: Booking, at: Moment) -> float:
+    """Return from when on an empty room is not kept for its booking any longer.
 
     The wait starts again when the sensors were unknown meanwhile: what nobody watched was not empty.
     """
-    if room.left_s is not None and _wall_ms(room.left_s, at) >= booking.start_ms - CAME_EARLY_S * 1000:
-        return float("inf")
     empty_from_ms = _wall_ms(room.presence.since.mono_s, at)
     return max(booking.start_ms, empty_from_ms) + rules.ghost_after_s * 1000
 
 
 def _boundaries(room: Room, rules: RoomRules, at: Moment) -> list[float]:
     """Return the wall times at which the bookings may change an empty room."""
-    if not rules.bookable or rules.confidential:
-        return []
     times: list[float] = []
     for booking in room.bookings or ():
-        ghost_from_ms = _ghost_from_ms(room, rules, booking, at)
+        released_from_ms = _released_from_ms(room, rules, booking, at)
         times += [booking.start_ms, booking.end_ms]
-        if ghost_from_ms < booking.end_ms:
-            times.append(ghost_from_ms)
+        if released_from_ms < booking.end_ms:
+            times.append(released_from_ms)
     return times
 
 

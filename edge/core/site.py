@@ -35,6 +35,7 @@ from edge.core.observations import (
     CredentialSeen,
     DeviceFailed,
     DeviceReady,
+    DisplayRead,
     DoorContactRead,
     ExitPressed,
     NoiseCounted,
@@ -102,7 +103,7 @@ def decide(site: Site, seen: Observation) -> Step:
     match seen:
         case CredentialSeen() | DoorContactRead() | ExitPressed():
             site, done = _at_the_door(site, seen)
-        case PresenceRead() | BookingsRead():
+        case PresenceRead() | BookingsRead() | DisplayRead():
             site, done = _in_a_place(site, seen)
         case DeviceFailed() | DeviceReady() | NoiseCounted():
             site, done = _of_a_device(site, seen)
@@ -172,10 +173,13 @@ def _credential_seen(site: Site, seen: CredentialSeen) -> Step:
     return _with_door(site, name, leaf), (release, ShowIndicator(seen.reader, "granted"), kept, *told)
 
 
-def _in_a_place(site: Site, seen: PresenceRead | BookingsRead) -> Step:
+def _in_a_place(site: Site, seen: PresenceRead | BookingsRead | DisplayRead) -> Step:
     at = site.at
     if isinstance(seen, BookingsRead):
         state, changes = room.learn(site.rooms[seen.room], site.plan.rooms[seen.room], seen.bookings, at)
+        return _with_room(site, seen.room, state, changes)
+    if isinstance(seen, DisplayRead):
+        state, changes = room.show(site.rooms[seen.room], site.plan.rooms[seen.room], seen.power, at)
         return _with_room(site, seen.room, state, changes)
     if (desk := site.plan.desk_of(seen.sensor)) is not None:
         rules = site.plan.desks[desk]

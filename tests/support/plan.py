@@ -20,9 +20,11 @@ PLAN = Plan(
             "room-01",
             PresenceRules(("room-01-radar",), settle_s=2.0, hold_s=10.0),
             ghost_after_s=600.0,
-            bookable=True,
-            confidential=False,
+            bookings_kept_s=3600.0,
+            bookings="room-01-bookings",
+            display="room-01-display",
         )
     },
-    devices={"door-01": "door", "reader-01": "reader", "desk-01-pin": "pin", "room-01-radar": "radar"},
+    devices={"door-01": "door", "reader-01": "reader", "desk-01-pin": "pin", "room-01-radar": "radar"}
+    | {"room-01-bookings": "bookings", "room-01-display": "samsung-mdc"},
 )

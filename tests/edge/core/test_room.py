@@ -1,16 +1,25 @@
+from dataclasses import replace
+
 import pytest
 
 from contract.events import RoomState
 from edge.core import room
-from edge.core.observations import Booking
+from edge.core.observations import Booking, Power
 from edge.core.occupancy import PresenceRules
 from edge.core.room import Room, RoomRules, unknown_room
 from tests.support.moments import at
 
 PRESENCE = PresenceRules(("radar",), settle_s=2.0, hold_s=60.0)
-RULES = RoomRules("room-01", PRESENCE, ghost_after_s=600.0, bookable=True, confidential=False)
-UNBOOKABLE = RoomRules("room-01", PRESENCE, ghost_after_s=600.0, bookable=False, confidential=False)
-CONFIDENTIAL = RoomRules("room-01", PRESENCE, ghost_after_s=600.0, bookable=True, confidential=True)
+RULES = RoomRules(
+    "room-01",
+    PRESENCE,
+    ghost_after_s=600.0,
+    bookings_kept_s=3600.0,
+    bookings="room-01-bookings",
+    display="room-01-display",
+)
+UNBOOKABLE = replace(RULES, bookings=None)
+CONFIDENTIAL = replace(RULES, confidential=True)
 
 
 def booking(start_s: float, end_s: float) -> Booking:
@@ -40,6 +49,16 @@ class Day:
     def book(self, at_s: float, *bookings: Booking) -> "Day":
         self._take(room.elapse(self.room, self.rules, at(at_s)))
         self._take(room.learn(self.room, self.rules, bookings, at(at_s)))
+        return self
+
+    def lose(self, at_s: float, device: str) -> "Day":
+        self._take(room.elapse(self.room, self.rules, at(at_s)))
+        self._take(room.lose(self.room, self.rules, device, at(at_s)))
+        return self
+
+    def display(self, at_s: float, power: Power) -> "Day":
+        self._take(room.elapse(self.room, self.rules, at(at_s)))
+        self._take(room.show(self.room, self.rules, power, at(at_s)))
         return self
 
     def _take(self, step: room.Step) -> None:
@@ -72,14 +91,37 @@ def test_a_room_is_occupied_whatever_its_bookings_say() -> None:
     assert day.told == [("free", 1), ("occupied", 101)]
 
 
-def test_a_booking_whose_people_have_left_is_booked_again_but_no_ghost() -> None:
+def test_people_who_leave_early_free_the_room_once_they_do_not_come_back() -> None:
     day = Day().book(0, booking(1000, 4600)).radar(True, 1, 2000).radar(present=False, from_s=2001, to_s=4500)
-    assert day.told == [("occupied", 1), ("booked", 2001)]
+    assert day.told == [("occupied", 1), ("booked", 2001), ("free", 2601)]
+
+
+def test_people_who_come_back_from_their_break_find_their_room_booked() -> None:
+    day = Day().book(0, booking(1000, 4600)).radar(True, 1, 2000).radar(present=False, from_s=2001, to_s=2400)
+    day.radar(True, 2401, 2500)
+    assert day.told == [("occupied", 1), ("booked", 2001), ("occupied", 2401)]
+
+
+def test_people_who_leave_shortly_before_the_end_keep_the_room_to_its_end() -> None:
+    day = Day().book(0, booking(1000, 2500)).radar(True, 1, 2000).radar(present=False, from_s=2001, to_s=2600)
+    assert day.told == [("occupied", 1), ("booked", 2001), ("free", 2500)]
+
+
+def test_people_who_were_there_when_the_sensor_was_lost_have_come() -> None:
+    day = Day().book(0, booking(1000, 9000)).radar(True, 1, 2000).radar(None, 2001)
+    day.radar(present=False, from_s=2501, to_s=3500)
+    assert day.told == [("occupied", 1), ("unknown", 2001), ("booked", 2501), ("free", 3101)]
+
+
+def test_the_next_booking_waits_for_its_own_people() -> None:
+    day = Day().book(0, booking(1000, 4000), booking(4000, 6000)).radar(True, 1, 2000)
+    day.radar(present=False, from_s=2001, to_s=5000)
+    assert day.told == [("occupied", 1), ("booked", 2001), ("free", 2601), ("booked", 4000), ("ghost", 4600)]
 
 
 def test_who_left_just_before_the_start_came_for_the_booking() -> None:
     day = Day().book(0, booking(1000, 4600)).radar(True, 1, 200).radar(present=False, from_s=201, to_s=4500)
-    assert day.told == [("occupied", 1), ("free", 201), ("booked", 1000)]
+    assert day.told == [("occupied", 1), ("free", 201), ("booked", 1000), ("free", 1600)]
 
 
 def test_who_left_long_before_the_start_did_not_come_for_the_booking() -> None:
@@ -132,3 +174,58 @@ def test_a_confidential_room_with_a_lost_sensor_is_unknown() -> None:
 def test_back_to_back_bookings_are_one_booked_time() -> None:
     day = Day().book(0, booking(1000, 1500), booking(1500, 2000)).radar(present=False, from_s=1, to_s=2100)
     assert day.told == [("free", 1), ("booked", 1000), ("free", 2000)]
+
+
+def test_people_before_a_screen_that_is_on_are_in_a_call() -> None:
+    day = Day().book(0).radar(True, 1, 100).display(101, "warming").display(111, "on").radar(True, 112, 200)
+    day.display(201, "cooling").radar(True, 202, 300)
+    assert day.told == [("occupied", 1), ("in_call", 111), ("occupied", 201)]
+
+
+def test_a_screen_that_is_left_on_does_not_make_an_empty_room_busy() -> None:
+    day = Day().book(0, booking(500, 4600)).display(0, "on").radar(True, 1, 100).radar(False, 101, 1200)
+    assert day.told == [("in_call", 1), ("free", 101), ("booked", 500), ("free", 1100)]
+
+
+def test_a_call_whose_screen_is_lost_goes_on_as_presence() -> None:
+    day = Day().book(0).display(0, "on").radar(True, 1, 100).lose(101, "room-01-display")
+    assert day.told == [("in_call", 1), ("occupied", 101)]
+
+
+def test_bookings_that_cannot_be_read_stay_in_force_for_a_while() -> None:
+    day = Day().book(0, booking(1000, 4600)).lose(10, "room-01-bookings").radar(present=False, from_s=11, to_s=5000)
+    assert day.told == [("free", 11), ("booked", 1000), ("ghost", 1600), ("unknown", 3610)]
+
+
+def test_every_failed_try_does_not_make_the_bookings_younger() -> None:
+    day = Day().book(0).lose(10, "room-01-bookings").radar(present=False, from_s=11, to_s=3000)
+    day.lose(3001, "room-01-bookings").radar(present=False, from_s=3003, to_s=3700)
+    assert day.told == [("free", 11), ("unknown", 3610)]
+
+
+def test_bookings_that_are_read_again_count_again() -> None:
+    day = Day().book(0).lose(10, "room-01-bookings").radar(present=False, from_s=11, to_s=4000).book(4001)
+    day.radar(present=False, from_s=4003, to_s=9000)
+    assert day.told == [("free", 11), ("unknown", 3610), ("free", 4001)]
+
+
+def test_bookings_that_were_never_read_stay_unknown_when_they_are_lost() -> None:
+    assert Day().lose(0, "room-01-bookings").radar(present=False, from_s=1, to_s=100).told == []
+
+
+def test_a_room_with_people_in_it_is_occupied_whether_its_bookings_are_known_or_not() -> None:
+    assert Day().lose(0, "room-01-bookings").radar(True, 1, 100).told == [("occupied", 1)]
+
+
+def test_a_room_out_of_service_says_so_at_once_and_nothing_else() -> None:
+    day = Day(replace(RULES, out_of_service=True)).book(0, booking(10, 4600)).display(1, "on")
+    assert day.radar(True, 2, 100).radar(False, 101, 1000).radar(None, 1001).told == [("out_of_service", 0)]
+
+
+def test_a_confidential_room_never_says_that_its_screen_is_on() -> None:
+    assert Day(CONFIDENTIAL).book(0).display(0, "on").radar(True, 1, 100).told == [("occupied", 1)]
+
+
+def test_a_confidential_room_whose_bookings_are_unknown_is_free_when_it_is_empty() -> None:
+    day = Day(CONFIDENTIAL).lose(0, "room-01-bookings").radar(present=False, from_s=1, to_s=9000)
+    assert day.told == [("free", 1)]

@@ -55,8 +55,19 @@ AccessReason = Literal[
 ]
 """BACnet AccessEvent names (ASHRAE 135, clause 12.33); the three before DENIED_OTHER are ours."""
 
-Fault = Literal["absent", "unplugged", "silent", "garbled", "refused", "chattering", "stuck", "unreadable"]
-"""Why a device is down, in a word that maps to one sentence and one remedy for the technician."""
+Fault = Literal[
+    "absent",
+    "unplugged",
+    "silent",
+    "garbled",
+    "refused",
+    "chattering",
+    "stuck",
+    "implausible",
+    "drifted",
+    "unreadable",
+]
+"""Why a device is down or degraded, in a word that maps to one sentence and one remedy for the technician."""
 
 
 class _Value(BaseModel):

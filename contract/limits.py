@@ -16,7 +16,7 @@ MAX_HELLO_STREAMS = 200
 """Streams in one Hello page; a stream is one agent start, so 200 is months of daily restarts."""
 
 MAX_MESSAGE_BYTES = 196_608
-"""Any message of the lanes, compressed or not: the fullest Now takes 162 kB, the fullest Status 119 kB; below every
+"""Any message of the lanes, compressed or not: the fullest Now takes 162 kB, the fullest Status 154 kB; below every
 broker's default packet limit (a test builds them)."""
 
 MAX_RIGHTS_BYTES = 1_048_576
@@ -27,6 +27,9 @@ MAX_RESOURCES = 500
 
 MAX_DEVICES = 600
 """Devices in one Status document: one or two a desk."""
+
+MAX_RADARS = 100
+"""Radars in one Status document: each has a serial port of its own, which one Pi does not have a hundred of."""
 
 MAX_FUTURE_MS = 300_000
 """How far `t` may be ahead of its reception before it is suspect: kept, but out of statistics (5 minutes)."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from contract.events import Clock, DeskState, DoorAlarm, DoorState, Fault, Milliseconds, RoomState
 from contract.identity import BootId, CredentialId, Incarnation, ResourceId, SiteId, StreamId
-from contract.limits import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_DEVICES, MAX_HELLO_STREAMS, MAX_RESOURCES
+from contract.limits import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_DEVICES, MAX_HELLO_STREAMS, MAX_RADARS, MAX_RESOURCES
 
 PLAIN = "application/vnd.telecentre.batch"
 COMPRESSED = "application/vnd.telecentre.batch+zlib"
@@ -189,6 +189,17 @@ class DeviceStatus(_Message):
     fault: Fault | None = None
     noise_count: Annotated[int, Field(ge=0)] = 0
     """Frames that did not decode since the agent started: noise, resynchronised and counted."""
+    last_fault: Fault | None = None
+    """What was wrong with it last, also once it is well again; null when nothing was since the agent started."""
+
+
+class RadarStatus(_Message):
+    """What a radar has said of itself since the agent started."""
+
+    id: ResourceId
+    firmware: Annotated[str, Field(max_length=16)]
+    settings: Annotated[str, Field(max_length=84)]
+    """What it keeps in flash, as one line (docs/sensors.md): farthest gates, no-one duration, thresholds."""
 
 
 class OutboxStatus(_Message):
@@ -230,6 +241,8 @@ class Report(_Message):
     outbox: OutboxStatus
     rights: RightsStatus
     devices: Annotated[list[DeviceStatus], Field(max_length=MAX_DEVICES)]
+    radars: Annotated[list[RadarStatus], Field(max_length=MAX_RADARS)] = Field(default_factory=list)
+    """Those that answered; empty by an agent that does not say."""
 
 
 class Status(_Message):

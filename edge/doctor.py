@@ -22,6 +22,8 @@ REMEDIES: dict[Fault, str] = {
     "refused": "the system does not give it: check the groups gpio and dialout, and who else uses it",
     "chattering": "it changes faster than a person can: check the wiring and shield the cable",
     "stuck": "it has not changed for too long: check that it sees its place",
+    "implausible": "it says what cannot be: check what misleads it, and that it sees the same place as its neighbour",
+    "drifted": "its settings are not those of its file: write them again with `telecentre-edge sensors configure`",
     "unreadable": "its content cannot be used: correct the file; the agent logs the line",
 }
 

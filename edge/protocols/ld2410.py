@@ -21,7 +21,7 @@ _KINDS: tuple[tuple[bytes, bytes, Literal["report", "reply"]], ...] = (
 _FIRST_BYTES = {_REPORT_HEADER[0], _COMMAND_HEADER[0]}
 
 ENABLE_CONFIG, END_CONFIG, ENGINEERING_ON, READ_FIRMWARE = 0xFF, 0xFE, 0x62, 0xA0
-_GATES = 9
+GATES = 9
 
 
 class FrameError(ValueError):
@@ -157,7 +157,7 @@ def decode_report(payload: bytes) -> Report:
 
 def _decode_gates(fields: bytes) -> Gates:
     """Return the gates; the two leading bytes name the farthest gate, which is the ninth on every module."""
-    if fields[0] != _GATES - 1 or fields[1] != _GATES - 1:
+    if fields[0] != GATES - 1 or fields[1] != GATES - 1:
         raise FrameError(f"not nine gates: {fields.hex()}")
     return Gates(
         moving_energy_pct=tuple(fields[2:11]),

@@ -49,6 +49,7 @@ from contract.limits import (
     MAX_EVENT_BYTES,
     MAX_HELLO_STREAMS,
     MAX_MESSAGE_BYTES,
+    MAX_RADARS,
     MAX_RESOURCES,
 )
 from contract.messages import (
@@ -67,6 +68,7 @@ from contract.messages import (
     MessageError,
     Now,
     OutboxStatus,
+    RadarStatus,
     Report,
     RightsStatus,
     RoomNow,
@@ -130,7 +132,16 @@ REPORT = Report(
     rights=RightsStatus(version=7, issued_at=T - 3_600_000, expires_at=T + 601_200_000, credentials=31, trusted_at=T),
     devices=[
         DeviceStatus(id="reader-01", kind="reader", health="ok", since=T - UP),
-        DeviceStatus(id="desk-02-radar", kind="radar", health="down", since=T, fault="silent", noise_count=4),
+        DeviceStatus(
+            id="desk-02-radar", kind="radar", health="down", since=T, fault="silent", noise_count=4, last_fault="silent"
+        ),
+    ],
+    radars=[
+        RadarStatus(
+            id="desk-02-radar",
+            firmware="1.02.22062416",
+            settings="8/8 5s 50 50 40 30 20 15 15 15 15 / 0 0 40 40 30 30 20 20 20",
+        )
     ],
 )
 
@@ -349,9 +360,16 @@ def largest_messages() -> list[BaseModel]:
     room = RoomNow(id=name, state="out_of_service", since=number)
     door = DoorNow(id=name, state="unlocked", alarm="DOOR_OPEN_TOO_LONG", since=number)
     device = DeviceStatus(
-        id=name, kind="k" * 40, health="degraded", since=number, fault="chattering", noise_count=number
+        id=name,
+        kind="k" * 40,
+        health="degraded",
+        since=number,
+        fault="implausible",
+        noise_count=number,
+        last_fault="implausible",
     )
-    report = REPORT.model_copy(update={"devices": [device] * MAX_DEVICES})
+    radar = RadarStatus(id=name, firmware="v" * 16, settings="s" * 84)
+    report = REPORT.model_copy(update={"devices": [device] * MAX_DEVICES, "radars": [radar] * MAX_RADARS})
     held = Held(stream=STREAM, first=number, last=number)
     return [
         Now(

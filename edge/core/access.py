@@ -13,6 +13,12 @@ _REFUSED_CARDS: dict[CardRefusal, AccessReason] = {
     "classic": "DENIED_VERIFICATION_FAILED",
     "phone": "DENIED_VERIFICATION_FAILED",
     "unreadable": "DENIED_OTHER",
+    "wrong_application": "DENIED_CREDENTIAL_NOT_PROVISIONED",
+    "unknown_badge": "DENIED_UNKNOWN_CREDENTIAL",
+    "wrong_key": "DENIED_VERIFICATION_FAILED",
+    "late": "DENIED_VERIFICATION_FAILED",
+    "pulled_away": "DENIED_OTHER",
+    "two_cards": "DENIED_OTHER",
 }
 """A card whose number changes or can be copied by anyone proves nothing; one that was not read may be tried again."""
 

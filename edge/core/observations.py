@@ -11,21 +11,37 @@ from contract.events import Fault
 from edge.core.moment import Moment
 from edge.core.rights import Rights
 
-CardRefusal = Literal["random_uid", "classic", "phone", "unreadable"]
-"""Why a card cannot even be looked up in the UID class."""
+CardRefusal = Literal[
+    "random_uid",
+    "classic",
+    "phone",
+    "unreadable",
+    "wrong_application",
+    "unknown_badge",
+    "wrong_key",
+    "late",
+    "pulled_away",
+    "two_cards",
+]
+"""Why a card proved nothing. The first four, and a card without our application, may still be of the UID class where
+that has a number to know it by; a secured badge never is."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialSeen:
-    """A card was presented at a reader, once per presentation.
+    """A card was presented at a reader, once per presentation; one that was pulled away may be seen again soon after.
 
-    `uid_hash` is empty when `refusal` says why the card was not taken as an identity.
+    `badge` is the badge id that a secured badge has proved to be, and only that. `claimed` is the one that a card
+    showed without a proof: enough to say that a badge was lost, never to open. `uid_hash` is what a card of the UID
+    class is known by, which anyone may copy. `refusal` says why nothing was proved.
     """
 
     at: Moment
     reader: str
     uid_hash: bytes | None
     refusal: CardRefusal | None = None
+    badge: bytes | None = None
+    claimed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from hub.network import read_network
 from hub.store import Difference, Store, StoreDownError, StoreRefusedError, wall_ms
 from hub.store.backup import BackupError, back_up
 from hub.store.backup import restore as restore_copy
+from hub.store.erasures import ErasureError, is_credential, is_reason
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +45,7 @@ def _in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
         except (StoreDownError, StoreRefusedError) as error:
             click.echo(f"telecentre-hub: the database: {error}", err=True)
             sys.exit(1)
-        except BackupError as error:
+        except (BackupError, ErasureError) as error:
             click.echo(f"telecentre-hub: {error}", err=True)
             sys.exit(1)
 
@@ -148,6 +149,28 @@ def purge(config: Path, *, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("credential")
+@click.option("--reason", required=True, help="Why, in one line, without a name: it is kept.")
+@config_option
+@json_option
+@_in_one_sentence
+def erase(credential: str, reason: str, config: Path, *, as_json: bool) -> None:
+    """Forget which access events were CREDENTIAL's, whether the hub runs or not; print how many that was."""
+    if not is_credential(credential):
+        raise click.BadParameter("not the id of a credential (a-z, 0-9 and -)", param_hint="CREDENTIAL")
+    if not is_reason(reason):
+        raise click.BadParameter("one line of 1 to 200 characters", param_hint="--reason")
+    if credential in reason:
+        raise click.BadParameter("it is kept, so it must not say whose events are forgotten", param_hint="--reason")
+    count = Store(read_settings(config).database.file).erase(credential, reason)
+    if as_json:
+        click.echo(json.dumps({"erased": count}))
+        return
+    click.echo(f"{count} access events no longer name this credential. The events stay: they say nothing of a person.")
+    click.echo("What telecentres still send of before now will not name it. Older copies of the database do.")
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @json_option
@@ -176,6 +199,7 @@ def restore(file: Path, config: Path, *, as_json: bool) -> None:
         return
     click.echo(f"{done.file}: {done.events} events, as of {_moment(done.backup_at_ms)}.")
     click.echo(f"{done.forgotten} access events no longer name a credential: they are older than 90 days.")
+    click.echo(f"{done.erasures} erasures replayed: {done.erased} access events no longer name an erased credential.")
     if done.aside is not None:
         click.echo(f"The database that was there is kept as {done.aside}.")
     click.echo("Start the hub: every telecentre sends again what came since, as far as it still holds it.")

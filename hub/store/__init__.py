@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from hub.network import Network
 from hub.opening import day_of
 from hub.store.decisions import read_decisions
+from hub.store.erasures import erase, ledger_of
 from hub.store.figures import read_occupancy
 from hub.store.register import Imported, import_site, read_sites
 from hub.store.rows import (
@@ -165,6 +166,18 @@ class Store:
         try:
             with transaction(connection):
                 return purge_journal(connection, self._now_ms())
+        finally:
+            connection.close()
+
+    def erase(self, credential: str, reason: str) -> int:
+        """Make the journal name this credential no more, now and later; return how many access events did.
+
+        Raises:
+            ErasureError: the ledger of erasures is damaged, full or cannot be written.
+        """
+        connection = self._guest()
+        try:
+            return erase(connection, ledger_of(self.file), credential, reason, self._now_ms())
         finally:
             connection.close()
 

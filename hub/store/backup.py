@@ -1,7 +1,8 @@
 """A copy of the database while the hub runs, and the way back to it.
 
 What must stay true here: a copy is one consistent moment, checked before it has its name; going back deletes nothing
-and is told to everybody who reads the database; who badged more than 90 days ago does not come back with it.
+and is told to everybody who reads the database; who badged more than 90 days ago does not come back with it, nor who
+was erased since.
 After a restore the hub is a new incarnation, as at every start: the sites ask what it has, and send again what it lacks
 and they still hold (30 days and more). Source: protocol TC1, "On Hello" and "Persons".
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hub.store.erasures import ErasureError, ledger_of, replay
 from hub.store.lock import claimed
 from hub.store.sqlite import connect, migrate, migrations, statements, transaction
 from hub.store.writer import purge_journal
@@ -50,6 +52,10 @@ class Restored:
     events: int
     forgotten: int
     """Access events that no longer name a credential: they had grown too old since the copy."""
+    erasures: int
+    """Credentials that the ledger names."""
+    erased: int
+    """Access events of the copy that no longer name one of these."""
     aside: Path | None
     """Where the database is that was there before, if there was one."""
 
@@ -85,7 +91,7 @@ def restore(file: Path, source: Path, now_ms: int) -> Restored:
     """Put a copy in the place of the database, which is moved aside, never deleted.
 
     Raises:
-        BackupError: the copy cannot be used, or a command has the database open.
+        BackupError: the copy or the ledger of erasures cannot be used, or a command has the database open.
         StoreDownError: a hub runs on the database.
     """
     if not source.is_file():
@@ -102,12 +108,13 @@ def restore(file: Path, source: Path, now_ms: int) -> Restored:
             migrate(connection)
             with transaction(connection):
                 forgotten = purge_journal(connection, now_ms)
+                erasures, erased = _erase_again(connection, file)
                 values = {"restored_at": now_ms, "backup_at": backup_at_ms, "events": events}
                 connection.execute(_SQL["put_restored"], values)
         with _alone(file):
             aside = _keep_aside(file, now_ms)
             _name(part, file)
-    return Restored(file, backup_at_ms, now_ms, events, forgotten, aside)
+    return Restored(file, backup_at_ms, now_ms, events, forgotten, erasures, erased, aside)
 
 
 @contextmanager
@@ -157,6 +164,14 @@ def _taken(connection: sqlite3.Connection, source: Path) -> tuple[int, int]:
         if row is not None:
             return row
     raise BackupError(f"{source}: not made by `telecentre-hub backup`, so nobody knows when it was")
+
+
+def _erase_again(connection: sqlite3.Connection, file: Path) -> tuple[int, int]:
+    """Forget again whom the ledger beside the database names."""
+    try:
+        return replay(connection, ledger_of(file))
+    except ErasureError as error:
+        raise BackupError(str(error)) from error
 
 
 @contextmanager

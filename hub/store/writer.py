@@ -11,8 +11,9 @@ from pathlib import Path
 from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
 from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
+from hub.store.erasures import ErasureError, forgotten_until, ledger_of, replay
 from hub.store.rows import REFUSED
-from hub.store.sqlite import connect, statements, transaction, translated
+from hub.store.sqlite import StoreDownError, connect, statements, transaction, translated
 from hub.store.timeline import changed_days, is_pending, mark, settle_days, settle_marks, sites_to_walk, walk_site
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Writer:
         self._connection = connect(file, writes=True)
         self._connection.execute(f"pragma cache_size = -{CACHE_KIB}")
         self._connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._replay_erasures(ledger_of(file))
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is committed durably at its end, or not at all."""
@@ -162,6 +164,19 @@ class Writer:
         """Forget who badged more than 90 days ago; return how many access events that was."""
         return purge_journal(self._connection, now_ms)
 
+    def _replay_erasures(self, ledger: Path) -> None:
+        """Forget again whom the ledger names: the file may have been put back by hand, or a command cut short."""
+        if not ledger.exists():
+            return
+        try:
+            with self.transaction():
+                erasures, forgotten = replay(self._connection, ledger)
+        except (ErasureError, StoreDownError) as error:
+            self._connection.close()
+            raise StoreDownError(str(error)) from error
+        if forgotten:
+            log.warning("erasures=replayed credentials=%d events=%d", erasures, forgotten)
+
     def _reference(self, site: str, boot: str) -> tuple[int, str, int, int] | None:
         row: tuple[int, str, int, int] | None = self._connection.execute(
             _SQL["boot"], {"site": site, "boot": boot}
@@ -241,7 +256,10 @@ class Writer:
             at_ms = at[seq]
             # What has no instant to believe ages from its reception.
             aged_from = received_at if at_ms is None else min(at_ms, received_at)
-            if aged_from >= received_at - JOURNAL_MS:
+            erased_until = forgotten_until(self._connection, person)
+            # What has no instant may be from before an erasure: the doubt is the person's.
+            is_erased = erased_until is not None and (at_ms is None or aged_from <= erased_until)
+            if aged_from >= received_at - JOURNAL_MS and not is_erased:
                 rows.append({**key, "seq": seq, "person": person, "at_ms": aged_from})
         self._connection.executemany(_SQL["put_person"], rows)
 

@@ -92,9 +92,12 @@ def test_events_acknowledged_after_the_backup_come_back_from_the_edge(
             agent.store(*[desk(number) for number in range(600, 1_000)])
             agent.store(access(1_000), person=PERSON)
             eventually(linked.drained, what="the hub has acknowledged the later events too")
+            assert "1 access events no longer" in run("erase", PERSON, "--reason", "asked", "--config", config)
             incarnation = first.health().incarnation
         assert len(at_the_hub(file)) == 1_001
-        assert "600 events" in run("restore", copy, "--config", config)
+        restored = run("restore", copy, "--config", config)
+        assert "600 events" in restored
+        assert "1 erasures replayed" in restored
         assert len(at_the_hub(file)) == 600
         with running_hub(file, broker.port) as second:
             eventually(lambda: len(at_the_hub(file)) == 1_001, what="the later events come back")
@@ -110,4 +113,4 @@ def test_events_acknowledged_after_the_backup_come_back_from_the_edge(
     assert "1001 events" in status
     assert "restored" in status
     assert "0 gaps" in status
-    assert "1 access events name a credential" in status
+    assert "0 access events name a credential" in status, "the edge sent the event again, and the person is forgotten"

@@ -134,6 +134,43 @@ def plug(site: str, device: str, state: Path) -> None:
     click.echo(f"{site}: {seen['device']} is plugged in")
 
 
+@command.command()
+@click.option(
+    "--sites", type=click.IntRange(1, 10_000), help="How many telecentres; 4,072, or all of the network file."
+)
+@click.option(
+    "--rate", type=click.FloatRange(0, 10_000), default=300.0, show_default=True, help="Events a second, all."
+)
+@click.option("--for", "for_s", type=click.FloatRange(1), help="Observe for so many seconds; else until SIGTERM.")
+@click.option("--broker", default="127.0.0.1:1883", show_default=True, help="A broker of this machine, host:port.")
+@click.option("--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Another play.")
+@click.option("--network", type=click.Path(path_type=Path, dir_okay=False), help="Play the telecentres of this file.")
+@click.option(
+    "--write-network", type=click.Path(path_type=Path, dir_okay=False), help="Write the network for the hub, and end."
+)
+@click.option("--ledger", type=click.Path(path_type=Path, dir_okay=False), help="Write there what the hub must have.")
+def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its declared type
+    """Speak as thousands of telecentres, each on its own connection; no devices, no agents.
+
+    The last line says what the hub must have, what it says that it has, and how long sites were without it; the exit
+    code is 1 if the two differ.
+    """
+    # Imported here: of all commands only this one speaks MQTT.
+    from simulators.fleet_command import FleetError, played_sites, run_fleet, write_network  # noqa: PLC0415
+
+    try:
+        network = played_sites(given.pop("network"), given.pop("sites"), given["seed"])
+        if (file := given.pop("write_network")) is not None:
+            write_network(network, file)
+            click.echo(f"{file}: {len(network.sites)} sites; for the hub: telecentre-hub site import {file}")
+            return
+        outcome = run_fleet(network, **given)
+    except (FleetError, NetworkError) as error:
+        _fail(str(error))
+    click.echo(json.dumps(outcome))
+    sys.exit(0 if outcome["equal"] else 1)
+
+
 def _in_words(error: DemoError | OSError, folder: Folder) -> str:
     """Return our own sentence, or what the system says with where and what to do."""
     if not isinstance(error, OSError) or error.errno is None:

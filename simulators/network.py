@@ -99,8 +99,8 @@ def packaged_network() -> Network:
     return read_network(resources.files("simulators").joinpath("cantal.toml").read_text(encoding="utf-8"))
 
 
-def read_network(text: str) -> Network:
-    """Return the network that a TOML text describes.
+def read_network(text: str, *, most: int = _MAX_SITES) -> Network:
+    """Return the network that a TOML text describes, of at most `most` sites.
 
     Raises:
         NetworkError: it is not TOML, a key is missing or has the wrong type, or a number is out of bounds.
@@ -120,8 +120,8 @@ def read_network(text: str) -> Network:
         raise NetworkError(f"the network file is not valid TOML: {error}") from error
     except KeyError as error:
         raise NetworkError(f"the network file lacks the key {error}") from error
-    if not 1 <= len(sites) <= _MAX_SITES or len({site.id for site in sites}) != len(sites):
-        raise NetworkError(f"a network has 1 to {_MAX_SITES} sites, each with an id of its own")
+    if not 1 <= len(sites) <= most or len({site.id for site in sites}) != len(sites):
+        raise NetworkError(f"a network has 1 to {most} sites, each with an id of its own")
     return network
 
 

@@ -1,0 +1,89 @@
+"""What `telecentre-sim fleet` does before and around a fleet: its network, its limits, its signals."""
+
+import ipaddress
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+from simulators.fleet import Fleet, FleetError, Options, allow_files
+from simulators.fleet_network import COMMUNES, network_toml, synthetic_network
+from simulators.network import Network, NetworkError, part_of, read_network
+
+__all__ = ["FleetError", "played_sites", "run_fleet", "write_network"]
+
+MAX_SITES = 10_000
+"""As many as a hub imports."""
+
+
+def played_sites(file: Path | None, sites: int | None, seed: int) -> Network:
+    """Return the network to play: the first `sites` of a file, or a synthetic one.
+
+    Raises:
+        FleetError: the file cannot be read.
+        NetworkError: it is not a network, or has fewer sites.
+    """
+    if file is None:
+        return synthetic_network(COMMUNES if sites is None else sites, seed)
+    try:
+        network = read_network(file.read_text(encoding="utf-8"), most=MAX_SITES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FleetError(f"{file} cannot be read: {error}. --write-network FILE makes one.") from error
+    except NetworkError as error:
+        raise NetworkError(f"{file}: {error}") from error
+    return network if sites is None else part_of(network, sites=sites)
+
+
+def write_network(network: Network, file: Path) -> None:
+    """Write a network for `telecentre-hub site import`.
+
+    Raises:
+        FleetError: the file is there already, or cannot be written.
+    """
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(network_toml(network))
+    except FileExistsError as error:
+        raise FleetError(f"{file} is there already: name another file") from error
+    except OSError as error:
+        raise FleetError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def run_fleet(
+    network: Network, *, broker: str, rate: float, for_s: float | None, seed: int, ledger: Path | None
+) -> dict[str, object]:
+    """Play a fleet until its time is over or SIGTERM or SIGINT comes; return what came of it.
+
+    Raises:
+        FleetError: the broker's address is none of this machine, or the system allows too few open files.
+    """
+    address = broker_address(broker)
+    allow_files(len(network.sites))
+    stopped = threading.Event()
+
+    def stop(_: int, __: FrameType | None) -> None:
+        stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    options = Options(network.sites, address, rate=rate, for_s=for_s, seed=seed, ledger=ledger)
+    return Fleet(options, stopped.is_set).run()
+
+
+def broker_address(text: str) -> tuple[str, int]:
+    """Return host and port of `host:port`.
+
+    Raises:
+        FleetError: it is not of that form, or of another machine: a fleet speaks in plain text, as ten thousand
+            sites that it is not.
+    """
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+        number = int(port)
+    except ValueError as error:
+        raise FleetError(f"'{text}' is not an address: write 127.0.0.1:1883") from error
+    if not loopback or not 1 <= number <= 65_535:
+        raise FleetError(f"'{text}': a fleet speaks plain MQTT, so only to a broker of this machine (127.0.0.1:1883)")
+    return host, number

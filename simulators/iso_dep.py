@@ -21,16 +21,26 @@ FILE_NOT_FOUND = b"\x6a\x82"
 UNKNOWN_INSTRUCTION = b"\x6d\x00"
 
 
+def _nothing() -> None:
+    """Forget nothing: the applet has no session."""
+
+
 class IsoDep:
     """The card's side of the block protocol; frames come and go without CRC_A.
 
     `extensions` makes a slow card: it asks so many times for more time (WTX) before each answer of its applet.
+    `forget` is called whenever the blocks begin anew, so that an applet with a session can end it.
     """
 
-    def __init__(self, applet: Applet, *, ats: bytes = ATS, extensions: int = 0) -> None:
+    def __init__(
+        self, applet: Applet, *, ats: bytes = ATS, extensions: int = 0, forget: Callable[[], None] = _nothing
+    ) -> None:
         self._applet = applet
         self._ats = ats
         self._extensions = extensions
+        self._forget = forget
+        # Two bytes of a frame are its CRC_A.
+        self._longest = FRAME_SIZES[min(ats[1] & 0x0F, 8)] - 2
         self.reset()
 
     @property
@@ -40,6 +50,7 @@ class IsoDep:
 
     def reset(self) -> None:
         """Begin again: the next frame must be a RATS."""
+        self._forget()
         self._active = self._deselected = False
         self._number = 1
         self._part_bytes = FRAME_SIZES[2] - 3
@@ -64,6 +75,8 @@ class IsoDep:
         return self._ats
 
     def _block(self, frame: bytes) -> bytes | None:
+        if len(frame) > self._longest:
+            return None
         kind = frame[0]
         if kind & 0xEE == 0x02:
             return self._information(frame)

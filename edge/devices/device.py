@@ -28,11 +28,15 @@ Clock = Callable[[], Moment]
 
 
 class DeviceError(OSError):
-    """A device session has ended: the word says why, the sentence what was seen."""
+    """A device session has ended: the word says why, the sentence what was seen.
 
-    def __init__(self, fault: Fault, sentence: str) -> None:
+    No new try is made within `wait_s`, unless `may_be_back` says that something has changed.
+    """
+
+    def __init__(self, fault: Fault, sentence: str, *, wait_s: float = 0.0) -> None:
         super().__init__(sentence)
         self.fault = fault
+        self.wait_s = wait_s
 
 
 class Driver(Protocol):
@@ -133,7 +137,7 @@ class DeviceThread:
             self.emit(DeviceFailed(self.clock(), self.id, error.fault))
             if self._answered:
                 wait_s = FIRST_WAIT_S
-            self._wait(wait_s * self._random.uniform(0.75, 1.25))
+            self._wait(max(wait_s * self._random.uniform(0.75, 1.25), error.wait_s))
             return min(wait_s * 2, LONGEST_WAIT_S)
         return FIRST_WAIT_S
 

@@ -69,7 +69,7 @@ def decode_batch(content_type: str, payload: bytes) -> tuple[BatchHeader, list[b
     """Return the header and the event lines, not yet decoded: a bad line must not cost its neighbours.
 
     Raises:
-        MessageError: `content_type`, `compression`, `size`, `header` or `count`.
+        MessageError: `content_type`, `compression`, `size`, `version`, `header` or `count`.
     """
     if content_type == COMPRESSED:
         payload = _inflate(payload)
@@ -81,10 +81,16 @@ def decode_batch(content_type: str, payload: bytes) -> tuple[BatchHeader, list[b
     try:
         header = BatchHeader.model_validate_json(head)
     except ValidationError as error:
-        raise MessageError("header") from error
+        raise MessageError("version" if is_of_another_version(error) else "header") from error
     if len(lines) != header.n:
         raise MessageError("count")
     return header, lines
+
+
+def is_of_another_version(error: ValidationError) -> bool:
+    """Return whether a message was refused because its `v` is not ours, whatever else is wrong with it."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return any(each["loc"] == ("v",) for each in found)
 
 
 def _inflate(payload: bytes) -> bytes:

@@ -51,6 +51,7 @@ Reason = Literal[
     "boot_changed",
     "quarantined",
     "suspect_time",
+    "other_version",
     "refused_messages",
     "unknown_messages",
     "restored",
@@ -186,7 +187,15 @@ def recorded_alarms(
             reason = RECORDED[alarm.reason]
             count = lost[alarm.site] if reason == "gap" else alarm.times
             yield Raised(reason, alarm.site, alarm.first_at_ms, alarm.last_at_ms, count)
-    yield from _refusals([alarm for alarm in recent if alarm.reason.startswith(REFUSED)])
+    refused = [alarm for alarm in recent if alarm.reason.startswith(REFUSED)]
+    yield from _refusals([alarm for alarm in refused if not _is_other_version(alarm)])
+    for alarm in filter(_is_other_version, refused):
+        yield Raised("other_version", alarm.site, alarm.first_at_ms, alarm.last_at_ms, alarm.times)
+
+
+def _is_other_version(alarm: Alarm) -> bool:
+    """Return whether a telecentre of ours speaks another version: an update helps, nobody is to be looked for."""
+    return bool(alarm.site) and alarm.reason == REFUSED + "version"
 
 
 def _refusals(refused: list[Alarm]) -> Iterator[Raised]:

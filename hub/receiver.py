@@ -15,7 +15,16 @@ from pydantic import ValidationError
 
 from contract.events import Clock, decode
 from contract.limits import MAX_EVENT_BYTES, MAX_FUTURE_MS, MAX_MESSAGE_BYTES
-from contract.messages import BatchHeader, Held, Hello, MessageError, Now, Status, decode_batch
+from contract.messages import (
+    BatchHeader,
+    Held,
+    Hello,
+    MessageError,
+    Now,
+    Status,
+    decode_batch,
+    is_of_another_version,
+)
 
 EARLIEST_MS = 1_577_836_800_000
 """2020-01-01: before it no telecentre of ours existed, so a clock that says so was never set."""
@@ -130,7 +139,7 @@ def read_batch(site: str, content_type: str, payload: bytes) -> Batch:
     """Return the batch that came on the topic of `site`.
 
     Raises:
-        RefusedError: `size`, `content_type`, `compression`, `header`, `count` or `site`.
+        RefusedError: `size`, `content_type`, `compression`, `version`, `header`, `count` or `site`.
     """
     if len(payload) > MAX_MESSAGE_BYTES:
         raise RefusedError("size")
@@ -147,7 +156,7 @@ def read_hello(site: str, payload: bytes) -> Hello:
     """Return the Hello that came on the topic of `site`.
 
     Raises:
-        RefusedError: `size`, `hello` or `site`.
+        RefusedError: `size`, `version`, `hello` or `site`.
     """
     return _read(Hello, "hello", site, payload)
 
@@ -156,7 +165,7 @@ def read_now(site: str, payload: bytes) -> Now:
     """Return the Now that came on the topic of `site`.
 
     Raises:
-        RefusedError: `size`, `now` or `site`.
+        RefusedError: `size`, `version`, `now` or `site`.
     """
     return _read(Now, "now", site, payload)
 
@@ -165,7 +174,7 @@ def read_status(site: str, payload: bytes) -> Status:
     """Return the Status that came on the topic of `site`.
 
     Raises:
-        RefusedError: `size`, `status` or `site`.
+        RefusedError: `size`, `version`, `status` or `site`.
     """
     return _read(Status, "status", site, payload)
 
@@ -176,7 +185,7 @@ def _read(model: type[Told], name: str, site: str, payload: bytes) -> Told:
     try:
         message = model.model_validate_json(payload)
     except ValidationError as error:
-        raise RefusedError(name) from error
+        raise RefusedError("version" if is_of_another_version(error) else name) from error
     if message.site != site:
         raise RefusedError("site")
     return message

@@ -24,6 +24,7 @@ COUNTED = (
     "conflicting_event",
     "quarantined",
     "suspect_time",
+    "other_version",
     "refused_messages",
     "unknown_messages",
 )

@@ -316,7 +316,7 @@ def test_a_batch_is_refused_by_a_reason_fit_for_a_counter() -> None:
     plain = encode_batch(header(1, 1), [b"{}"])[1]
     assert reason("text/plain", plain) == "content_type"
     assert reason(PLAIN, b"") == "header"
-    assert reason(PLAIN, plain.replace(b'"v":1', b'"v":2')) == "header"
+    assert reason(PLAIN, plain.replace(b'"v":1', b'"v":2')) == "version"
     assert reason(PLAIN, plain + b"\n{}") == "count"
     assert reason(PLAIN, plain + b" " * MAX_BATCH_BYTES) == "size"
     assert reason(COMPRESSED, plain) == "compression"

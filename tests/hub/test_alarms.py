@@ -157,6 +157,14 @@ def test_refused_messages_are_one_alarm_a_site_and_one_for_all_unknown_senders()
     ]
 
 
+def test_messages_of_another_version_are_an_alarm_of_their_own_where_the_sender_is_known() -> None:
+    rows = [Alarm(site, "refused_version", 2, NOW - 9, NOW) for site in ("", "murat")]
+    assert [(raised.reason, raised.site, raised.count) for raised in recorded(*rows)] == [
+        ("unknown_messages", None, 2),
+        ("other_version", "murat", 2),
+    ]
+
+
 def test_a_restore_is_told_as_long_as_sites_may_still_send_what_it_lost() -> None:
     (raised,) = recorded(RestoreRow(NOW - RESTORED_MS - 5, NOW - RESTORED_MS, 600))
     assert (raised.reason, raised.site, raised.since_ms) == ("restored", None, NOW - RESTORED_MS - 5)

@@ -122,6 +122,7 @@ def test_a_hello_learns_the_position_and_reveals_losses(
         ("text/plain", b"", "content_type"),
         (PLAIN, b"{}", "header"),
         (PLAIN, b"", "header"),
+        (PLAIN, b'{"v":2,"site":"murat","anything":1}', "version"),
         (PLAIN, b" " * (MAX_MESSAGE_BYTES + 1), "size"),
         (PLAIN + "+zlib", b"not zlib", "compression"),
     ],

@@ -23,6 +23,7 @@ EVERYTHING = Recorded(
     alarms=(
         *(Alarm("murat", reason, 2, NOON_MS, NOON_MS) for reason in RECORDED),
         Alarm("murat", "refused_size", 3, NOON_MS, NOON_MS),
+        Alarm("murat", "refused_version", 2, NOON_MS, NOON_MS),
         Alarm("", "refused_topic", 1, NOON_MS, NOON_MS),
     ),
     restores=(RestoreRow(NOON_MS - 600 * MINUTE_MS, NOON_MS - MINUTE_MS, 12),),

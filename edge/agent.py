@@ -24,7 +24,7 @@ from edge.core.effects import Effect, LockStrike, Publish, ReleaseStrike, ShowIn
 from edge.core.observations import ClockJudged, Observation, Stop, StreamBegan, Tick
 from edge.core.site import Site, begin, decide, next_deadline
 from edge.core.views import devices_of as device_statuses
-from edge.core.views import now_of, rights_of
+from edge.core.views import now_of, radars_of, rights_of
 from edge.link import Link
 from edge.outbox import Outbox, prepare_folder
 from edge.wiring import devices_of, plan_of
@@ -269,6 +269,7 @@ class Agent:
             outbox=self._outbox.status(),
             rights=rights_of(self._site),
             devices=device_statuses(self._site, at),
+            radars=radars_of(self._site),
         )
 
 

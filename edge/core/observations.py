@@ -57,6 +57,17 @@ class PresenceRead:
 
 
 @dataclass(frozen=True, slots=True)
+class RadarIdentified:
+    """A radar has said its firmware and its settings; `drifted` is whether they differ from those of its file."""
+
+    at: Moment
+    device: str
+    firmware: str
+    settings: str
+    drifted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DoorContactRead:
     """The door's leaf: closed (contact made) or open. A cut wire reads open, the safe direction."""
 
@@ -169,6 +180,7 @@ class Stop:
 Observation = (
     CredentialSeen
     | PresenceRead
+    | RadarIdentified
     | DoorContactRead
     | ExitPressed
     | BookingsRead

@@ -4,6 +4,9 @@ One rule: the sensors together give a *sight* (present, absent or unknown); a si
 the state, and the state is true from the moment the sight began. Presence must last `settle_s` (a passer-by is not a
 guest), absence `hold_s` (a guest sits still), and not knowing counts at once. So a desk is vacated at its last
 detection, and a sensor that is lost makes it unknown, never vacant.
+
+A PIR falls silent between two movements: a presence that comes back within `bridge_s` goes on, so that short pulses
+settle together. A place that is out of service is so whatever its sensors say.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +15,7 @@ from typing import Literal
 from edge.core.moment import Moment, later
 
 Sight = Literal["present", "absent", "unknown"]
-Occupancy = Literal["occupied", "vacant", "unknown"]
+Occupancy = Literal["occupied", "vacant", "unknown", "out_of_service"]
 
 SILENT_AFTER_S = 15.0
 """A sensor's thread repeats its reading every 2 s: seven missed repeats are not a late one."""
@@ -27,6 +30,8 @@ class PresenceRules:
     sensors: tuple[str, ...]
     settle_s: float
     hold_s: float
+    bridge_s: float = 0.0
+    in_service: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Presence:
     sight: Sight
     sight_since: Moment
     readings: dict[str, Reading]
+    before: Moment | None = None
+    """Where the presence began that the present absence has broken off."""
 
     @property
     def state(self) -> Occupancy:
@@ -65,9 +72,10 @@ class Presence:
         return self.change.since
 
 
-def unknown_presence(at: Moment) -> Presence:
-    """Return what is known of a place before any of its sensors spoke: nothing."""
-    return Presence(change=Change("unknown", at), sight="unknown", sight_since=at, readings={})
+def unknown_presence(at: Moment, *, in_service: bool = True) -> Presence:
+    """Return what is known of a place before any of its sensors spoke: nothing, or that it is out of service."""
+    state: Occupancy = "unknown" if in_service else "out_of_service"
+    return Presence(change=Change(state, at), sight="unknown", sight_since=at, readings={})
 
 
 def fuse(rules: PresenceRules, readings: dict[str, Reading]) -> Sight:
@@ -116,7 +124,7 @@ def deadline(presence: Presence, rules: PresenceRules) -> float | None:
 
 
 def _matures_at_s(presence: Presence, rules: PresenceRules) -> float | None:
-    if presence.state == _BECOMES[presence.sight]:
+    if not rules.in_service or presence.state == _BECOMES[presence.sight]:
         return None
     needed_s = {"present": rules.settle_s, "absent": rules.hold_s, "unknown": 0.0}[presence.sight]
     return presence.sight_since.mono_s + needed_s
@@ -126,4 +134,8 @@ def _with_readings(presence: Presence, rules: PresenceRules, readings: dict[str,
     sight = fuse(rules, readings)
     if sight == presence.sight:
         return replace(presence, readings=readings)
-    return replace(presence, readings=readings, sight=sight, sight_since=later(presence.sight_since, at))
+    since = later(presence.sight_since, at)
+    before = presence.sight_since if presence.sight == "present" and sight == "absent" else None
+    if sight == "present" and presence.before and since.mono_s - presence.sight_since.mono_s <= rules.bridge_s:
+        since = presence.before
+    return replace(presence, readings=readings, sight=sight, sight_since=since, before=before)

@@ -23,7 +23,7 @@ from contract.events import (
     Start,
 )
 from contract.events import Room as RoomValue
-from edge.core import door, health, occupancy, room
+from edge.core import door, health, occupancy, room, sensor
 from edge.core.access import decide_access
 from edge.core.door import DoorRules, Leaf
 from edge.core.effects import Effect, Publish, ShowIndicator
@@ -41,6 +41,7 @@ from edge.core.observations import (
     NoiseCounted,
     Observation,
     PresenceRead,
+    RadarIdentified,
     RightsLoaded,
     Stop,
     StreamBegan,
@@ -50,6 +51,7 @@ from edge.core.occupancy import Presence
 from edge.core.plan import Plan
 from edge.core.rights import NOBODY, Rights
 from edge.core.room import Room, RoomChange
+from edge.core.sensor import Watched, untold
 
 AGENT = "agent"
 """The subject of what the agent says about itself."""
@@ -69,6 +71,7 @@ class Site:
     desks: dict[str, Presence]
     rooms: dict[str, Room]
     devices: dict[str, Health]
+    watched: Watched
     alive_due_s: float
 
 
@@ -82,14 +85,16 @@ def begin(plan: Plan, at: Moment, version: str) -> Step:
         at=at,
         rights=NOBODY,
         doors={name: door.shut(rules, at) for name, rules in plan.doors.items()},
-        desks={name: occupancy.unknown_presence(at) for name in plan.desks},
+        desks={name: occupancy.unknown_presence(at, in_service=rules.in_service) for name, rules in plan.desks.items()},
         rooms={name: room.unknown_room(at) for name in plan.rooms},
         devices={name: Health(kind, "unknown", at) for name, kind in plan.devices.items()},
+        watched=Watched({name: untold(at) for name in plan.devices if plan.neighbours(name)}),
         alive_due_s=at.mono_s + plan.alive_interval_s,
     )
     started = EdgeStarted(subject=AGENT, value=Start(version=version), t=at.wall_ms, clock=at.clock, up=at.up_ms)
     locked = [door.published(leaf, plan.doors[name], at) for name, leaf in site.doors.items() if leaf.state == "locked"]
-    return site, (Publish(started), *locked)
+    closed = [_desk_event(name, desk.state, at) for name, desk in site.desks.items() if desk.state == "out_of_service"]
+    return site, (Publish(started), *locked, *closed)
 
 
 def decide(site: Site, seen: Observation) -> Step:
@@ -103,9 +108,11 @@ def decide(site: Site, seen: Observation) -> Step:
     match seen:
         case CredentialSeen() | DoorContactRead() | ExitPressed():
             site, done = _at_the_door(site, seen)
-        case PresenceRead() | BookingsRead() | DisplayRead():
-            site, done = _in_a_place(site, seen)
-        case DeviceFailed() | DeviceReady() | NoiseCounted():
+        case PresenceRead():
+            site, done = _sensed(site, seen)
+        case BookingsRead() | DisplayRead():
+            site, done = _in_a_room(site, seen)
+        case DeviceFailed() | DeviceReady() | NoiseCounted() | RadarIdentified():
             site, done = _of_a_device(site, seen)
         case RightsLoaded():
             site, done = replace(site, rights=seen.rights), ()
@@ -173,14 +180,37 @@ def _credential_seen(site: Site, seen: CredentialSeen) -> Step:
     return _with_door(site, name, leaf), (release, ShowIndicator(seen.reader, "granted"), kept, *told)
 
 
-def _in_a_place(site: Site, seen: PresenceRead | BookingsRead | DisplayRead) -> Step:
+def _sensed(site: Site, seen: PresenceRead) -> Step:
+    """Judge the sensor first, then its place: a sensor in doubt says nothing."""
+    at, plan, name = site.at, site.plan, seen.sensor
+    watched, verdicts = sensor.judge(
+        site.watched,
+        plan.limits_of(name),
+        plan.neighbours(name),
+        name,
+        at,
+        present=seen.present,
+        is_open=plan.opening is None or plan.opening.holds(at),
+    )
+    site, effects = replace(site, watched=watched), list[Effect]()
+    for verdict in verdicts:
+        before = site.devices[verdict.sensor]
+        if verdict.fault is None:
+            after, told = health.believe(before, verdict.sensor, at)
+            done: tuple[Effect, ...] = ()
+        else:
+            after, told = health.doubt(before, verdict.sensor, verdict.fault, at)
+            site, done = _lose(site, verdict.sensor, verdict.since)
+        site = _with_device(site, verdict.sensor, after)
+        effects += [*told, *done]
+    if watched.sensors[name].doubt is None:
+        site, done = _read(site, seen)
+        effects += done
+    return site, tuple(effects)
+
+
+def _read(site: Site, seen: PresenceRead) -> Step:
     at = site.at
-    if isinstance(seen, BookingsRead):
-        state, changes = room.learn(site.rooms[seen.room], site.plan.rooms[seen.room], seen.bookings, at)
-        return _with_room(site, seen.room, state, changes)
-    if isinstance(seen, DisplayRead):
-        state, changes = room.show(site.rooms[seen.room], site.plan.rooms[seen.room], seen.power, at)
-        return _with_room(site, seen.room, state, changes)
     if (desk := site.plan.desk_of(seen.sensor)) is not None:
         rules = site.plan.desks[desk]
         return _with_desk(site, desk, occupancy.read(site.desks[desk], rules, seen.sensor, at, present=seen.present))
@@ -190,25 +220,42 @@ def _in_a_place(site: Site, seen: PresenceRead | BookingsRead | DisplayRead) -> 
     return site, ()
 
 
-def _of_a_device(site: Site, seen: DeviceFailed | DeviceReady | NoiseCounted) -> Step:
+def _in_a_room(site: Site, seen: BookingsRead | DisplayRead) -> Step:
+    at = site.at
+    if isinstance(seen, BookingsRead):
+        state, changes = room.learn(site.rooms[seen.room], site.plan.rooms[seen.room], seen.bookings, at)
+        return _with_room(site, seen.room, state, changes)
+    state, changes = room.show(site.rooms[seen.room], site.plan.rooms[seen.room], seen.power, at)
+    return _with_room(site, seen.room, state, changes)
+
+
+def _of_a_device(site: Site, seen: DeviceFailed | DeviceReady | NoiseCounted | RadarIdentified) -> Step:
     at, name, before = site.at, seen.device, site.devices[seen.device]
     if isinstance(seen, NoiseCounted):
         return _with_device(site, name, health.count_noise(before, seen.count)), ()
+    if isinstance(seen, RadarIdentified):
+        radar = health.learn(before, seen.firmware, seen.settings, at, drifted=seen.drifted)
+        return _with_device(site, name, radar), ()
     if isinstance(seen, DeviceReady):
         after, told = health.recover(before, name, at)
         site, done = _door_step(site, name, door.recover)
     else:
         after, told = health.fail(before, name, seen.fault, at)
-        site, done = _lose(site, name)
+        if name in site.watched.sensors:
+            site = replace(site, watched=sensor.forget(site.watched, name, at))
+        site, done = _lose(site, name, at)
     return _with_device(site, name, after), (*told, *done)
 
 
-def _lose(site: Site, device: str) -> Step:
-    """Forget what a lost device said: its place becomes unknown, never vacant; its door's leaf likewise."""
+def _lose(site: Site, device: str, since: Moment) -> Step:
+    """Forget what a device has said since: its place becomes unknown, never vacant; its door's leaf likewise."""
     if (desk := site.plan.desk_of(device)) is not None:
-        return _with_desk(site, desk, occupancy.lose(site.desks[desk], site.plan.desks[desk], device, site.at))
+        return _with_desk(site, desk, occupancy.lose(site.desks[desk], site.plan.desks[desk], device, since))
     if (name := site.plan.room_of(device)) is not None:
-        return _with_room(site, name, *room.lose(site.rooms[name], site.plan.rooms[name], device, site.at))
+        rules = site.plan.rooms[name]
+        state, lost = room.lose(site.rooms[name], rules, device, since)
+        state, later_on = room.elapse(state, rules, site.at)
+        return _with_room(site, name, state, (*lost, *later_on))
     return _door_step(site, device, door.fail)
 
 

@@ -1,6 +1,7 @@
 """What is shown of a site: the snapshot for the live board and the health of its devices."""
 
-from contract.messages import DeskNow, DeviceStatus, DoorNow, Now, RightsStatus, RoomNow
+from contract.limits import MAX_RADARS
+from contract.messages import DeskNow, DeviceStatus, DoorNow, Now, RadarStatus, RightsStatus, RoomNow
 from edge.core import health
 from edge.core.moment import Moment
 from edge.core.site import Site
@@ -23,7 +24,13 @@ def now_of(site: Site, at: Moment) -> Now:
 
 def devices_of(site: Site, at: Moment) -> list[DeviceStatus]:
     """Return the health of every device, in the order of the settings."""
-    return [health.status(device, name, _since(device.since, at)) for name, device in site.devices.items()]
+    return [health.status(device, name, _since(health.shown(device)[1], at)) for name, device in site.devices.items()]
+
+
+def radars_of(site: Site) -> list[RadarStatus]:
+    """Return what each radar has said of itself, in the order of the settings."""
+    said = (health.radar_status(device, name) for name, device in site.devices.items())
+    return [radar for radar in said if radar is not None][:MAX_RADARS]
 
 
 def rights_of(site: Site) -> RightsStatus:

@@ -8,7 +8,9 @@ from edge.config import DeskSettings, EdgeSettings, PinSensor, RadarSensor, Room
 from edge.core.door import DoorRules
 from edge.core.occupancy import PresenceRules
 from edge.core.plan import Plan
+from edge.core.reader import ReaderRules
 from edge.core.room import RoomRules
+from edge.core.site import RIGHTS
 from edge.devices.badge_reader import BadgeReader
 from edge.devices.bookings import Bookings
 from edge.devices.device import Clock, DeviceThread, Driver, OnCrash
@@ -23,9 +25,6 @@ from host.settings import SettingsError
 SIMULATED_PINS = "telecentre-sim"
 """The name under which gpiozero finds the simulators' pins."""
 
-RIGHTS = "rights"
-"""The device id of the list of rights: a list that cannot be read is told like a device that is down."""
-
 
 def plan_of(settings: EdgeSettings) -> Plan:
     """Return what the core needs to know of the site."""
@@ -33,6 +32,7 @@ def plan_of(settings: EdgeSettings) -> Plan:
         site=settings.site,
         zone=ZoneInfo(settings.time_zone),
         uid_badges=settings.rights.uid_badges,
+        reader_rules=ReaderRules(),
         alive_interval_s=settings.alive_interval_s,
         doors={
             door.id: DoorRules(door.id, door.pulse_s, door.held_open_s, contact=door.contact_pin is not None)
@@ -62,6 +62,7 @@ class Devices:
     threads: list[DeviceThread]
     strikes: dict[str, Strike]
     indicators: dict[str, Indicator]
+    readers: dict[str, BadgeReader]
 
 
 def devices_of(
@@ -70,13 +71,15 @@ def devices_of(
     """Return the site's devices, not yet started; `site_key` may be missing only where there is no reader."""
     strikes = {door.id: Strike(door.id, on_crash) for door in settings.door}
     indicators = {reader.id: Indicator(reader) for reader in settings.reader}
+    readers: dict[str, BadgeReader] = {}
     drivers: dict[str, Driver] = {door.id: Door(door, strikes[door.id]) for door in settings.door}
     drivers[RIGHTS] = RightsFile(settings.rights.file)
     for reader in settings.reader:
         if site_key is None:
             raise ValueError("a badge reader needs the site key")
         port = Port(reader.port, simulated=settings.simulated)
-        drivers[reader.id] = BadgeReader(reader.id, port, site_key)
+        readers[reader.id] = BadgeReader(reader.id, port, site_key, relay_limit_s=reader.relay_limit_ms / 1000)
+        drivers[reader.id] = readers[reader.id]
         drivers[light_of(reader.id)] = indicators[reader.id]
     for sensor in settings.sensors():
         drivers[sensor.id] = _sensor(sensor, simulated=settings.simulated)
@@ -86,7 +89,7 @@ def devices_of(
     threads = [
         DeviceThread(name, drivers[name], clock=clock, random=random, on_crash=on_crash) for name in _kinds(settings)
     ]
-    return Devices(threads, strikes, indicators)
+    return Devices(threads, strikes, indicators, readers)
 
 
 def refuse_simulated(settings: EdgeSettings, pin_factory: str | None) -> None:

@@ -1,20 +1,26 @@
-"""Who may enter now: a pure and total decision, with the reason that a person can be told."""
+"""Who may enter now: a pure and total decision, with the reason that a person can be told.
+
+The same badge at the same time gives the same answer with or without a network: everything that counts is in the
+arguments. Reasons are BACnet's AccessEvent names (ASHRAE 135, clause 12.33); docs/passes.md has them as a table.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from contract.events import AccessReason, Assurance
+from contract.events import AccessReason, Assurance, DecidedBy
 from edge.core.observations import CardRefusal, CredentialSeen
+from edge.core.reader import Reader, ReaderRules
 from edge.core.rights import Credential, CredentialState, Rights, Window
+from edge.core.trusted_time import Judged
 
 _REFUSED_CARDS: dict[CardRefusal, AccessReason] = {
     "random_uid": "DENIED_VERIFICATION_FAILED",
     "classic": "DENIED_VERIFICATION_FAILED",
     "phone": "DENIED_VERIFICATION_FAILED",
     "unreadable": "DENIED_OTHER",
-    "wrong_application": "DENIED_CREDENTIAL_NOT_PROVISIONED",
     "unknown_badge": "DENIED_UNKNOWN_CREDENTIAL",
+    "wrong_application": "DENIED_CREDENTIAL_NOT_PROVISIONED",
     "wrong_key": "DENIED_VERIFICATION_FAILED",
     "late": "DENIED_VERIFICATION_FAILED",
     "pulled_away": "DENIED_OTHER",
@@ -33,12 +39,28 @@ _LATEST_MS = 253_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """The door that is asked for, and what its site allows."""
+
+    id: str
+    zone: ZoneInfo
+    uid_badges: bool
+    """Whether badges known by their number alone may open here: the lower class, which a site must choose."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided, about whom (only when the badge is known), and how sure the reader is of the badge."""
+    """What was decided, about whom, how sure the reader is of the badge, and by which time.
+
+    `person` is set when the badge is known: proven, or one that was reported lost, stolen or disabled.
+    """
 
     reason: AccessReason
     person: str | None
     assurance: Assurance
+    time: DecidedBy
+    passback: bool = False
+    emergency: bool = False
 
     @property
     def granted(self) -> bool:
@@ -46,42 +68,84 @@ class Decision:
         return self.reason == "GRANTED"
 
 
-def decide_access(rights: Rights, seen: CredentialSeen, door: str, zone: ZoneInfo, *, uid_badges: bool) -> Decision:
-    """Return whether the badge opens `door` at the moment it was seen, and why.
-
-    `uid_badges` says whether the site accepts badges known by their number alone. An expired list opens to emergency
-    badges only. The list itself proves that it is no earlier than its own issue: a clock behind it is not believed.
-    """
-    if seen.uid_hash is None:
-        return Decision(_REFUSED_CARDS[seen.refusal or "unreadable"], None, "none")
-    if not uid_badges:
-        return Decision("DENIED_VERIFICATION_FAILED", None, "none")
-    credential = rights.credentials.get(seen.uid_hash)
+def decide_access(
+    rights: Rights, seen: CredentialSeen, reader: Reader, rules: ReaderRules, time: Judged, door: Door
+) -> Decision:
+    """Return whether the badge opens the door, and why."""
+    credential, assurance = _credential_of(rights, seen)
+    if reader.is_locked(seen.at.mono_s) and not _is_proven_emergency(seen, credential):
+        return Decision("DENIED_LOCKOUT", None, "none", time.by)
+    if seen.refusal is not None:
+        return _refused_unproven(seen.refusal, credential, time)
+    if seen.badge is None and not door.uid_badges:
+        return Decision("DENIED_VERIFICATION_FAILED", None, "none", time.by)
     if credential is None:
-        return Decision("DENIED_UNKNOWN_CREDENTIAL", None, "none")
-    now_ms = max(seen.at.wall_ms, rights.issued_at_ms or 0)
-    reason = _refused_for_ever(rights, credential, now_ms) or _refused_here(credential, door, now_ms, zone)
-    return Decision(reason or "GRANTED", credential.id, "uid")
+        return Decision("DENIED_UNKNOWN_CREDENTIAL", None, "none", time.by)
+    reason = _refused_for_ever(rights, credential, time) or _refused_here(rights, credential, door, time)
+    granted = reason is None
+    return Decision(
+        reason or "GRANTED",
+        credential.id,
+        assurance,
+        time.by,
+        passback=granted and reader.is_back(credential.id, rules, seen.at.mono_s),
+        emergency=granted and _is_over(rights, time),
+    )
 
 
-def _refused_for_ever(rights: Rights, credential: Credential, now_ms: int) -> AccessReason | None:
-    """Return why the badge opens nothing at all, or None."""
+def _refused_unproven(refusal: CardRefusal, credential: Credential | None, time: Judged) -> Decision:
+    """Return the refusal of a card that proved nothing.
+
+    A badge that was reported lost, stolen or disabled has no key in the list, so that it cannot prove itself: that it
+    shows up is worth knowing all the same.
+    """
+    if credential is not None and credential.state != "active":
+        return Decision(_REFUSED_STATES[credential.state], credential.id, "none", time.by)
+    return Decision(_REFUSED_CARDS[refusal], None, "none", time.by)
+
+
+def _credential_of(rights: Rights, seen: CredentialSeen) -> tuple[Credential | None, Assurance]:
+    """Return the credential that a card is, or claims to be, and how sure the reader would be of it."""
+    if seen.badge is not None:
+        return rights.badges.get(seen.badge), "secured"
+    if seen.uid_hash is not None:
+        return rights.credentials.get(seen.uid_hash), "uid"
+    return None, "none"
+
+
+def _is_proven_emergency(seen: CredentialSeen, credential: Credential | None) -> bool:
+    """Return whether the badge passes a reader's pause: the fire brigade must not wait for somebody's attempts."""
+    return seen.refusal is None and seen.badge is not None and credential is not None and credential.emergency
+
+
+def _is_over(rights: Rights, time: Judged) -> bool:
+    """Return whether the list has expired, by trusted time alone."""
+    return rights.expires_at_ms is not None and time.trusted_ms >= rights.expires_at_ms
+
+
+def _refused_for_ever(rights: Rights, credential: Credential, time: Judged) -> AccessReason | None:
+    """Return why the badge opens nothing at all, or None.
+
+    After the list has expired, secured badges flagged for emergencies open, and nothing of the UID class does.
+    """
     if credential.state != "active":
         return _REFUSED_STATES[credential.state]
-    if rights.expires_at_ms is not None and now_ms >= rights.expires_at_ms and not credential.emergency:
+    if _is_over(rights, time) and not (credential.emergency and credential.badge is not None):
         return "DENIED_SNAPSHOT_EXPIRED"
-    if credential.valid_from_ms is not None and now_ms < credential.valid_from_ms:
+    if credential.valid_from_ms is not None and time.now_ms < credential.valid_from_ms:
         return "DENIED_CREDENTIAL_NOT_YET_ACTIVE"
-    if credential.valid_until_ms is not None and now_ms >= credential.valid_until_ms:
+    if credential.valid_until_ms is not None and time.now_ms >= credential.valid_until_ms:
         return "DENIED_CREDENTIAL_EXPIRED"
     return None
 
 
-def _refused_here(credential: Credential, door: str, now_ms: int, zone: ZoneInfo) -> AccessReason | None:
+def _refused_here(rights: Rights, credential: Credential, door: Door, time: Judged) -> AccessReason | None:
     """Return why the badge does not open this door at this hour, or None."""
-    if credential.doors and door not in credential.doors:
+    if credential.doors and door.id not in credential.doors:
         return "DENIED_POINT_NO_ACCESS_RIGHTS"
-    if credential.windows and not is_within(credential.windows, now_ms, zone):
+    if not credential.holidays and _local(time.now_ms, door.zone).date() in rights.holidays:
+        return "DENIED_SITE_CLOSED"
+    if credential.windows and not is_within(credential.windows, time.now_ms, door.zone):
         return "DENIED_OUT_OF_TIME_RANGE"
     return None
 
@@ -91,8 +155,12 @@ def is_within(windows: tuple[Window, ...], now_ms: int, zone: ZoneInfo) -> bool:
 
     A local time that the spring night skips never comes; one that the autumn night repeats counts both times.
     """
-    local = datetime.fromtimestamp(min(now_ms, _LATEST_MS) // 1000, UTC).astimezone(zone)
+    local = _local(now_ms, zone)
     minute = local.hour * 60 + local.minute
     return any(
         local.isoweekday() in window.weekdays and window.start_min <= minute < window.end_min for window in windows
     )
+
+
+def _local(now_ms: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(min(now_ms, _LATEST_MS) // 1000, UTC).astimezone(zone)

@@ -7,9 +7,10 @@ hashes it with the site key before it reports (contract/credentials.py).
 from dataclasses import dataclass
 from typing import Literal
 
-from contract.events import Fault
+from contract.events import Fault, RightsRefusal
 from edge.core.moment import Moment
 from edge.core.rights import Rights
+from edge.core.trusted_time import TrustedTime
 
 CardRefusal = Literal[
     "random_uid",
@@ -146,6 +147,15 @@ class RightsLoaded:
 
     at: Moment
     rights: Rights
+    trusted: TrustedTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRejected:
+    """A list of rights was refused; the last good one stays in force. Reported once for each list."""
+
+    at: Moment
+    reason: RightsRefusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,7 @@ Observation = (
     | DeviceReady
     | NoiseCounted
     | RightsLoaded
+    | RightsRejected
     | ClockJudged
     | StreamBegan
     | Tick

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from edge.core.door import DoorRules
 from edge.core.occupancy import PresenceRules
 from edge.core.opening import Opening
+from edge.core.reader import ReaderRules
 from edge.core.room import RoomRules
 from edge.core.sensor import LIMITS, Limits
 
@@ -20,6 +21,7 @@ class Plan:
     site: str
     zone: ZoneInfo
     uid_badges: bool
+    reader_rules: ReaderRules
     alive_interval_s: float
     doors: dict[str, DoorRules]
     readers: dict[str, str]

@@ -17,13 +17,18 @@ from contract.events import (
     DeskStateChanged,
     EdgeAlive,
     EdgeStarted,
+    Issue,
     Nothing,
+    Rejection,
+    RightsApplied,
+    RightsRefused,
     RoomState,
     RoomStateChanged,
     Start,
 )
 from contract.events import Room as RoomValue
 from edge.core import door, health, occupancy, room, sensor
+from edge.core.access import Door as AskedDoor
 from edge.core.access import decide_access
 from edge.core.door import DoorRules, Leaf
 from edge.core.effects import Effect, Publish, ShowIndicator
@@ -43,18 +48,24 @@ from edge.core.observations import (
     PresenceRead,
     RadarIdentified,
     RightsLoaded,
+    RightsRejected,
     Stop,
     StreamBegan,
     Tick,
 )
 from edge.core.occupancy import Presence
 from edge.core.plan import Plan
+from edge.core.reader import NEW_READER, Reader, remember
 from edge.core.rights import NOBODY, Rights
 from edge.core.room import Room, RoomChange
 from edge.core.sensor import Watched, untold
+from edge.core.trusted_time import TrustedTime, judge
 
 AGENT = "agent"
 """The subject of what the agent says about itself."""
+
+RIGHTS = "rights"
+"""The subject of what happens to the list of rights, and the id of the device that reads it."""
 
 CLOCK_STEP_MS = 1_000
 """A smaller step of a clock that was right is the daily work of NTP."""
@@ -67,6 +78,8 @@ class Site:
     plan: Plan
     at: Moment
     rights: Rights
+    trusted: TrustedTime | None
+    readers: dict[str, Reader]
     doors: dict[str, Leaf]
     desks: dict[str, Presence]
     rooms: dict[str, Room]
@@ -84,6 +97,8 @@ def begin(plan: Plan, at: Moment, version: str) -> Step:
         plan=plan,
         at=at,
         rights=NOBODY,
+        trusted=None,
+        readers=dict.fromkeys(plan.readers, NEW_READER),
         doors={name: door.shut(rules, at) for name, rules in plan.doors.items()},
         desks={name: occupancy.unknown_presence(at, in_service=rules.in_service) for name, rules in plan.desks.items()},
         rooms={name: room.unknown_room(at) for name in plan.rooms},
@@ -114,8 +129,8 @@ def decide(site: Site, seen: Observation) -> Step:
             site, done = _in_a_room(site, seen)
         case DeviceFailed() | DeviceReady() | NoiseCounted() | RadarIdentified():
             site, done = _of_a_device(site, seen)
-        case RightsLoaded():
-            site, done = replace(site, rights=seen.rights), ()
+        case RightsLoaded() | RightsRejected():
+            site, done = _rights_seen(site, seen)
         case ClockJudged():
             done = _clock_set(before, site.at, seen.step_ms)
         case StreamBegan():
@@ -170,14 +185,40 @@ def _at_the_door(site: Site, seen: CredentialSeen | DoorContactRead | ExitPresse
 def _credential_seen(site: Site, seen: CredentialSeen) -> Step:
     """Let in or refuse: the strike first, then what the person sees, then what is kept of it."""
     at, name = site.at, site.plan.readers[seen.reader]
-    decision = decide_access(site.rights, replace(seen, at=at), name, site.plan.zone, uid_badges=site.plan.uid_badges)
-    value = Access(door=name, reason=decision.reason, assurance=decision.assurance)
+    reader, rules = site.readers[seen.reader], site.plan.reader_rules
+    time = judge(site.trusted, at, site.rights.expires_at_ms)
+    asked = AskedDoor(name, site.plan.zone, uid_badges=site.plan.uid_badges)
+    decision = decide_access(site.rights, replace(seen, at=at), reader, rules, time, asked)
+    reader = remember(reader, rules, decision.reason, decision.person, at.mono_s)
+    site = replace(site, readers={**site.readers, seen.reader: reader})
+    value = Access(
+        door=name,
+        reason=decision.reason,
+        assurance=decision.assurance,
+        time=decision.time,
+        passback=decision.passback,
+        emergency=decision.emergency,
+    )
     event = AccessDecided(subject=seen.reader, value=value, t=at.wall_ms, clock=at.clock, up=at.up_ms)
     kept = Publish(event, person=decision.person)
     if not decision.granted:
         return site, (ShowIndicator(seen.reader, "refused"), kept)
     leaf, (release, *told) = door.grant(site.doors[name], site.plan.doors[name], at)
     return _with_door(site, name, leaf), (release, ShowIndicator(seen.reader, "granted"), kept, *told)
+
+
+def _rights_seen(site: Site, seen: RightsLoaded | RightsRejected) -> Step:
+    """Put a list in force, or tell that one was refused; a list that is loaded again at a start is not news."""
+    at = site.at
+    if isinstance(seen, RightsRejected):
+        rejection = Rejection(reason=seen.reason)
+        event = RightsRefused(subject=RIGHTS, value=rejection, t=at.wall_ms, clock=at.clock, up=at.up_ms)
+        return site, (Publish(event),)
+    site = replace(site, rights=seen.rights, trusted=seen.trusted)
+    if seen.rights.version == 0:
+        return site, ()
+    issue = Issue(version=seen.rights.version, badges=len(seen.rights.credentials) + len(seen.rights.badges))
+    return site, (Publish(RightsApplied(subject=RIGHTS, value=issue, t=at.wall_ms, clock=at.clock, up=at.up_ms)),)
 
 
 def _sensed(site: Site, seen: PresenceRead) -> Step:

@@ -5,12 +5,14 @@ from zoneinfo import ZoneInfo
 from edge.core.door import DoorRules
 from edge.core.occupancy import PresenceRules
 from edge.core.plan import Plan
+from edge.core.reader import ReaderRules
 from edge.core.room import RoomRules
 
 PLAN = Plan(
     site="murat",
     zone=ZoneInfo("Europe/Paris"),
     uid_badges=True,
+    reader_rules=ReaderRules(),
     alive_interval_s=300.0,
     doors={"door-01": DoorRules("door-01", pulse_s=4.0, held_open_s=30.0, contact=True)},
     readers={"reader-01": "door-01"},

@@ -64,8 +64,11 @@ class SystemClock:
         self._offset_ms = self._offset()
 
     def now(self) -> Moment:
-        """Return this moment."""
-        return Moment(self._mono_s(), self._wall_ms(), self._state)
+        """Return this moment; a clock that has jumped since it was judged is not vouched for until it is again."""
+        mono_s, wall_ms, state = self._mono_s(), self._wall_ms(), self._state
+        if state == "synced" and abs(wall_ms - round(mono_s * 1000) - self._offset_ms) >= CLOCK_STEP_MS:
+            state = "holdover"
+        return Moment(mono_s, wall_ms, state)
 
     def judge(self) -> int | None:
         """Judge again; return by how much the wall clock has moved if that or its state matters, else None."""

@@ -27,8 +27,11 @@ def aside_suffix(now_ms: int) -> str:
     return f"corrupt-{now_ms}"
 
 
-def forget_aside(folder: Path, now_ms: int) -> int:
-    """Delete the files that were moved aside 90 days ago, by a clock that can be trusted now; return how many.
+def forget_aside(folder: Path, now_ms: int | None, lived_ms: int) -> int:
+    """Delete the files that were moved aside 90 days ago; return how many.
+
+    `now_ms` is the present time by a synchronised clock, or None. Without one they go once the outbox that was begun in
+    their place has lived for 90 days (`lived_ms`).
 
     A file whose name was given by a clock that was not set, or that was ahead, gets the present time as its own: it
     cannot be told how old it is, so its 90 days begin now. What the storage refuses is logged, and tried again later.
@@ -40,16 +43,20 @@ def forget_aside(folder: Path, now_ms: int) -> int:
             continue
         at_ms, ending = int(named[1]), named[2] or ""
         try:
-            if not EARLIEST_MS <= at_ms <= now_ms:
-                _rename(path, path.with_name(f"{FILE_NAME}.{aside_suffix(now_ms)}{ending}"))
-            elif now_ms - at_ms >= KEEP_MS:
+            if _is_old(at_ms, now_ms, lived_ms):
                 path.unlink()
                 sync_folder(folder)
                 deleted += 1
                 _LOG.warning("storage=forgotten file=%s it was moved aside 90 days ago and may name persons", path)
+            elif now_ms is not None and not EARLIEST_MS <= at_ms <= now_ms:
+                _rename(path, path.with_name(f"{FILE_NAME}.{aside_suffix(now_ms)}{ending}"))
         except OSError as error:
             _LOG.warning("storage=unforgotten file=%s reason=%r", path, str(error))
     return deleted
+
+
+def _is_old(at_ms: int, now_ms: int | None, lived_ms: int) -> bool:
+    return lived_ms >= KEEP_MS or (now_ms is not None and EARLIEST_MS <= at_ms <= now_ms - KEEP_MS)
 
 
 def _rename(path: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from edge.outbox.lifetime import Stamp
 from edge.outbox.schema import (
     ACKNOWLEDGED,
     ASIDE_FORGOTTEN,
@@ -23,13 +24,13 @@ from edge.outbox.schema import (
     CorruptError,
     StorageError,
     Stream,
+    acknowledged_ms,
     all_streams,
     free_bytes,
     is_corruption,
     oldest_waiting_ms,
     size_bytes,
     sync_folder,
-    tally,
 )
 
 WAL_LIMIT_BYTES = 4 * 1024 * 1024
@@ -38,7 +39,10 @@ WAL_LIMIT_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event as it is stored: its bytes, who it was about, and when it was stored by which clock."""
+    """One event as it is stored: its bytes, who it was about, and its time.
+
+    That is its own time by a synchronised clock (`trusted`), else what the wall clock said when it was stored.
+    """
 
     line: bytes
     person: str | None
@@ -100,36 +104,50 @@ class OutboxFile:
         )
         return Stream(cursor.lastrowid or 0, stream, boot, first=1, last=0, acknowledged=0)
 
-    def append(self, stream: Stream, lines: Sequence[Line]) -> None:
+    def append(self, stream: Stream, lines: Sequence[Line], now: Stamp) -> None:
         """Store `lines` under the next positions of `stream`."""
         rows = [
-            (stream.ordinal, seq, line.line, line.person, line.stored_ms, line.trusted)
+            (stream.ordinal, seq, line.line, line.person, line.stored_ms, line.trusted, now.lived_ms)
             for seq, line in enumerate(lines, start=stream.last + 1)
         ]
         self._connection.executemany(
-            "INSERT INTO outbox (ordinal, seq, line, person, stored_ms, trusted) VALUES (?, ?, ?, ?, ?, ?)", rows
+            "INSERT INTO outbox (ordinal, seq, line, person, stored_ms, trusted, lived_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
         )
-        last = stream.last + len(rows)
-        self._connection.execute("UPDATE stream SET last = ? WHERE ordinal = ?", (last, stream.ordinal))
-
-    def set_position(self, ordinal: int, position: int, now_ms: int) -> None:
-        """Store up to where the hub has a stream; a lower position takes back the acknowledgement of the rows above."""
-        self._connection.execute("UPDATE stream SET acknowledged = ? WHERE ordinal = ?", (position, ordinal))
         self._connection.execute(
-            "UPDATE outbox SET acknowledged_ms = CASE WHEN seq <= ? THEN coalesce(acknowledged_ms, ?) END"
-            " WHERE ordinal = ? AND person IS NOT NULL",
-            (position, now_ms, ordinal),
+            "UPDATE stream SET last = ?, lived_ms = ?, sure_ms = ? WHERE ordinal = ?",
+            (stream.last + len(rows), now.lived_ms, now.sure_ms, stream.ordinal),
         )
 
-    def aged(self, before_ms: int, *, by_any_clock: bool) -> tuple[int, int] | None:
-        """Return (ordinal, seq) of the newest row stored before `before_ms` by a trusted clock: all before are older.
+    def left(self) -> Stamp:
+        """Return the moment of the last event."""
+        row = self._connection.execute("SELECT lived_ms, sure_ms FROM stream ORDER BY ordinal DESC LIMIT 1").fetchone()
+        return Stamp(*row) if row else Stamp()
 
-        Rows stored without a trusted clock thus age with the next trusted row. `by_any_clock` takes every stamp.
+    def set_position(self, ordinal: int, position: int, *, wall_ms: int, sure_ms: int) -> None:
+        """Store up to where the hub has a stream; a lower position takes back the acknowledgement of the rows above.
+
+        Rows that this does not change are not written: each would be a page on the card.
+        """
+        self._connection.execute(
+            "UPDATE stream SET acknowledged = ?, acknowledged_ms = ? WHERE ordinal = ?", (position, wall_ms, ordinal)
+        )
+        self._connection.execute(
+            "UPDATE outbox SET acknowledged_ms = CASE WHEN seq <= ? THEN ? END"
+            " WHERE ordinal = ? AND person IS NOT NULL AND (seq <= ?) = (acknowledged_ms IS NULL)",
+            (position, sure_ms, ordinal, position),
+        )
+
+    def aged(self, stored_before_ms: int, *, lived_before_ms: int = 0) -> tuple[int, int] | None:
+        """Return (ordinal, seq) of the newest row that is surely so old, by either clock: all before are older.
+
+        Rows stored without a synchronised clock thus age with the next row that has one.
         """
         found: tuple[int, int] | None = self._connection.execute(
-            "SELECT ordinal, seq FROM outbox WHERE stored_ms < ? AND (trusted OR ?)"
+            "SELECT ordinal, seq FROM outbox WHERE (stored_ms < ? AND trusted) OR lived_ms < ?"
             " ORDER BY ordinal DESC, seq DESC LIMIT 1",
-            (before_ms, by_any_clock),
+            (stored_before_ms, lived_before_ms),
         ).fetchone()
         return found
 
@@ -137,12 +155,18 @@ class OutboxFile:
         """Delete the front of `stream` up to `through`; `forget` also drops the stream, keeping its count."""
         self._connection.execute("DELETE FROM outbox WHERE ordinal = ? AND seq <= ?", (stream.ordinal, through))
         if forget:
+            if (last_ms := acknowledged_ms(self._connection)) is not None:
+                self._connection.execute("INSERT OR REPLACE INTO tally VALUES (?, ?)", (ACKNOWLEDGED, last_ms))
             self._connection.execute("DELETE FROM stream WHERE ordinal = ?", (stream.ordinal,))
             self._connection.execute("UPDATE tally SET count = count + ? WHERE name = 'forgotten'", (stream.last,))
         else:
-            self._connection.execute("UPDATE stream SET first = ? WHERE ordinal = ?", (through + 1, stream.ordinal))
+            # Only what is acknowledged is pruned, although the position may not be written yet.
+            self._connection.execute(
+                "UPDATE stream SET first = ?, acknowledged = max(acknowledged, ?) WHERE ordinal = ?",
+                (through + 1, through, stream.ordinal),
+            )
 
-    def blank_persons(self, acknowledged_before_ms: int | None, aged: tuple[int, int] | None) -> None:
+    def blank_persons(self, acknowledged_before_ms: int, aged: tuple[int, int] | None) -> None:
         """Blank who an event was about: acknowledged before the one, or stored at or before the other."""
         self._connection.execute(
             "UPDATE outbox SET person = NULL WHERE person IS NOT NULL"
@@ -161,11 +185,7 @@ class OutboxFile:
 
     def acknowledged_ms(self) -> int | None:
         """Return when a position was last moved, or None."""
-        return tally(self._connection, ACKNOWLEDGED)
-
-    def set_acknowledged(self, now_ms: int) -> None:
-        """Store when a position was last moved."""
-        self._connection.execute("INSERT OR REPLACE INTO tally VALUES (?, ?)", (ACKNOWLEDGED, now_ms))
+        return acknowledged_ms(self._connection)
 
     def count_forgotten(self, files: int) -> None:
         """Count files that were moved aside and are deleted now."""

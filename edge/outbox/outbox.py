@@ -39,10 +39,14 @@ GROUP_S = 0.1
 TAKE_EVENTS = 500
 """The most that one transaction stores when many events have waited."""
 
-POSITIONS_S = 60.0
-"""Acknowledged positions are written with the next events, or after a minute: losing them costs one Hello only."""
+POSITIONS_S = 900.0
+"""Acknowledged positions are written with the next events, or after so long: losing them costs one Hello only, and each
+write of their own costs the card as much as half an event. A sign of life usually comes before."""
 
 BLANK_EVERY_S = 3_600.0
+BLANK_SOON_S = 60.0
+"""After a synchronised clock told of days without power."""
+
 RETRY_MIN_S = 1.0
 RETRY_MAX_S = 60.0
 """How long to wait before a failed storage is opened again: doubled from the one to the other."""
@@ -69,11 +73,13 @@ class Outbox:
         wall_ms: Callable[[], int],
         on_new_stream: Callable[[], None],
         on_crash: Callable[[BaseException], None],
+        mono_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = settings.folder
         self._boot = boot
         self._new_id = new_id
         self._wall_ms = wall_ms
+        self._mono_s = mono_s
         self._on_new_stream = on_new_stream
         self._on_crash = on_crash
         self._on_stored: Callable[[], None] = lambda: None
@@ -94,7 +100,6 @@ class Outbox:
         self._sound = False
         self._warned = False
         self._was_sound = False
-        self._trusted = False
         self._blank_due_s = 0.0
 
     def start(self) -> None:
@@ -122,7 +127,7 @@ class Outbox:
                 self._ledger.refused(1)
                 return False
             if not self._waiting:
-                self._waiting_since_s = time.monotonic()
+                self._waiting_since_s = self._mono_s()
             self._waiting.append(Waiting(event, person))
             self._urgent |= event.kind == "access_decided"
             if self._urgent or len(self._waiting) in (1, GROUP_EVENTS):
@@ -139,7 +144,7 @@ class Outbox:
         A few seconds are a slow card; more is a thread that hangs, which only a restart cures.
         """
         with self._changed:
-            return time.monotonic() - self._waiting_since_s if self._waiting and not self._warned else 0.0
+            return self._mono_s() - self._waiting_since_s if self._waiting and not self._warned else 0.0
 
     def on_stored(self, listener: Callable[[], None]) -> None:
         """Set who is told, from the outbox thread, that `held` has changed; it must not block."""
@@ -165,7 +170,7 @@ class Outbox:
         self._ledger.acknowledge(positions, self._wall_ms())
         with self._changed:
             if self._moved_since_s is None:
-                self._moved_since_s = time.monotonic()
+                self._moved_since_s = self._mono_s()
             if positions.answered:
                 self._answered = True
                 self._changed.notify()
@@ -239,10 +244,10 @@ class Outbox:
             boot=self._boot,
             new_id=self._new_id,
             wall_ms=self._wall_ms,
-            trusted=self._trusted,
+            mono_s=self._mono_s,
         )
         writer.measure()
-        self._blank_due_s = time.monotonic()
+        self._blank_due_s = self._mono_s()
         while True:
             self._wait()
             self._store(writer)
@@ -259,7 +264,9 @@ class Outbox:
             _LOG.error("storage=corrupt the outbox was moved aside as %s and a new one begun", file.moved_aside)
         streams = file.streams()
         attempt, self._attempt = self._attempt, None
-        if attempt is not None and not attempt.is_stored_in(streams):
+        if attempt is not None and attempt.is_stored_in(streams, file.refused()):
+            self._ledger.refused(attempt.refused_count)
+        elif attempt is not None:
             with self._changed:
                 self._waiting.extendleft(reversed(attempt.events))
                 self._refused.update(attempt.refused)
@@ -280,13 +287,13 @@ class Outbox:
             due_s.append(self._waiting_since_s + GROUP_S)
         if self._moved_since_s is not None:
             due_s.append(self._moved_since_s + POSITIONS_S)
-        return min(due_s) - time.monotonic()
+        return min(due_s) - self._mono_s()
 
     def _store(self, writer: Writer) -> None:
         with self._changed:
             events = [self._waiting.popleft() for _ in range(min(TAKE_EVENTS, len(self._waiting)))]
             refused, self._refused = self._refused, Counter()
-            self._waiting_since_s = time.monotonic()
+            self._waiting_since_s = self._mono_s()
             self._urgent &= bool(self._waiting)
             if events:
                 self._moved_since_s = None
@@ -295,14 +302,13 @@ class Outbox:
         self._attempt = Attempt(events, refused)
         tells = writer.store(self._attempt)
         self._attempt = None
-        self._trusted = writer.trusted
         self._on_stored()
         if tells:
             self._on_new_stream()
 
     def _tend(self, writer: Writer) -> None:
         """Do what has no hurry: write positions, prune after an answer."""
-        now_s = time.monotonic()
+        now_s = self._mono_s()
         with self._changed:
             answered, self._answered = self._answered, False
             moved_since_s = self._moved_since_s
@@ -317,13 +323,16 @@ class Outbox:
             self._on_stored()
 
     def _forget(self, file: OutboxFile, writer: Writer) -> None:
-        """Blank persons whose time has come; of files that were moved aside, only by a clock that has been set."""
-        now_s = time.monotonic()
+        """Blank persons whose time has come, and delete files that were moved aside."""
+        now_s = self._mono_s()
+        if writer.woke_late:
+            writer.woke_late = False
+            self._blank_due_s = min(self._blank_due_s, now_s + BLANK_SOON_S)
         if now_s < self._blank_due_s:
             return
         self._blank_due_s = now_s + BLANK_EVERY_S
         writer.blank_persons()
-        if writer.trusted and (deleted := forget_aside(self._folder, self._wall_ms())):
+        if deleted := forget_aside(self._folder, writer.synced_ms, writer.lived_ms):
             file.count_forgotten(deleted)
 
 

@@ -9,13 +9,13 @@ from typing import Literal
 from edge.config import OutboxSettings
 from edge.outbox.aside import count_aside
 from edge.outbox.schema import (
-    ACKNOWLEDGED,
     ASIDE_FORGOTTEN,
     BUSY_S,
     FILE_NAME,
     MARKER_NAME,
     MEGABYTE,
     StorageError,
+    acknowledged_ms,
     all_streams,
     free_bytes,
     is_corruption,
@@ -147,7 +147,7 @@ def _report(connection: sqlite3.Connection, empty: OutboxReport) -> OutboxReport
         size_bytes=size_bytes(connection),
         streams=tuple(StreamReport(it.stream, it.first, it.last, it.last, it.acknowledged) for it in streams),
         stream=streams[-1].stream if streams else None,
-        acknowledged_at=tally(connection, ACKNOWLEDGED),
+        acknowledged_at=acknowledged_ms(connection),
         aside_forgotten=tally(connection, ASIDE_FORGOTTEN) or 0,
     )
 

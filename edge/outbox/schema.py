@@ -69,6 +69,18 @@ def first_schema(db: Database) -> None:
         db.execute(statement)
 
 
+@MIGRATIONS()
+def sure_ages(db: Database) -> None:
+    """Ages that no wall clock can make wrong; and all that an event changes of its stream, on one page."""
+    for column in (
+        "acknowledged_ms INTEGER",
+        "lived_ms INTEGER NOT NULL DEFAULT 0",
+        "sure_ms INTEGER NOT NULL DEFAULT 0",
+    ):
+        db.execute(f"ALTER TABLE stream ADD COLUMN {column}")
+    db.execute("ALTER TABLE outbox ADD COLUMN lived_ms INTEGER NOT NULL DEFAULT 0")
+
+
 def prepare_folder(folder: Path) -> None:
     """Create the outbox folder and its marker file; what is already there stays.
 
@@ -94,13 +106,19 @@ def prepare_folder(folder: Path) -> None:
 
 
 ACKNOWLEDGED, ASIDE_FORGOTTEN = "acknowledged_ms", "aside_forgotten"
-"""Rows of `tally` that are there once there is something to say."""
+"""Rows of `tally` that are there once there is something to say: the first of streams that are forgotten."""
 
 
 def tally(connection: sqlite3.Connection, name: str) -> int | None:
     """Return one number that the file keeps beside its rows, or None."""
     row = connection.execute("SELECT count FROM tally WHERE name = ?", (name,)).fetchone()
     return int(row[0]) if row else None
+
+
+def acknowledged_ms(connection: sqlite3.Connection) -> int | None:
+    """Return when a position was last moved, or None."""
+    (of_streams,) = connection.execute("SELECT max(acknowledged_ms) FROM stream").fetchone()
+    return max(filter(None, (of_streams, tally(connection, ACKNOWLEDGED))), default=None)
 
 
 def all_streams(connection: sqlite3.Connection) -> list[Stream]:

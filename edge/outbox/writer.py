@@ -5,13 +5,14 @@ Source: docs/mqtt-api.md, protocol TC1, "Edge" and "Persons".
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from contract.events import Event, EventsRefused, Lost, Refusal, Size, encode
 from contract.limits import MAX_EVENT_BYTES
 from edge.outbox.file import Line, OutboxFile
 from edge.outbox.ledger import Ledger, Measures
+from edge.outbox.lifetime import Lifetime
 from edge.outbox.schema import Stream
 
 DAY_MS = 86_400_000
@@ -58,10 +59,19 @@ class Attempt:
     stream: str = ""
     last: int = 0
     """The position of the last event once stored; 0 while the transaction has none."""
+    told: dict[str, int] = field(default_factory=dict)
+    """The refusals that the file has once the transaction is durable."""
+    refused_count: int = 0
+    """How many of `events` a full outbox refuses."""
 
-    def is_stored_in(self, streams: list[Stream]) -> bool:
-        """Return whether the transaction was durable although it raised: then the file has its last position."""
-        return self.last > 0 and any(it.stream == self.stream and it.last >= self.last for it in streams)
+    def is_stored_in(self, streams: Sequence[Stream], refused: Mapping[str, int]) -> bool:
+        """Return whether the transaction was durable although it raised: then the file has its last position.
+
+        One that only counts refusals has no position. It counts more than there were: the file has these or fewer.
+        """
+        if self.last > 0:
+            return any(it.stream == self.stream and it.last >= self.last for it in streams)
+        return bool(self.told) and self.told == refused
 
 
 class Writer:
@@ -75,17 +85,18 @@ class Writer:
         boot: str,
         new_id: Callable[[], str],
         wall_ms: Callable[[], int],
-        trusted: bool,
+        mono_s: Callable[[], float],
     ) -> None:
         self._file = file
         self._ledger = ledger
         self._boot = boot
         self._new_id = new_id
         self._wall_ms = wall_ms
-        self.trusted = trusted
-        """Whether the last event was stamped by a clock that had been set."""
-        self._synced_ms: int | None = None
+        self._lifetime = Lifetime(file.left(), mono_s)
+        self.synced_ms: int | None = None
         """When the last event was stored, if its clock was synchronised."""
+        self.woke_late = False
+        """Whether a synchronised clock told of days without power: persons may have become old in them."""
 
     def store(self, attempt: Attempt) -> bool:
         """Store events in one transaction, with their stream, the refusals and the positions that moved.
@@ -95,21 +106,21 @@ class Writer:
         offered = [self._line(waiting) for waiting in attempt.events]
         coming_bytes = sum(len(line.line) + _ROW_BYTES for line in offered)
         if self._file.size_bytes() + coming_bytes >= MAKE_ROOM_FROM * self._ledger.quota_bytes:
-            self.make_room()
+            self.make_room(coming_bytes)
         stream = self._ledger.current
         attempt.stream = stream.stream if stream else self._new_id()
         positions = self._ledger.moved()
         with self._file.transaction():
-            lines, refused, tells = self._admit(attempt, offered)
+            lines, tells = self._admit(attempt, offered)
             if lines:
                 stream = stream or self._file.begin_stream(attempt.stream, self._boot)
                 attempt.last = stream.last + len(lines)
-                self._file.append(stream, lines)
+                self._file.append(stream, lines, self._lifetime.now())
             self._write(positions)
         if stream is not None and lines:
             self._ledger.appended(stream, attempt.last)
         self._ledger.written(positions)
-        self._ledger.refused(refused)
+        self._ledger.refused(attempt.refused_count)
         self.measure()
         return tells
 
@@ -126,9 +137,9 @@ class Writer:
 
         A clock in holdover may have been set by hand, ten years ahead; so may the wall clock since that event.
         """
-        if self._synced_ms is None:
+        if self.synced_ms is None:
             return
-        aged = self._file.aged(self._synced_ms - KEEP_ACKNOWLEDGED_MS, by_any_clock=False)
+        aged = self._file.aged(self.synced_ms - KEEP_ACKNOWLEDGED_MS)
         if aged is None:
             return
         ordinal, seq = aged
@@ -139,28 +150,37 @@ class Writer:
             while self._prune_front(stream, through, PRUNE_ROWS):
                 pass
 
-    def make_room(self) -> None:
-        """Prune acknowledged events, oldest first, while above 70 % of the quota."""
+    def make_room(self, coming_bytes: int = 0) -> None:
+        """Prune acknowledged events, oldest first, while above 70 % of the quota with what is coming."""
+        keep_bytes = PRUNE_TO * self._ledger.quota_bytes - coming_bytes
         for stream in self._ledger.streams():
-            while (excess_bytes := self._file.size_bytes() - PRUNE_TO * self._ledger.quota_bytes) > 0:
+            while (excess_bytes := self._file.size_bytes() - keep_bytes) > 0:
                 count = min(PRUNE_ROWS, max(_PRUNE_AT_LEAST_ROWS, int(excess_bytes) // 256))
                 if not self._prune_front(stream, stream.last, count):
                     break
 
     def blank_persons(self) -> None:
-        """Blank who the events were about: 7 days after acknowledgement, and at 90 days in any case."""
-        now_ms = self._wall_ms()
+        """Blank who the events were about: 7 days after acknowledgement, and at 90 days in any case.
+
+        Both by clocks that cannot be ahead: a wall clock that is would take who came from events the hub has not yet.
+        """
+        now = self._lifetime.now()
         with self._file.transaction():
-            aged = self._file.aged(now_ms - PERSON_MS, by_any_clock=not self.trusted)
-            self._file.blank_persons(now_ms - PERSON_ACKNOWLEDGED_MS, aged)
+            aged = self._file.aged(now.sure_ms - PERSON_MS, lived_before_ms=now.lived_ms - PERSON_MS)
+            self._file.blank_persons(now.sure_ms - PERSON_ACKNOWLEDGED_MS, aged)
+
+    @property
+    def lived_ms(self) -> int:
+        """How long agents have run on this file."""
+        return self._lifetime.now().lived_ms
 
     def measure(self) -> None:
         """Tell the ledger how large the file is and how old what waits."""
         oldest_ms = self._file.oldest_waiting_ms(self._ledger.streams())
         self._ledger.measured(Measures(self._file.size_bytes(), oldest_ms, self._file.disk_free_bytes()))
 
-    def _admit(self, attempt: Attempt, offered: list[Line]) -> tuple[list[Line], int, bool]:
-        """Return the lines to store, how many events a full outbox refuses, and whether the lines tell refusals."""
+    def _admit(self, attempt: Attempt, offered: list[Line]) -> tuple[list[Line], bool]:
+        """Return the lines to store and whether they tell refusals; note in the attempt what a full outbox refuses."""
         quota_bytes = self._ledger.quota_bytes
         counts = Counter(self._file.refused()) + attempt.refused
         used_bytes = self._file.size_bytes()
@@ -171,15 +191,16 @@ class Writer:
                 continue
             lines.append(line)
             used_bytes += len(line.line) + _ROW_BYTES
-        refused = len(offered) - len(lines)
+        attempt.refused_count = len(offered) - len(lines)
         tells = bool(counts and lines) and used_bytes < TELL_BELOW * quota_bytes
         if tells:
             # It travels with the first event that finds room again, and bears its time.
             told = _refusals(attempt.events[0].event, counts)
             lines.insert(0, self._line(Waiting(told, None)))
         if counts:
-            self._file.set_refused({} if tells else dict(counts))
-        return lines, refused, tells
+            attempt.told = {} if tells else dict(counts)
+            self._file.set_refused(attempt.told)
+        return lines, tells
 
     def _line(self, waiting: Waiting) -> Line:
         event, person = waiting.event, waiting.person
@@ -187,16 +208,18 @@ class Writer:
         if len(line) > MAX_EVENT_BYTES:
             _LOG.error("kind=%s bytes=%d too large to be stored: kept as lost", event.kind, len(line))
             line, person = encode(_lost(event, len(line))), None
-        stored_ms = self._wall_ms()
-        self._synced_ms = stored_ms if event.clock == "synced" else None
-        self.trusted = event.clock != "unsynced"
-        return Line(line, person, stored_ms, self.trusted)
+        if event.clock != "synced":
+            self.synced_ms = None
+            return Line(line, person, self._wall_ms(), trusted=False)
+        # Its own time: while it waited for the storage, the clock may have been set by hand.
+        self.synced_ms = event.t
+        self.woke_late |= self._lifetime.synced(event.t)
+        return Line(line, person, event.t, trusted=True)
 
     def _write(self, positions: Mapping[int, int]) -> None:
+        wall_ms, sure_ms = self._ledger.acknowledged_ms or self._wall_ms(), self._lifetime.now().sure_ms
         for ordinal, position in positions.items():
-            self._file.set_position(ordinal, position, self._wall_ms())
-        if positions and self._ledger.acknowledged_ms is not None:
-            self._file.set_acknowledged(self._ledger.acknowledged_ms)
+            self._file.set_position(ordinal, position, wall_ms=wall_ms, sure_ms=sure_ms)
 
     def _prune_front(self, stream: Stream, through: int, count: int) -> bool:
         """Delete some acknowledged rows from the front of a stream; return whether more may follow."""

@@ -39,6 +39,16 @@ def test_a_clock_that_becomes_right_is_told_with_its_step() -> None:
     assert clock.now().clock == "synced"
 
 
+def test_a_clock_that_was_just_set_by_hand_is_not_vouched_for() -> None:
+    machine = Machine("synced")
+    clock = machine.clock()
+    machine.passes(0.5, step_ms=86_400_000)
+    assert clock.now().clock == "holdover"
+    machine.passes(0.5)
+    clock.judge()
+    assert clock.now().clock == "synced", "it was NTP that set it"
+
+
 def test_a_jump_of_a_right_clock_is_told_and_slewing_is_not() -> None:
     machine = Machine("synced")
     clock = machine.clock()

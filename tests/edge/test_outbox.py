@@ -121,7 +121,7 @@ def test_the_status_names_stream_age_and_size(agent: Agent) -> None:
     agent.store(desk(1))
     status = agent.outbox.status()
     assert status.stream == agent.outbox.held()[0].stream
-    assert (status.oldest_at, status.acknowledged_at, status.storage) == (T0_MS, None, "ok")
+    assert (status.oldest_at, status.acknowledged_at, status.storage) == (T0_MS + 1, None, "ok")
     assert 0 < status.size_bytes < status.quota_bytes == 200_000_000
     agent.wall_ms += 5
     agent.answer(s0=1)
@@ -176,7 +176,7 @@ def test_a_folder_without_its_marker_is_no_storage(folder: Path) -> None:
 def test_the_report_reads_while_the_agent_runs(agent: Agent) -> None:
     agent.store(desk(1), desk(2))
     report = read_status(agent.settings)
-    assert (report.events, report.depth, report.oldest_at) == (2, 2, T0_MS)
+    assert (report.events, report.depth, report.oldest_at) == (2, 2, T0_MS + 1)
     assert [(item.first, item.last, item.committed) for item in report.streams] == [(1, 2, 2)]
 
 

@@ -1,14 +1,15 @@
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from contract.events import Event, EventsRefused, decode
-from edge.config import OutboxSettings
 from edge.core.sender import Positions
 from edge.outbox import read_status
-from tests.support.events import PERSON, T0_MS, access, desk
-from tests.support.outbox_agent import DAY_MS, Agent, folder, statement, stored_count
+from edge.outbox.file import OutboxFile
+from edge.outbox.ledger import Ledger
+from edge.outbox.writer import Attempt, Waiting, Writer
+from tests.support.events import T0_MS, access, at, desk
+from tests.support.outbox_agent import DAY_MS, Agent, folder, stored_count
 from tests.support.waiting import eventually
 
 __all__ = ["folder"]  # fixtures
@@ -74,10 +75,9 @@ def test_acknowledged_events_are_pruned_after_30_days_and_still_counted(folder: 
     agent = Agent(folder).start()
     agent.store(*[desk(number) for number in range(100)])
     agent.stop()
-    agent = Agent(folder, wall_ms=T0_MS + 29 * DAY_MS).start()
-    agent.store(desk(100))
-    agent.wall_ms += 2 * DAY_MS
-    agent.store(desk(101))
+    agent = Agent(folder).start()
+    agent.store(at(T0_MS + 29 * DAY_MS, desk(100)))
+    agent.store(at(T0_MS + 31 * DAY_MS, desk(101)))
     agent.answer(s0=100, s1=1)
     eventually(lambda: len(agent.outbox.held()) == 1, what="the old stream is forgotten")
     assert agent.outbox.held()[0].first == 1
@@ -88,8 +88,7 @@ def test_acknowledged_events_are_pruned_after_30_days_and_still_counted(folder: 
 def test_acknowledged_events_stay_30_days(folder: Path) -> None:
     agent = Agent(folder).start()
     agent.store(*[desk(number) for number in range(100)])
-    agent.wall_ms += 29 * DAY_MS
-    agent.store(desk(100))
+    agent.store(at(T0_MS + 29 * DAY_MS, desk(100)))
     agent.answer(s0=101)
     agent.stop()
     assert read_status(agent.settings).streams[0].first == 1
@@ -111,7 +110,7 @@ def test_a_clock_set_by_hand_ten_years_ahead_prunes_nothing(folder: Path) -> Non
     agent.store(*[desk(number) for number in range(50)])
     agent.wall_ms += 3_650 * DAY_MS
     agent.answer(s0=50)
-    agent.store(desk(50, clock="holdover"))
+    agent.store(at(agent.wall_ms, desk(50, clock="holdover")))
     agent.answer(s0=51)
     agent.stop()
     assert read_status(agent.settings).streams[0].first == 1
@@ -120,8 +119,7 @@ def test_a_clock_set_by_hand_ten_years_ahead_prunes_nothing(folder: Path) -> Non
 def test_rows_that_were_just_pruned_are_not_taken_for_lost(folder: Path) -> None:
     agent = Agent(folder).start()
     agent.store(*[desk(number) for number in range(100)])
-    agent.wall_ms += 31 * DAY_MS
-    agent.store(desk(100))
+    agent.store(at(T0_MS + 31 * DAY_MS, desk(100)))
     agent.answer(s0=100)
     eventually(lambda: agent.outbox.held()[0].first == 101, what="pruned")
     held = agent.outbox.held()[0]
@@ -129,38 +127,20 @@ def test_rows_that_were_just_pruned_are_not_taken_for_lost(folder: Path) -> None
     agent.stop()
 
 
-def persons(folder: Path) -> list[object]:
-    return [row[0] for row in statement(folder, "SELECT person FROM outbox ORDER BY ordinal, seq")]
-
-
-@pytest.mark.parametrize(("days", "left"), [(6, PERSON), (8, None)])
-def test_a_person_is_blanked_7_days_after_acknowledgement(folder: Path, days: int, left: str | None) -> None:
-    agent = Agent(folder).start()
-    agent.store(access(1), person=PERSON)
-    agent.answer(s0=1)
+def test_room_is_made_for_what_is_coming(folder: Path) -> None:
+    agent = Agent(folder, quota_mb=1).start()
+    fill(agent, desk, until=lambda: agent.outbox.status().size_bytes > 0.55 * 1_000_000)
     agent.stop()
-    Agent(folder, wall_ms=T0_MS + days * DAY_MS).start().stop()
-    assert persons(folder) == [left]
-    assert read_status(OutboxSettings(folder=folder)).events == 1
-
-
-@pytest.mark.parametrize(("days", "left"), [(89, PERSON), (91, None)])
-def test_a_person_is_blanked_at_90_days_in_any_case(folder: Path, days: int, left: str | None) -> None:
-    agent = Agent(folder).start()
-    agent.store(access(1), person=PERSON)
-    agent.stop()
-    Agent(folder, wall_ms=T0_MS + days * DAY_MS).start().stop()
-    assert persons(folder) == [left]
-
-
-def test_a_hub_that_lost_the_event_keeps_its_person_for_the_next_sending(folder: Path) -> None:
-    agent = Agent(folder).start()
-    agent.store(access(1), person=PERSON)
-    agent.answer(s0=1)
-    agent.stop()
-    agent = Agent(folder, wall_ms=T0_MS + DAY_MS).start()
-    eventually(lambda: len(agent.outbox.held()) == 1, what="opened")
-    agent.answer(s0=0)
-    agent.stop()
-    Agent(folder, wall_ms=T0_MS + 8 * DAY_MS).start().stop()
-    assert persons(folder) == [PERSON]
+    file = OutboxFile(folder, aside_suffix="never")
+    ledger = Ledger(1_000_000)
+    ledger.reload(file.streams(), None)
+    (held,) = ledger.held()
+    ledger.acknowledge(Positions({held.stream: held.last}, answered=True), T0_MS)
+    writer = Writer(file, ledger, boot="b" * 32, new_id=lambda: "e" * 32, wall_ms=lambda: T0_MS, mono_s=lambda: 0.0)
+    size_bytes = file.size_bytes()
+    coming = [Waiting(desk(number), None) for number in range(2_500)]
+    assert size_bytes < 0.7 * 1_000_000, "no room would be made for what is there already"
+    writer.store(Attempt(coming, Counter()))
+    file.close()
+    assert ledger.status().refused_count == 0
+    assert ledger.held()[-1].last == len(coming)

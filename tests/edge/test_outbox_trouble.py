@@ -1,11 +1,14 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -15,8 +18,9 @@ from contract.events import EventsRefused, decode
 from edge.config import OutboxSettings
 from edge.outbox import prepare_folder, read_status
 from edge.outbox.file import OutboxFile
+from edge.outbox.ledger import Ledger
 from edge.outbox.outbox import QUEUE_EVENTS
-from edge.outbox.writer import Attempt
+from edge.outbox.writer import Attempt, Waiting, Writer
 from tests.support.events import alive, desk
 from tests.support.outbox_agent import Agent, agent, folder, statement, stored_count
 from tests.support.waiting import eventually
@@ -178,9 +182,41 @@ def test_what_is_in_the_file_counts_as_stored_although_an_error_was_raised(folde
     (stream,) = file.streams()
     for last, stored in ((2, True), (3, False), (0, False)):
         attempt = Attempt([], Counter(), stream=stream.stream, last=last)
-        assert attempt.is_stored_in(file.streams()) is stored
-    assert not Attempt([], Counter(), stream="0" * 32, last=1).is_stored_in(file.streams())
+        assert attempt.is_stored_in(file.streams(), {}) is stored
+    assert not Attempt([], Counter(), stream="0" * 32, last=1).is_stored_in(file.streams(), {})
     file.close()
+
+
+class CommitsAndRaises(OutboxFile):
+    """A storage whose next commit is durable although it fails."""
+
+    fails = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with super().transaction():
+            yield
+        if self.fails:
+            self.fails = False
+            raise sqlite3.OperationalError("disk I/O error")
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_refusals_are_counted_once_although_their_commit_raised(folder: Path, durable: bool) -> None:
+    file = CommitsAndRaises(folder, aside_suffix="never")
+    ledger = Ledger(quota_bytes=1)
+    ledger.reload(file.streams(), None)
+    writer = Writer(file, ledger, boot="b" * 32, new_id=lambda: "e" * 32, wall_ms=lambda: 0, mono_s=lambda: 0.0)
+    writer.store(Attempt([Waiting(desk(0), None)], Counter()))
+    attempt = Attempt([Waiting(desk(1), None), Waiting(alive(2), None)], Counter(edge_alive=3))
+    if durable:
+        file.fails = True
+        with pytest.raises(sqlite3.OperationalError):
+            writer.store(attempt)
+    assert attempt.is_stored_in(file.streams(), file.refused()) is durable
+    counted = Counter(file.refused())
+    file.close()
+    assert counted == ({"desk_state_changed": 2, "edge_alive": 4} if durable else {"desk_state_changed": 1})
 
 
 def test_a_damaged_page_costs_only_the_rows_on_it(folder: Path) -> None:

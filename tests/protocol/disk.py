@@ -12,6 +12,7 @@ from typing import Literal
 
 from contract.events import Lost, Size, encode
 from edge.outbox.file import Line
+from edge.outbox.lifetime import Stamp
 from edge.outbox.schema import Stream
 from tests.protocol.oracle import Oracle
 
@@ -122,7 +123,10 @@ class SimulatedFile:
         self._changes.append(begin)
         return Stream(ordinal, stream, boot, first=1, last=0, acknowledged=0)
 
-    def append(self, stream: Stream, lines: Sequence[Line]) -> None:
+    def left(self) -> Stamp:
+        return Stamp()
+
+    def append(self, stream: Stream, lines: Sequence[Line], _now: Stamp) -> None:
         disk, first = self._disk, stream.last + 1
         last = stream.last + len(lines)
 
@@ -147,7 +151,7 @@ class SimulatedFile:
 
         self._changes.append(append)
 
-    def set_position(self, ordinal: int, position: int, _now_ms: int) -> None:
+    def set_position(self, ordinal: int, position: int, **_when: int) -> None:
         def set_position() -> Undo:
             head = self._disk.streams[ordinal].head
             before, head.acknowledged = head.acknowledged, position
@@ -158,9 +162,6 @@ class SimulatedFile:
             return undo
 
         self._changes.append(set_position)
-
-    def set_acknowledged(self, now_ms: int) -> None:
-        """When it was is for people to read; nothing here asks for it."""
 
     def disk_free_bytes(self) -> int | None:
         return None
@@ -189,10 +190,10 @@ class SimulatedFile:
 
         self._changes.append(prune)
 
-    def aged(self, before_ms: int, *, by_any_clock: bool) -> tuple[int, int] | None:
+    def aged(self, stored_before_ms: int) -> tuple[int, int] | None:
         for ordinal in sorted(self._disk.streams, reverse=True):
             for seq, line in sorted(self._disk.streams[ordinal].rows.items(), reverse=True):
-                if line.stored_ms < before_ms and (line.trusted or by_any_clock):
+                if line.stored_ms < stored_before_ms and line.trusted:
                     return ordinal, seq
         return None
 

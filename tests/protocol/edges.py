@@ -93,7 +93,7 @@ class Edge:
             self._oracle.unwelcome.add((self.site, self.put_count))
         for _ in range(count):
             make = (desk, access, alive)[self.put_count % 3] if self.clock == "synced" else _unsynced
-            event = make(self.put_count)
+            event = make(self.put_count).model_copy(update={"t": self._wall_ms()})
             self.waiting.append(Waiting(event, PERSON if event.kind == "access_decided" else None))
             self.put_count += 1
 
@@ -114,9 +114,10 @@ class Edge:
                 self._writer.make_room()
         except sqlite3.Error:
             self._open(attempt)
-        # A commit that raised although durable may count refusals again: too many are told, never too few.
-        hold(self._unaccounted() <= self._gone_count, "an event is stored, waits, or is counted as refused")
-        self._gone_count = self._unaccounted()
+        hold(self._unaccounted() == self._gone_count, "an event is stored, waits, or is counted as refused, once")
+
+    def _wall_ms(self) -> int:
+        return T0_MS + int(self._time.now_s * 1000) + self.clock_error_ms
 
     def _unaccounted(self) -> int:
         accounted = self._oracle.accounted[self.site] + sum(self.disk.refused.values())
@@ -126,7 +127,7 @@ class Edge:
         """Open the file again after a storage error: what is in it counts as stored, only the rest is stored again."""
         file = SimulatedFile(self.disk)
         streams = file.streams()
-        if attempt is not None and not attempt.is_stored_in(streams):
+        if attempt is not None and not attempt.is_stored_in(streams, file.refused()):
             self.waiting.extendleft(reversed(attempt.events))
         self.ledger.reload(streams, None)
         self._writer = Writer(
@@ -134,8 +135,8 @@ class Edge:
             self.ledger,
             boot=self._boot,
             new_id=lambda: f"{self._random.getrandbits(128):032x}",
-            wall_ms=lambda: T0_MS + int(self._time.now_s * 1000) + self.clock_error_ms,
-            trusted=False,
+            wall_ms=self._wall_ms,
+            mono_s=lambda: self._time.now_s,
         )
 
     # The link's turns.

@@ -7,6 +7,7 @@ from contract.events import (
     Desk,
     DeskStateChanged,
     EdgeAlive,
+    Event,
     Nothing,
     Room,
     RoomStateChanged,
@@ -22,6 +23,11 @@ def desk(number: int, *, clock: Clock = "synced") -> DeskStateChanged:
     """Return a desk event."""
     state = Desk(state="occupied" if number % 2 else "vacant")
     return DeskStateChanged(subject="desk-01", t=T0_MS + number, clock=clock, up=number, value=state)
+
+
+def at(t: int, event: Event) -> Event:
+    """Return the same event of another time."""
+    return event.model_copy(update={"t": t})
 
 
 def room(number: int) -> RoomStateChanged:

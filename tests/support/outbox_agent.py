@@ -1,6 +1,7 @@
 """What an agent does with its outbox, and what the outbox tells it: used by the tests of the outbox."""
 
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,6 +26,8 @@ class Agent:
     def __init__(self, folder: Path, *, quota_mb: int = 200, wall_ms: int = T0_MS) -> None:
         self.settings = OutboxSettings(folder=folder, quota_mb=quota_mb)
         self.wall_ms = wall_ms
+        self.passed_s = 0.0
+        """Time that a test lets pass without waiting for it; an event makes the outbox look."""
         self.new_streams = 0
         self.put_count = 0
         self.crashes: list[BaseException] = []
@@ -35,6 +38,7 @@ class Agent:
             wall_ms=lambda: self.wall_ms,
             on_new_stream=self._new_stream,
             on_crash=self.crashes.append,
+            mono_s=lambda: time.monotonic() + self.passed_s,
         )
 
     def _new_stream(self) -> None:

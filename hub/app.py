@@ -190,6 +190,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = str(error.detail) if isinstance(error, HTTPException) else "The hub made a mistake."
     if request.url.path.startswith(("/api/", "/static/")):
+        if detail == "Not Found":
+            detail = "There is nothing at this address: see /docs."
         return JSONResponse({"field": "", "message": detail}, status)
     reader = pages.reader_of(request)
     spoken = reader.words("page.not_found") if detail == "Not Found" else detail

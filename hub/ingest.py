@@ -45,6 +45,10 @@ RECEIVE_MAXIMUM = 512
 Mosquitto 2.0.11 keeps to it until the first PUBACK of a burst, and then sends what it has (measured: 2,000 of 3,000).
 """
 
+KEEPALIVE_S = 10
+"""A broker that says nothing for so long is asked, and left when it says nothing for as long again: a dead one is
+noticed within 22 s (paho looks once a second). The board calls a site silent after 180 s."""
+
 MAX_GROUP = 64
 """Messages in one transaction: 12,800 events at most, some 0.4 s."""
 
@@ -77,6 +81,15 @@ class Board(Protocol):
 
     def take_status(self, message: Status, received_at_ms: int, *, retained: bool = False) -> None:
         """Show a site's health."""
+
+
+def _why_lost(flags: mqtt.DisconnectFlags, reason: ReasonCode) -> str:
+    """Return why a connection ended; of one that just ended, paho knows an 'Unspecified error'."""
+    if flags.is_disconnect_packet_from_server:
+        return f"the broker ended the connection: {reason}"
+    if reason == "Keep alive timeout":
+        return "the broker has fallen silent"
+    return "the connection to the broker was cut"
 
 
 class Ingest:
@@ -127,7 +140,7 @@ class Ingest:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves this one untyped
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         self._client.connect_async(
-            self._settings.host, self._settings.port, keepalive=30, clean_start=True, properties=properties
+            self._settings.host, self._settings.port, keepalive=KEEPALIVE_S, clean_start=True, properties=properties
         )
         self._client.loop_start()
 
@@ -206,10 +219,10 @@ class Ingest:
         self._announce()
 
     def _heard_disconnect(
-        self, _: mqtt.Client, __: object, ___: object, reason: ReasonCode, ____: Properties | None
+        self, _: mqtt.Client, __: object, flags: mqtt.DisconnectFlags, reason: ReasonCode, ___: Properties | None
     ) -> None:
         unanswered = self._settings.ca_file is not None and not self._accepted
-        self._note_lost(self._trouble or (tls.UNANSWERED if unanswered else str(reason)))
+        self._note_lost(self._trouble or (tls.UNANSWERED if unanswered else _why_lost(flags, reason)))
         self._hearing = self._accepted = False
         self._trouble = ""
 

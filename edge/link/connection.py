@@ -206,7 +206,7 @@ class Connection:
         elif not self._accepted and self._settings.ca_file is not None:
             why = tls.UNANSWERED
         else:
-            why = f"connection lost: {reason}"
+            why = "the connection to the broker was cut"
         self.lost = self.lost or self._trouble or why
         self.ready = False
 

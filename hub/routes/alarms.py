@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from hub.live import instant
 from hub.routes.attention import points
-from hub.routes.context import Hub
+from hub.routes.context import Hub, asks_only
 from hub.texts import preferred_language, words
 
-router = APIRouter(tags=["live"])
+router = APIRouter(tags=["live"], dependencies=[Depends(asks_only("lang"))])
 
 
 class AlarmAnswer(BaseModel):

@@ -39,3 +39,14 @@ class QueryError(ValueError):
         super().__init__(message)
         self.field = field
         self.message = message
+
+
+def asks_only(*fields: str) -> Callable[[Request], None]:
+    """Return what refuses any other field in a question: an answer that ignores one would answer another question."""
+
+    def refuse_others(request: Request) -> None:
+        for field in request.query_params:
+            if field not in fields:
+                raise QueryError(field, f"'{field}' is not a field of this question: see /docs.")
+
+    return refuse_others

@@ -2,12 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import get_args
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
+from hub.alarms import GRADES, Reason
 from hub.live import LiveAnswer
+from hub.routes.attention import points
 from hub.routes.context import Context, Hub
+from hub.store.rows import REFUSED
+from hub.texts import words
 
 router = APIRouter(tags=["health"])
 
@@ -34,7 +39,7 @@ def readyz(hub: Hub) -> JSONResponse:
 @router.get("/metrics", summary="Counters and gauges for Prometheus", response_class=Response)
 def metrics(hub: Hub) -> Response:
     """Return what is counted, in Prometheus' text format."""
-    lines = [*_of_ingest(hub), *_of_store(hub), *_of_board(hub.board.snapshot(hub.wall_ms())), *_of_stream(hub)]
+    lines = [*_of_ingest(hub), *_of_store(hub), *_of_board(hub.board.snapshot(hub.wall_ms())), *_of_people(hub)]
     return Response("\n".join(lines) + "\n", media_type=TEXT)
 
 
@@ -60,6 +65,7 @@ def _one(name: str, kind: str, meaning: str, value: float) -> list[str]:
 def _of_ingest(hub: Context) -> list[str]:
     health = hub.health()
     committed_s = (health.committed_at_ms or 0) / 1000
+    dropped: list[Sample] = [({"reason": key}, value) for key, value in health.messages_dropped.items()]
     return [
         *_one("broker_connected", "gauge", "1 while the ingest is connected to the broker.", health.broker_connected),
         *_one("database_open", "gauge", "1 while the ingest's database is open.", health.database_open),
@@ -67,7 +73,7 @@ def _of_ingest(hub: Context) -> list[str]:
         *_one("ingest_messages_total", "counter", "Messages received since the start.", health.messages),
         *_one("ingest_events_total", "counter", "Events stored since the start.", health.events_stored),
         *_one("ingest_refused_total", "counter", "Messages refused since the start.", health.messages_refused),
-        *_one("ingest_dropped_total", "counter", "Messages dropped by a full queue.", health.messages_dropped),
+        *family("ingest_dropped_total", "counter", "Messages dropped for want of room; sent again.", dropped),
         *_one("database_failures_total", "counter", "Failed transactions since the start.", health.database_failures),
         *_one("broker_reconnections_total", "counter", "Connections lost and made again.", health.broker_reconnections),
         *_one("committed_timestamp_seconds", "gauge", "When the last commit ended; 0 before it.", committed_s),
@@ -79,12 +85,16 @@ def _of_store(hub: Context) -> list[str]:
     alarms: Counter[str] = Counter()
     for alarm in totals.alarms:
         alarms[alarm.reason] += alarm.times
+    refused = [
+        ({"why": reason.removeprefix(REFUSED)}, times) for reason, times in alarms.items() if reason.startswith(REFUSED)
+    ]
     return [
         *_one("events", "gauge", "Events in the database, each once.", totals.events),
         *_one("quarantined", "gauge", "Lines kept apart because they could not be read.", totals.quarantined),
         *_one("gaps", "gauge", "Recorded losses: positions that no edge holds any more.", len(totals.gaps)),
         *_one("dirty_days", "gauge", "Local days whose figures are still to be computed.", totals.dirty),
         *family("alarms", "gauge", "What went wrong, by reason.", [({"reason": k}, v) for k, v in alarms.items()]),
+        *family("refused", "gauge", "Messages refused as a whole, ever, by why.", refused),
     ]
 
 
@@ -108,5 +118,14 @@ def _of_board(answer: LiveAnswer) -> list[str]:
     ]
 
 
-def _of_stream(hub: Context) -> list[str]:
-    return _one("watchers", "gauge", "Open live streams.", hub.stream.watchers)
+def _of_people(hub: Context) -> list[str]:
+    """Who watches, and what waits for somebody: every reason that the board knows, also those it does not tell now."""
+    told = Counter((point.reason, point.grade) for point in points(hub.board.look(hub.wall_ms()), words("en")))
+    quiet = [(reason, GRADES.get(reason, "notice")) for reason in get_args(Reason)]
+    samples: list[Sample] = [
+        ({"reason": reason, "grade": grade}, told[reason, grade]) for reason, grade in dict.fromkeys([*quiet, *told])
+    ]
+    return [
+        *family("attention", "gauge", "What needs a person now, by reason, as the board tells it.", samples),
+        *_one("watchers", "gauge", "Open live streams.", hub.stream.watchers),
+    ]

@@ -3,15 +3,15 @@
 import json
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel
 
 from hub.live import Frame, LiveAnswer
-from hub.routes.context import Hub
+from hub.routes.context import Hub, asks_only
 from hub.routes.stream import Audience
 
-router = APIRouter(tags=["live"])
+router = APIRouter(tags=["live"], dependencies=[Depends(asks_only())])
 
 
 class ResourceAnswer(BaseModel):

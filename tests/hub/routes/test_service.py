@@ -88,12 +88,49 @@ def test_ready_means_that_history_is_being_taken(store: Store) -> None:
 
 def test_metrics_are_in_the_exposition_format(app: FastAPI) -> None:
     text = ask(app, "/metrics").text
+    sample = r'telecentre_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? -?[0-9.e+]+'
     for line in text.splitlines():
-        assert re.fullmatch(r'# (HELP|TYPE) telecentre_\w+ .+|telecentre_\w+(\{\w+="[^"]*"\})? -?[0-9.e+]+', line), line
+        assert re.fullmatch(rf"# (HELP|TYPE) telecentre_\w+ .+|{sample}", line), line
     assert "telecentre_sites 10" in text
     assert "telecentre_sites_online 1" in text
     assert 'telecentre_site_backlog_events{site="murat"} 3' in text
     assert "telecentre_committed_timestamp_seconds 1795258800" in text
+
+
+def metric(text: str, name: str) -> dict[str, float]:
+    """Return the samples of one family by their labels."""
+    found = re.findall(rf"^telecentre_{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+def test_metrics_count_what_needs_a_person_by_reason(store: Store) -> None:
+    board = LiveBoard()
+    board.take_now(now_of("murat", "v", door=("unlocked", "DOOR_OPEN_TOO_LONG")), NOON_MS)
+    board.take_status(status_of("murat", depth=9, oldest_at=NOON_MS - 2 * 3_600_000), NOON_MS)
+    told = metric(ask(app_on(store, board), "/metrics").text, "attention")
+    assert told['reason="backlog",grade="notice"'] == 1
+    assert told['reason="DOOR_OPEN_TOO_LONG",grade="alarm"'] == 1
+    assert told['reason="never",grade="stale"'] == 9, "the other nine of the register"
+    assert told['reason="gap",grade="alarm"'] == 0, "a reason that is not told now is a zero, not a hole"
+
+
+def test_metrics_count_refused_messages_by_why(store: Store) -> None:
+    writer = store.writer()
+    with writer.transaction():
+        for site, why in (("murat", "version"), ("ydes", "version"), ("murat", "size")):
+            writer.refuse(site, why, NOON_MS, b"x")
+    writer.close()
+    text = ask(app_on(store, LiveBoard()), "/metrics").text
+    assert metric(text, "refused") == {'why="version"': 2, 'why="size"': 1}
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/live/stream?site=murat", "/api/v1/live?site=murat", "/api/v1/sites?site=murat"]
+)
+def test_a_field_that_a_question_does_not_have_is_refused(app: FastAPI, path: str) -> None:
+    refused = ask(app, path)
+    assert refused.status_code == 422
+    assert refused.json() == {"field": "site", "message": "'site' is not a field of this question: see /docs."}
 
 
 def test_a_label_of_a_metric_is_escaped() -> None:
@@ -110,7 +147,7 @@ def test_the_documentation_names_every_address_and_loads_nothing(app: FastAPI) -
 def test_an_address_of_the_api_that_does_not_exist_is_told_in_json(app: FastAPI) -> None:
     missing = ask(app, "/api/v1/nothing")
     assert missing.status_code == 404
-    assert missing.json() == {"field": "", "message": "Not Found"}
+    assert missing.json() == {"field": "", "message": "There is nothing at this address: see /docs."}
 
 
 def test_a_database_that_is_away_is_a_503_and_not_a_traceback(app: FastAPI, store: Store) -> None:

@@ -142,7 +142,7 @@ def _sentence(path: Path, text: str, error: ErrorDetails, keys: list[str]) -> st
     return f"{where}: '{key}' is wrong: {_allowed(error)}{found}"
 
 
-_UNSAID = frozenset({"uid_hash"})
+_UNSAID = frozenset({"uid_hash", "bookings_url"})
 
 _ALLOWED = {
     "bool": "true or false is needed",

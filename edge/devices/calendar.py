@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import icalendar
-import recurring_ical_events
+MAX_FILE_BYTES = 1_048_576
+"""A room's calendar of many years stays far below."""
 
 MAX_CPU_S = 20
 """A large calendar takes some 2 s on a Pi."""
@@ -41,8 +41,14 @@ def bookings(content: bytes, zone: ZoneInfo, now: dt.datetime) -> list[tuple[int
     Cancelled and transparent entries do not book the room; times without a zone are the site's.
 
     Raises:
-        Exception: of any kind, when the content is not a calendar that can be read.
+        Exception: of any kind, when the content is not a calendar that can be read, or not the whole of one.
     """
+    # Imported here: who fetches a calendar that has not changed need not load them.
+    import icalendar  # noqa: PLC0415
+    import recurring_ical_events  # noqa: PLC0415
+
+    if not content.rstrip().upper().endswith(b"END:VCALENDAR"):
+        raise ValueError("the calendar has no end")
     calendar = icalendar.Calendar.from_ical(content)
     events = recurring_ical_events.of(calendar).between(now - PAST, now + AHEAD)
     return sorted(_spans(events, zone))[:MAX_BOOKINGS]
@@ -65,7 +71,7 @@ def _wall_ms(when: dt.date, zone: ZoneInfo) -> int:
     return round(when.timestamp() * 1000)
 
 
-def _be_modest() -> None:
+def be_modest() -> None:
     """Leave the processor to the door, within bounds; where a sandbox forbids them, the agent ends us in a minute."""
     for modesty in (
         lambda: os.nice(10),
@@ -78,7 +84,7 @@ def _be_modest() -> None:
 
 def main(zone: str, now: str) -> None:
     """Read a calendar from standard input and print its bookings."""
-    _be_modest()
+    be_modest()
     json.dump(bookings(sys.stdin.buffer.read(), ZoneInfo(zone), dt.datetime.fromisoformat(now)), sys.stdout)
 
 

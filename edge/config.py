@@ -3,31 +3,19 @@
 Every key is documented in docs/operating.md (a test compares). Paths are relative to the folder of the file.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contract.credentials import SITE_KEY_BYTES
 from contract.identity import ResourceId, SiteId
+from edge.core.opening import parse_opening
+from edge.sensor_settings import Pin, PinSensor, Port, RadarSensor, Sensor
 from host import tls
 from host.settings import File, Settings, SettingsError, TimeZone, load, secret, wrong_key
 
-Pin = Annotated[int, Field(ge=2, le=27)]
-"""A GPIO by its BCM number; 0 and 1 belong to the HAT's EEPROM."""
-
-_PORT = re.compile(r"^/[A-Za-z0-9/._:+-]+$")
-
-
-def _is_port(path: str) -> str:
-    # nfcpy hands the port to a shell (`stty -F`), so nothing that a shell reads may stand in it.
-    if _PORT.fullmatch(path) is None:
-        raise ValueError("a port is an absolute path of letters, digits and / . _ : + -")
-    return path
-
-
-Port = Annotated[str, AfterValidator(_is_port)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -54,26 +42,6 @@ class RightsSettings(Settings):
     site_key_file: File | None = None
     uid_badges: bool = False
     """Whether badges known by their number alone may open here: the lower class, which a site must choose."""
-
-
-class PinSensor(Settings):
-    """A presence sensor that closes a contact: PIR or pressure mat."""
-
-    id: ResourceId
-    kind: Literal["pin"]
-    pin: Pin
-    active_high: bool = True
-
-
-class RadarSensor(Settings):
-    """An LD2410 radar on a serial port."""
-
-    id: ResourceId
-    kind: Literal["radar"]
-    port: Port
-
-
-Sensor = Annotated[PinSensor | RadarSensor, Field(discriminator="kind")]
 
 
 class DoorSettings(Settings):
@@ -108,6 +76,8 @@ class DeskSettings(Settings):
     """Presence must last this long before the desk counts as occupied: a passer-by is not a guest."""
     hold_s: Seconds = 300.0
     """Absence must last this long before the desk counts as vacant; the end is then backdated to the last detection."""
+    out_of_service: bool = False
+    """Whether the desk is taken out of the figures, whatever its sensors say."""
 
 
 class RoomSettings(Settings):
@@ -134,6 +104,8 @@ class EdgeSettings(Settings):
     log_level: Literal["debug", "info", "warning"] = "info"
     alive_interval_s: Seconds = 300.0
     """How often `edge_alive` is stored: what may be missing at the end of an unchanged state."""
+    opening_hours: str | None = None
+    """When the site is open, as in the register: only to judge what a sensor says."""
     link: LinkSettings
     outbox: OutboxSettings
     rights: RightsSettings
@@ -141,6 +113,13 @@ class EdgeSettings(Settings):
     reader: Annotated[list[ReaderSettings], Field(max_length=20)] = Field(default_factory=list)
     desk: Annotated[list[DeskSettings], Field(max_length=200)] = Field(default_factory=list)
     room: Annotated[list[RoomSettings], Field(max_length=50)] = Field(default_factory=list)
+
+    @field_validator("opening_hours")
+    @classmethod
+    def _opening_is_read(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_opening(text, ZoneInfo("UTC"))
+        return text
 
     @model_validator(mode="after")
     def _wired_without_conflict(self) -> Self:
@@ -168,7 +147,9 @@ class EdgeSettings(Settings):
             used += [(door.strike_pin, door.id), (door.contact_pin, door.id), (door.exit_button_pin, door.id)]
         for reader in self.reader:
             used += [(reader.granted_pin, reader.id), (reader.refused_pin, reader.id), (reader.buzzer_pin, reader.id)]
-        used += [(sensor.pin, sensor.id) for sensor in self.sensors() if isinstance(sensor, PinSensor)]
+        for sensor in self.sensors():
+            if isinstance(sensor, PinSensor):
+                used += [(sensor.pin, sensor.id), (sensor.loop_pin, sensor.id)]
         return [(str(pin), owner) for pin, owner in used if pin is not None]
 
     def _ports(self) -> list[tuple[str, str]]:

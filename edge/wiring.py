@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from random import Random
 from zoneinfo import ZoneInfo
 
-from edge.config import DeskSettings, EdgeSettings, PinSensor, RadarSensor, RoomSettings
+from edge.config import DeskSettings, EdgeSettings, RoomSettings
 from edge.core.door import DoorRules
 from edge.core.occupancy import PresenceRules
+from edge.core.opening import parse_opening
 from edge.core.plan import Plan
 from edge.core.reader import ReaderRules
 from edge.core.room import RoomRules
@@ -20,7 +21,12 @@ from edge.devices.port import Port, is_pty
 from edge.devices.presence_pin import PresencePin
 from edge.devices.presence_radar import PresenceRadar
 from edge.devices.rights_file import RightsFile
+from edge.radar_file import read_radar_file
+from edge.sensor_settings import PinSensor, RadarSensor, limits_of
 from host.settings import SettingsError
+
+PIR_BRIDGE_S = 5.0
+"""A PIR is blind for some 2.5 s after each pulse; twice that, and the movement before it goes on."""
 
 SIMULATED_PINS = "telecentre-sim"
 """The name under which gpiozero finds the simulators' pins."""
@@ -52,6 +58,8 @@ def plan_of(settings: EdgeSettings) -> Plan:
             for room in settings.room
         },
         devices=_kinds(settings),
+        limits={sensor.id: limits_of(sensor) for sensor in settings.sensors()},
+        opening=parse_opening(settings.opening_hours, ZoneInfo(settings.time_zone)) if settings.opening_hours else None,
     )
 
 
@@ -144,10 +152,24 @@ def _kinds(settings: EdgeSettings) -> dict[str, str]:
 
 
 def _presence_rules(place: DeskSettings | RoomSettings) -> PresenceRules:
-    return PresenceRules(tuple(sensor.id for sensor in place.sensor), place.settle_s, place.hold_s)
+    has_pir = any(isinstance(sensor, PinSensor) and sensor.type == "pir" for sensor in place.sensor)
+    return PresenceRules(
+        tuple(sensor.id for sensor in place.sensor),
+        place.settle_s,
+        place.hold_s,
+        bridge_s=PIR_BRIDGE_S if has_pir else 0.0,
+        in_service=not (isinstance(place, DeskSettings) and place.out_of_service),
+    )
 
 
 def _sensor(sensor: PinSensor | RadarSensor, *, simulated: bool) -> Driver:
     if isinstance(sensor, PinSensor):
-        return PresencePin(sensor.id, sensor.pin, active_high=sensor.active_high)
-    return PresenceRadar(sensor.id, Port(sensor.port, simulated=simulated))
+        return PresencePin(
+            sensor.id,
+            sensor.pin,
+            active_high=sensor.active_high,
+            bounces=sensor.type != "pir",
+            loop_pin=sensor.loop_pin,
+        )
+    wanted = None if sensor.settings_file is None else read_radar_file(sensor.settings_file)
+    return PresenceRadar(sensor.id, Port(sensor.port, simulated=simulated), wanted)

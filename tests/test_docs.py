@@ -23,9 +23,11 @@ from contract.events import AccessReason, Event, Fault, decode, encode
 from contract.messages import MESSAGES
 from contract.topics import CHANNELS
 from edge import config as edge_config
-from edge.config import DoorSettings, EdgeSettings, PinSensor, ReaderSettings
+from edge.config import DoorSettings, EdgeSettings, ReaderSettings
 from edge.config import read_settings as read_edge_settings
 from edge.devices import rights_file
+from edge.radar_file import RadarFile, read_radar_file
+from edge.sensor_settings import PinSensor, RadarSensor
 from host.settings import Settings
 from hub import config as hub_config
 from hub import network as hub_network
@@ -129,13 +131,16 @@ def test_a_strike_stands_on_a_pin_that_is_pulled_down_at_reset() -> None:
     assert door.strike_active_high
 
 
-def test_the_radar_reference_has_a_threshold_for_each_of_nine_gates() -> None:
-    factory = tomllib.loads((ROOT / "firmware_config" / "sensors" / "ld2410.toml").read_text(encoding="utf-8"))[
-        "factory"
-    ]
-    for key in ("moving_threshold_pct", "static_threshold_pct"):
-        assert len(factory[key]) == 9
-        assert all(0 <= threshold <= 100 for threshold in factory[key])
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "firmware_config" / "sensors").glob("*.toml")), ids=lambda file: file.name
+)
+def test_every_radar_file_is_one_that_the_program_reads(file: Path) -> None:
+    assert read_radar_file(file).max_static_gate >= 2
+
+
+def test_every_key_of_a_radar_file_is_documented() -> None:
+    rows = table_rows((ROOT / "docs" / "sensors.md").read_text(encoding="utf-8"), "key", "allowed")
+    assert [row[0] for row in rows] == list(RadarFile.model_fields)
 
 
 def documents() -> list[Path]:
@@ -224,7 +229,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[[desk]]`": edge_config.DeskSettings,
     "`[[room]]`": edge_config.RoomSettings,
     '`sensor` with `kind = "pin"`': PinSensor,
-    '`sensor` with `kind = "radar"`': edge_config.RadarSensor,
+    '`sensor` with `kind = "radar"`': RadarSensor,
     "top of `rights.toml`": rights_file.RightsDocument,
     "`[[credential]]`": rights_file.CredentialEntry,
     "`windows`": rights_file.WindowEntry,

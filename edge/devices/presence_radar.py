@@ -1,47 +1,46 @@
-"""The LD2410 radar over pyserial: 256,000 baud, ten reports a second, of which only changes and a heartbeat go on."""
+"""The LD2410 radar over pyserial: 256,000 baud, ten reports a second, of which only changes and a heartbeat go on.
+
+At the beginning, and once an hour, the module is asked for its firmware and its settings, which takes some 0.3 s
+without reports. A module that does not answer commands (its RX wire is loose) still counts by its reports.
+"""
 
 import logging
-import termios
 
-import serial
-
-from edge.core.observations import PresenceRead
+from edge.core.observations import PresenceRead, RadarIdentified
 from edge.devices.device import DeviceError, DeviceThread
 from edge.devices.port import Port
-from edge.protocols.ld2410 import (
-    ENABLE_CONFIG,
-    END_CONFIG,
-    READ_FIRMWARE,
-    Frame,
-    FrameError,
-    FrameSplitter,
-    decode_firmware,
-    decode_reply,
-    decode_report,
-    encode_command,
+from edge.devices.radar_line import SILENT_AFTER_S, RadarLine
+from edge.protocols.ld2410 import READ_FIRMWARE, Frame, FrameError, decode_firmware, decode_reply, decode_report
+from edge.protocols.ld2410_config import (
+    ASK_FIRMWARE,
+    ASK_PARAMETERS,
+    ENABLE,
+    END,
+    READ_PARAMETERS,
+    STOP_ENGINEERING,
+    CommandError,
+    Conversation,
+    Parameters,
+    decode_parameters,
 )
 
 log = logging.getLogger(__name__)
 
-BAUD_RATE_BD = 256_000
-SILENT_AFTER_S = 2.0
-"""Twenty reports missed."""
 HEARTBEAT_S = 2.0
-READ_TIMEOUT_S = 0.25
-"""How long a stop may have to wait for a read."""
-WRITE_TIMEOUT_S = 1.0
-MAX_READ_BYTES = 4096
-_CHANGE_TO_READY = (
-    encode_command(ENABLE_CONFIG, b"\x01\x00") + encode_command(READ_FIRMWARE) + encode_command(END_CONFIG)
-)
+ASK_EVERY_S = 3600.0
+"""A module can be set from a telephone (the LD2410B and C have Bluetooth): that is noticed within the hour."""
+
+_QUESTIONS = (ENABLE, ASK_FIRMWARE, ASK_PARAMETERS, STOP_ENGINEERING, END)
+"""A session cut while configuring leaves the module mute or in its engineering mode: it is asked to end both."""
 
 
 class PresenceRadar:
-    """One radar on one port; nobody else may open the port meanwhile."""
+    """One radar on one port; nobody else may open the port meanwhile. `wanted` are the settings of its file."""
 
-    def __init__(self, sensor: str, port: Port) -> None:
+    def __init__(self, sensor: str, port: Port, wanted: Parameters | None = None) -> None:
         self._sensor = sensor
         self._port = port
+        self._wanted = wanted
 
     def may_be_back(self) -> bool:
         """Return whether the port has come back."""
@@ -49,58 +48,72 @@ class PresenceRadar:
 
     def session(self, device: DeviceThread) -> None:
         """Read reports until the module is unplugged or silent."""
-        self._port.check()
-        try:
-            with serial.Serial(
-                self._port.path,
-                BAUD_RATE_BD,
-                timeout=READ_TIMEOUT_S,
-                write_timeout=WRITE_TIMEOUT_S,
-                exclusive=True,
-            ) as line:
-                # A session that was cut while configuring leaves the module mute: it is asked to end that in any case.
-                line.write(_CHANGE_TO_READY)
-                _Session(self._sensor, device).run(line)
-        except DeviceError:
-            raise
-        except (OSError, termios.error) as error:
-            raise self._port.trouble(error, "unplugged") from error
+        with RadarLine(self._port) as line:
+            _Session(self._sensor, device, self._wanted).run(line)
 
 
 class _Session:
     """What is remembered while the port is open."""
 
-    def __init__(self, sensor: str, device: DeviceThread) -> None:
+    def __init__(self, sensor: str, device: DeviceThread, wanted: Parameters | None) -> None:
         self._sensor = sensor
         self._device = device
-        self._splitter = FrameSplitter()
+        self._wanted = wanted
         self._present: bool | None = None
         self._told_s = 0.0
         self._heard_s = device.clock().mono_s
+        self._asked_s = self._heard_s
+        self._conversation: Conversation | None = Conversation(_QUESTIONS)
 
-    def run(self, line: serial.Serial) -> None:
+    def run(self, line: RadarLine) -> None:
         while not self._device.stopping.is_set():
-            data = line.read(max(1, min(line.in_waiting, MAX_READ_BYTES)))
-            noise_before = self._splitter.noise_count
-            for frame in self._splitter.feed(data):
+            line.write(self._say())
+            noise_before = line.noise_count
+            for frame in line.frames():
                 self._take(frame)
-            self._device.noise(self._splitter.noise_count - noise_before)
+            self._device.noise(line.noise_count - noise_before)
             if self._device.clock().mono_s - self._heard_s > SILENT_AFTER_S:
                 raise DeviceError("silent", f"no report for {SILENT_AFTER_S:.0f} s")
 
+    def _say(self) -> bytes:
+        now_s = self._device.clock().mono_s
+        if self._conversation is None and now_s - self._asked_s >= ASK_EVERY_S:
+            self._asked_s, self._conversation = now_s, Conversation(_QUESTIONS)
+        try:
+            return b"" if self._conversation is None else self._conversation.say(now_s)
+        except CommandError as error:
+            self._give_up(error)
+            return b""
+
+    def _give_up(self, error: CommandError) -> None:
+        """Ask no more for now; a module that was left in its configuration is silent, and a new session wakes it."""
+        log.info("device=%s unidentified: %s", self._sensor, error)
+        self._conversation = None if error.reason == "silent" else Conversation([END])
+
     def _take(self, frame: Frame) -> None:
         try:
-            if frame.kind == "reply":
-                self._greet(frame.payload)
-            else:
+            if frame.kind == "report":
                 self._report(present=decode_report(frame.payload).present)
+            elif self._conversation is not None:
+                self._conversation.take(decode_reply(frame.payload))
+                self._heard_s = self._device.clock().mono_s
+                if self._conversation.finished:
+                    self._identify(self._conversation)
         except FrameError:
             self._device.noise(1)
+        except CommandError as error:
+            self._give_up(error)
 
-    def _greet(self, payload: bytes) -> None:
-        reply = decode_reply(payload)
-        if reply.command == READ_FIRMWARE and reply.succeeded:
-            log.info("device=%s radar firmware=%s", self._sensor, decode_firmware(reply.value))
+    def _identify(self, conversation: Conversation) -> None:
+        self._conversation = None
+        if not conversation.value_of(READ_FIRMWARE):
+            return  # the end of a conversation that was given up
+        firmware = decode_firmware(conversation.value_of(READ_FIRMWARE))
+        settings = decode_parameters(conversation.value_of(READ_PARAMETERS))
+        drifted = self._wanted is not None and settings != self._wanted
+        log.info("device=%s radar firmware=%s settings=%s drifted=%s", self._sensor, firmware, settings, drifted)
+        at = self._device.clock()
+        self._device.emit(RadarIdentified(at, self._sensor, firmware, str(settings), drifted))
 
     def _report(self, *, present: bool) -> None:
         at = self._device.clock()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import EdgeSettings, PinSensor, RadarSensor, read_settings, read_site_key
+from edge.config import EdgeSettings, read_settings, read_site_key
+from edge.sensor_settings import PinSensor, RadarSensor
 from hub.config import read_settings as read_hub_settings
 from simulators.badges import badges_of, hours_of, members_of, uid_hash
 from simulators.folder import MAX_RUN_LENGTH, Folder, calendar_of, leftovers, network_toml, open_run, write_settings

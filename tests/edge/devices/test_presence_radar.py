@@ -7,7 +7,8 @@ import serial
 
 from edge.core.observations import DeviceFailed, DeviceReady, NoiseCounted, PresenceRead
 from edge.devices.port import Port
-from edge.devices.presence_radar import BAUD_RATE_BD, PresenceRadar
+from edge.devices.presence_radar import PresenceRadar
+from edge.devices.radar_line import BAUD_RATE_BD
 from edge.protocols.ld2410 import ENABLE_CONFIG, encode_command
 from simulators.ld2410 import Ld2410
 from simulators.wire import Faults

@@ -207,6 +207,9 @@ class Agent:
             self._inbox.put_nowait(Tick(self._clock.now()))
 
     def _perform(self, site: Site, effects: tuple[Effect, ...]) -> None:
+        if site.rights is not self._site.rights:
+            for reader in self._devices.readers.values():
+                reader.know(site.rights.keys())
         self._site = site
         for effect in effects:
             match effect:

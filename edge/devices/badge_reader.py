@@ -1,12 +1,16 @@
 """The PN532 badge reader through unmodified nfcpy: one thread, its own sense loop, one report per presentation.
 
-The badge's number never leaves this thread: it is hashed with the site key before anything is reported, and appears in
-no log and no exception text. Nothing but this thread closes the reader (nfcpy's lock is unfair: seconds were measured).
+A card that speaks ISO-DEP is asked for its proof (edge/devices/card.py); another one has only its number. The number
+never leaves this thread: it is hashed with the site key before anything is reported. Neither a number nor a key appears
+in a log or an exception text. Nothing but this thread closes the reader (nfcpy's lock is unfair: seconds were
+measured).
 """
 
 import errno
 import logging
+import secrets
 import termios
+from collections.abc import Mapping
 from typing import Any
 
 import nfc.clf
@@ -17,6 +21,7 @@ import serial
 
 from contract.credentials import UID_LENGTHS, uid_hash
 from edge.core.observations import CardRefusal, CredentialSeen
+from edge.devices.card import CONVERSATION_S, ISO_DEP_SAK, Card, Shown, ask_badge, is_alone
 from edge.devices.device import DeviceError, DeviceThread
 from edge.devices.port import Port
 
@@ -39,6 +44,10 @@ REOPEN_AFTER_S = 4 * 3600.0
 FAILING_FOR_S = 2.0
 """Looks that fail in passing are noise until they have failed for so long: a machine that stood still for a second (a
 look fails after 0.1 s without an answer) is no broken reader."""
+
+TRIES = 3
+"""A card that comes into the field is at its edge first, and a machine under load answers late now and then: a card
+that was not understood is asked again at the next look, before anybody is told."""
 
 _NOISE = (OSError, IndexError, nfc.clf.pn53x.Chipset.Error, nfc.clf.Error)
 _TROUBLE = (*_NOISE, termios.error)
@@ -80,50 +89,58 @@ def card_refusal(sak: int, uid: bytes) -> CardRefusal | None:
 
 
 class BadgeReader:
-    """One reader on one port."""
+    """One reader on one port; `relay_limit_s` is how late the answer of a badge may come."""
 
-    def __init__(self, reader: str, port: Port, site_key: bytes) -> None:
-        self._reader = reader
-        self._port = port
-        self._site_key = site_key
+    def __init__(self, reader: str, port: Port, site_key: bytes, *, relay_limit_s: float) -> None:
+        self.id = reader
+        self.port = port
+        self.site_key = site_key
+        self.relay_limit_s = relay_limit_s
+        self.keys: Mapping[bytes, bytes] = {}
+
+    def know(self, keys: Mapping[bytes, bytes]) -> None:
+        """Ask badges for these keys (badge id to key) from the next card on; fit for any thread."""
+        # One assignment: the reader's thread sees the old badges or the new ones, never a mixture.
+        self.keys = keys
 
     def may_be_back(self) -> bool:
         """Return whether the port has come back."""
-        return self._port.may_be_back()
+        return self.port.may_be_back()
 
     def session(self, device: DeviceThread) -> None:
         """Look into the field until the reader fails, is slow, or has been open for long."""
-        self._port.check()
+        self.port.check()
         frontend = self._open()
         try:
             device.ready()
-            _Field(self._reader, self._port, self._site_key, device).watch(frontend)
+            _Field(self, device).watch(frontend)
         finally:
             _close(frontend)
 
     def _open(self) -> Any:  # noqa: ANN401  # nfcpy has no types
         try:
-            return _open(self._port.path)
+            return _open(self.port.path)
         except _TROUBLE as error:
-            log.info("reader=%s does not answer at its first speed: %s", self._reader, error)
+            log.info("reader=%s does not answer at its first speed: %s", self.id, error)
         # A program that was killed leaves the chip at the speed it had negotiated.
         try:
-            if slow_down(self._port.path):
-                return _open(self._port.path)
+            if slow_down(self.port.path):
+                return _open(self.port.path)
         except _TROUBLE as error:
-            raise self._port.trouble(error, "silent") from error
-        raise DeviceError("silent", f"{self._port.path}: no PN532 answers at any speed")
+            raise self.port.trouble(error, "silent") from error
+        raise DeviceError("silent", f"{self.port.path}: no PN532 answers at any speed")
 
 
 class _Field:
     """What is remembered while the reader is open."""
 
-    def __init__(self, reader: str, port: Port, site_key: bytes, device: DeviceThread) -> None:
+    def __init__(self, reader: BadgeReader, device: DeviceThread) -> None:
         self._reader = reader
-        self._port = port
-        self._site_key = site_key
+        self._port = reader.port
         self._device = device
         self._card: bytes | None = None
+        self._tried: bytes | None = None
+        self._tries = 0
         self._missed_looks = 0
         self._failing_since_s: float | None = None
         self._slow_looks = 0
@@ -134,38 +151,90 @@ class _Field:
         Raises:
             DeviceError: the reader is unplugged, or its looks have failed for seconds.
         """
-        opened_s = self._device.clock().mono_s
+        opened_s = self._now_s()
         while not self._device.stopping.wait(INTERVAL_S):
-            began_s = self._device.clock().mono_s
+            began_s = ended_s = self._now_s()
             try:
-                self._see(frontend.sense(nfc.clf.RemoteTarget("106A")))
+                target = frontend.sense(nfc.clf.RemoteTarget("106A"))
+                ended_s = self._now_s()
+                self._see(frontend, target)
                 self._failing_since_s = None
             except termios.error as error:
                 raise self._port.trouble(error, "unplugged") from error
             except _NOISE as error:
+                ended_s = self._now_s()
                 self._fail(error, began_s)
-            ended_s = self._device.clock().mono_s
+            # A slow card says nothing about the reader: only the look itself counts.
             if self._is_slow(ended_s - began_s, ended_s - opened_s):
                 return
             if ended_s - opened_s > REOPEN_AFTER_S and self._card is None:
                 return
 
-    def _see(self, target: Any) -> None:  # noqa: ANN401  # nfcpy has no types
+    def _now_s(self) -> float:
+        return self._device.clock().mono_s
+
+    def _see(self, frontend: Any, target: Any) -> None:  # noqa: ANN401  # nfcpy has no types
         if target is None:
             self._missed_looks += 1
             if self._missed_looks >= GONE_AFTER_LOOKS:
-                self._card = None
+                self._forget()
             return
         self._missed_looks = 0
-        uid = bytes(target.sdd_res or b"")
-        refusal = card_refusal(target.sel_res[0] if target.sel_res else 0, uid)
+        uid, sak = bytes(target.sdd_res or b""), target.sel_res[0] if target.sel_res else 0
+        kind = card_refusal(sak, uid)
         # A phone draws a number at each look: its kind stands for it, or one phone would be a dozen presentations.
-        card = refusal.encode() if refusal in ("phone", "random_uid") else uid
+        card = kind.encode() if kind in ("phone", "random_uid") else uid
         if card == self._card:
             return
-        self._card = card
-        known_as = uid_hash(self._site_key, uid) if refusal is None else None
-        self._device.emit(CredentialSeen(self._device.clock(), self._reader, known_as, refusal))
+        if card != self._tried:
+            self._tried, self._tries = card, 0
+        speaks = bool(sak & ISO_DEP_SAK) and kind in (None, "random_uid")
+        shown = self._ask(frontend, target) if speaks else Shown(refusal="wrong_application")
+        if not self._is_settled(shown):
+            return
+        if shown.refusal == "wrong_application":
+            shown = self._by_number(kind, uid, speaks=speaks)
+        if shown.badge is None and shown.claimed is None and not is_alone(frontend):
+            shown = Shown(refusal="two_cards")
+        self._card, self._tried = card, None
+        self._report(shown)
+
+    def _ask(self, frontend: Any, target: Any) -> Shown:  # noqa: ANN401  # nfcpy has no types
+        until_s = self._now_s() + CONVERSATION_S
+
+        def left_s() -> float:
+            return 0.0 if self._device.stopping.is_set() else until_s - self._now_s()
+
+        card = Card(frontend, target, clock=self._now_s, left_s=left_s)
+        reader = self._reader
+        return ask_badge(card, reader.keys, lambda: secrets.token_bytes(16), relay_limit_s=reader.relay_limit_s)
+
+    def _is_settled(self, shown: Shown) -> bool:
+        """Return whether the card has had its say. One that is still too far away is told so, and asked on."""
+        if shown.refusal not in ("pulled_away", "late", "unreadable"):
+            return True
+        self._tries += 1
+        if shown.refusal != "pulled_away":
+            return self._tries >= TRIES
+        if self._tries == TRIES:
+            self._report(shown)
+        return False
+
+    def _by_number(self, kind: CardRefusal | None, uid: bytes, *, speaks: bool) -> Shown:
+        """Return what a card without our application is in the UID class: known by its number, or why it has none."""
+        if kind is not None:
+            return Shown(refusal=kind)
+        return Shown(uid_hash=uid_hash(self._reader.site_key, uid), refusal="wrong_application" if speaks else None)
+
+    def _forget(self) -> None:
+        """Be ready for the next card; one that left before it had its say is told to stay."""
+        if self._tried is not None and self._tries < TRIES:
+            self._report(Shown(refusal="pulled_away"))
+        self._card = self._tried = None
+
+    def _report(self, shown: Shown) -> None:
+        at, reader = self._device.clock(), self._reader.id
+        self._device.emit(CredentialSeen(at, reader, shown.uid_hash, shown.refusal, shown.badge, shown.claimed))
 
     def _fail(self, error: Exception, began_s: float) -> None:
         """Count a failed look as noise, or end the session."""

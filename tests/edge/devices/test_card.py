@@ -1,0 +1,332 @@
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from contract.credentials import uid_hash
+from edge.core.observations import CredentialSeen, DeviceFailed, DeviceReady, NoiseCounted
+from edge.devices.badge_reader import BadgeReader
+from edge.devices.card import CONVERSATION_S
+from edge.devices.port import Port
+from simulators.cards import Card, Classic1k, IsoDepCard, Ntag21x, Phone
+from simulators.desfire import Desfire
+from simulators.iso_dep import DONE, IsoDep, NdefApplet
+from simulators.ntag424 import Ntag424, Ntag424Applet, factory_application
+from simulators.pn532 import Pn532
+from simulators.wire import NO_FAULTS, Faults
+from tests.support.bench import FOUR_WIRES, Bench, eventually
+from tests.support.heard import Heard, running
+
+SITE_KEY = bytes(range(32))
+UID = bytes.fromhex("04a1b2c3d4e5f6")
+BADGE, OTHER_BADGE = bytes.fromhex("a1b2c3d4e5f60718293a4b5c6d7e8f90"), bytes(range(100, 116))
+KEY, OTHER_KEY = bytes.fromhex("f6105b3c631bb6e0a29489d47e4cfd74"), bytes(range(16))
+KEYS = {BADGE: KEY}
+
+
+def ntag(key: bytes = KEY, badge: bytes = BADGE, uid: bytes = UID, *, extensions: int = 0) -> Ntag424:
+    card = Ntag424(uid, Random(4), extensions=extensions)
+    card.personalise(badge, key)
+    return card
+
+
+def desfire(key: bytes = KEY, badge: bytes = BADGE, aid: bytes = bytes.fromhex("34fa3a")) -> Desfire:
+    card = Desfire(UID, Random(4))
+    card.personalise(badge, key, aid)
+    return card
+
+
+class Site:
+    """A reader that knows one badge, the chip behind it, and what it reported."""
+
+    def __init__(self, bench: Bench, chip: Pn532, port: Path, driver: BadgeReader, heard: Heard) -> None:
+        self.bench, self.chip, self.port, self.driver, self.heard = bench, chip, port, driver, heard
+
+    def present(self, *cards: Card) -> None:
+        """Bring cards into the field at the same moment."""
+
+        def bring() -> None:
+            for card in cards:
+                self.chip.present(card)
+
+        self.bench.call(bring)
+
+    def remove(self) -> None:
+        self.bench.call(self.chip.remove)
+
+    def sees(self, times: int = 1) -> CredentialSeen:
+        assert self.heard.hears(CredentialSeen, times=times)
+        return self.heard.of(CredentialSeen)[times - 1]
+
+    def is_ready_again(self) -> bool:
+        """Whether the reader, without a failure, knows the next badge for what it is."""
+        self.remove()
+        before = len(self.heard.of(CredentialSeen))
+        self.present(ntag(uid=bytes.fromhex("04000000000001")))
+        found = self.heard.hears(CredentialSeen, lambda seen: seen.badge == BADGE)
+        return found and len(self.heard.of(CredentialSeen)) > before and not self.heard.of(DeviceFailed)
+
+
+@contextmanager
+def site(faults: Faults = NO_FAULTS, *, relay_limit_s: float = 1.0) -> Iterator[Site]:
+    with Bench() as bench:
+        chip = Pn532(Random(1))
+        port = bench.wire(chip, faults)
+        driver = BadgeReader("reader-01", Port(str(port), simulated=True), SITE_KEY, relay_limit_s=relay_limit_s)
+        driver.know(KEYS)
+        with running(driver, "reader-01") as heard:
+            assert heard.hears(DeviceReady)
+            yield Site(bench, chip, port, driver, heard)
+
+
+@pytest.mark.parametrize("wire", FOUR_WIRES)
+@pytest.mark.parametrize("card", [ntag, desfire])
+def test_a_badge_proves_who_it_is_once_for_each_presentation(card: Callable[[], Card], wire: str) -> None:
+    with site(FOUR_WIRES[wire]) as at:
+        at.present(card())
+        seen = at.sees()
+        assert (seen.badge, seen.refusal, seen.uid_hash, seen.claimed) == (BADGE, None, None, None)
+        # The second card proves that the first was not said again meanwhile.
+        at.remove()
+        at.present(Ntag21x(bytes.fromhex("04112233445566")))
+        assert at.sees(2).badge is None
+
+
+def test_a_badge_that_is_not_in_the_rights_is_not_spoken_to_any_further() -> None:
+    said: list[bytes] = []
+    applet = Ntag424(UID, Random(4))
+    applet.personalise(OTHER_BADGE, KEY)
+    with site() as at:
+        at.present(listened(Ntag424Applet(applet.application), said))
+        seen = at.sees()
+    assert (seen.badge, seen.claimed, seen.refusal) == (None, OTHER_BADGE, "unknown_badge")
+    assert [command[1] for command in said] == [0xA4, 0xAD]
+
+
+def test_a_badge_costs_four_commands() -> None:
+    said: list[bytes] = []
+    with site() as at:
+        at.present(listened(Ntag424Applet(ntag().application), said))
+        assert at.sees().badge == BADGE
+    assert [command[1] for command in said] == [0xA4, 0xAD, 0x71, 0xAF]
+
+
+def listened(applet: Callable[[bytes], bytes], said: list[bytes]) -> IsoDepCard:
+    """A card whose commands are written down."""
+
+    def answer(command: bytes) -> bytes:
+        said.append(command)
+        return applet(command)
+
+    return IsoDepCard(UID, IsoDep(answer))
+
+
+def test_rights_that_arrive_count_from_the_next_card_on() -> None:
+    with site() as at:
+        at.driver.know({})
+        at.present(ntag())
+        assert at.sees().refusal == "unknown_badge"
+        at.driver.know(KEYS)
+        assert at.is_ready_again()
+
+
+@pytest.mark.parametrize("card", [ntag, desfire])
+def test_a_badge_with_another_key_is_refused_and_the_reader_is_ready_again(card: Callable[..., Card]) -> None:
+    with site() as at:
+        at.present(card(OTHER_KEY))
+        seen = at.sees()
+        assert (seen.badge, seen.claimed, seen.refusal) == (None, BADGE, "wrong_key")
+        assert at.is_ready_again()
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        lambda: Ntag424(UID, Random(4)),
+        lambda: desfire(aid=bytes.fromhex("112233")),
+        lambda: Desfire(UID, Random(4)),
+        lambda: IsoDepCard(UID, IsoDep(NdefApplet())),
+        lambda: IsoDepCard(UID, IsoDep(lambda _: DONE)),
+        lambda: IsoDepCard(UID, IsoDep(lambda _: bytes(20) + b"\x91\x00")),
+    ],
+    ids=["factory-new", "another application", "no application", "text only", "yes to all", "another layout"],
+)
+def test_a_card_without_our_application_is_known_by_its_number_at_most(card: Callable[[], Card]) -> None:
+    with site() as at:
+        at.present(card())
+        seen = at.sees()
+        assert (seen.badge, seen.refusal) == (None, "wrong_application")
+        assert seen.uid_hash == uid_hash(SITE_KEY, UID)
+        assert at.is_ready_again()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x90"])
+def test_a_card_that_answers_without_a_status_is_unreadable(answer: bytes) -> None:
+    with site() as at:
+        at.present(IsoDepCard(UID, IsoDep(lambda _: answer)))
+        seen = at.sees()
+        assert (seen.badge, seen.refusal, seen.uid_hash) == (None, "unreadable", None)
+        assert at.is_ready_again()
+
+
+@pytest.mark.parametrize("ats", ["01", "0278", "067777710280", "0677ff710280", "0677777f0280", "06777fe10280"])
+def test_a_card_that_describes_itself_oddly_does_not_harm_the_reader(ats: str) -> None:
+    with site() as at:
+        at.present(IsoDepCard(UID, IsoDep(NdefApplet(), ats=bytes.fromhex(ats).ljust(2, b"\0"))))
+        assert at.sees().badge is None
+        assert at.is_ready_again()
+
+
+def test_a_badge_that_shows_a_random_number_is_a_badge_all_the_same() -> None:
+    with site() as at:
+        at.present(IsoDepCard(bytes.fromhex("08112233"), IsoDep(Ntag424Applet(ntag().application))))
+        assert at.sees().badge == BADGE
+
+
+def test_a_random_number_without_our_application_is_no_identity() -> None:
+    with site() as at:
+        at.present(Phone(Random(3), sel_res=0x20))
+        seen = at.sees()
+        assert (seen.badge, seen.refusal, seen.uid_hash) == (None, "random_uid", None)
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_a_badge_pulled_away_at_any_step_is_told_to_stay_and_the_reader_is_ready_again(step: int) -> None:
+    with site() as at:
+        applet, heard = Ntag424Applet(ntag().application), []
+
+        def leaving(command: bytes) -> bytes:
+            heard.append(command)
+            if len(heard) > step:
+                at.chip.remove()
+            return applet(command)
+
+        at.present(IsoDepCard(UID, IsoDep(leaving)))
+        seen = at.sees()
+        assert (seen.badge, seen.refusal) == (None, "pulled_away")
+        assert at.is_ready_again()
+
+
+def test_a_badge_at_the_edge_of_the_field_is_told_once_and_believed_when_it_comes_nearer() -> None:
+    with site() as at:
+        applet, silent = Ntag424Applet(ntag().application), threading.Event()
+        silent.set()
+        card = Weak(IsoDep(applet, forget=applet.reset), silent)
+        at.present(card)
+        assert at.sees().refusal == "pulled_away"
+        asked = card.asked
+        assert eventually(lambda: card.asked > asked + 4, 15)
+        assert len(at.heard.of(CredentialSeen)) == 1
+        silent.clear()
+        assert at.sees(2).badge == BADGE
+
+
+class Weak(IsoDepCard):
+    """A card with enough power for anticollision and not for a computation."""
+
+    def __init__(self, blocks: IsoDep, silent: threading.Event) -> None:
+        super().__init__(UID, blocks)
+        self._silent = silent
+        self.asked = 0
+
+    def exchange(self, frame: bytes) -> bytes | None:
+        self.asked += 1
+        return None if self._silent.is_set() else super().exchange(frame)
+
+
+def test_a_slow_badge_is_waited_for() -> None:
+    with site() as at:
+        at.present(ntag(extensions=2))
+        assert at.sees().badge == BADGE
+
+
+def test_a_badge_that_asks_for_more_time_again_and_again_is_given_up_and_the_reader_is_ready_again() -> None:
+    with site() as at:
+        # Its waiting time is 4.9 s, of which it asks for the 59-fold each time: nfcpy by itself would wait for ever.
+        at.present(IsoDepCard(UID, IsoDep(lambda _: DONE, ats=bytes.fromhex("067777e10280"), extensions=10**9)))
+        seen = at.sees()
+        assert (seen.badge, seen.refusal) == (None, "pulled_away")
+        assert at.is_ready_again()
+        assert CONVERSATION_S < 2
+
+
+def test_a_badge_that_answers_late_is_refused_however_right_its_answer() -> None:
+    with site(relay_limit_s=0.05) as at:
+        at.present(Relayed(at.chip, 0.1))
+        seen = at.sees()
+        assert (seen.badge, seen.claimed, seen.refusal) == (None, BADGE, "late")
+        assert not at.heard.of(DeviceFailed)
+
+
+class Relayed(IsoDepCard):
+    """A badge somewhere else: what goes through the air here takes longer, and the answers are right."""
+
+    def __init__(self, chip: Pn532, delay_s: float) -> None:
+        applet = Ntag424Applet(ntag().application)
+        super().__init__(UID, IsoDep(applet, forget=applet.reset))
+        self._chip, self._delay_s, self._usual_s = chip, delay_s, chip.rf_s
+
+    def exchange(self, frame: bytes) -> bytes | None:
+        # The first byte of a block, then the command: the chip takes its time before the one that follows.
+        self._chip.rf_s = self._delay_s if frame[1:3] == b"\x90\x71" else self._usual_s
+        return super().exchange(frame)
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        (lambda: Ntag21x(UID), lambda: Ntag21x(bytes.fromhex("04112233445566"))),
+        (lambda: Classic1k(bytes.fromhex("a1b2c3d4")), lambda: Ntag21x(UID)),
+        (lambda: IsoDepCard(UID, IsoDep(NdefApplet())), lambda: ntag(uid=bytes.fromhex("04000000000002"))),
+    ],
+)
+def test_two_cards_at_once_are_refused_and_the_reader_is_ready_again(cards: tuple[Callable[[], Card], ...]) -> None:
+    with site() as at:
+        at.present(*(card() for card in cards))
+        seen = at.sees()
+        assert (seen.badge, seen.refusal, seen.uid_hash) == (None, "two_cards", None)
+        assert at.is_ready_again()
+
+
+def test_a_long_answer_arrives_in_parts() -> None:
+    with site() as at:
+        # More than one frame for the file: refused for its content, and understood as a whole.
+        at.present(IsoDepCard(UID, IsoDep(lambda _: bytes(600) + DONE)))
+        assert at.sees().refusal == "wrong_application"
+        assert at.is_ready_again()
+
+
+def test_a_wire_full_of_garbage_gives_noise_and_a_badge_all_the_same() -> None:
+    with site(Faults(garbage=0.002)) as at:
+        for number in range(6):
+            at.present(ntag(uid=bytes([4, 0, 0, 0, 0, 1, number])))
+            assert at.heard.hears(CredentialSeen, lambda seen: seen.badge == BADGE, times=number + 1)
+            at.remove()
+        at.bench.set_faults(at.port, Faults(garbage=0.05))
+        assert at.heard.hears(NoiseCounted)
+
+
+def test_neither_number_nor_key_nor_name_of_a_badge_appears_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.WARNING, logger="nfc")
+    with site() as at:
+        at.present(ntag())
+        assert at.sees().badge == BADGE
+        at.remove()
+        at.present(ntag(OTHER_KEY, uid=bytes.fromhex("04000000000003")))
+        assert at.sees(2).refusal == "wrong_key"
+    said = caplog.text.lower() + repr(at.driver) + repr(at.heard.of(object))
+    for secret in (UID, KEY, OTHER_KEY):
+        assert secret.hex() not in said
+        assert repr(secret) not in said
+
+
+def test_a_factory_new_card_has_no_name_to_show() -> None:
+    # What the reader relies on to tell blank from ours, said of the simulated card itself.
+    applet = Ntag424Applet(factory_application(Random(1), UID))
+    assert applet(bytes.fromhex("00a4040007d276000085010100")) == DONE
+    assert applet(bytes.fromhex("90ad0000070300000014000000"))[-2:] != b"\x91\x00"

@@ -16,7 +16,9 @@ from hub.store import StoreRefusedError, Writer
 log = logging.getLogger(__name__)
 
 SETTLE_AT_ONCE_EVENTS = 400
-"""A transaction with at most this many new events brings the figures up to them; a burst leaves that for after."""
+SETTLE_AT_ONCE_SITES = 8
+"""A transaction with at most this many new events, of so many sites, brings the figures up to them: some 40 ms, when
+each begins a day. A burst leaves that for after, so that it keeps no telecentre waiting for its Ack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def _together(writer: Writer, messages: list[Message], *, singly: bool = False) 
     with writer.transaction():
         for message in messages:
             _apply(writer, message, outcome, singly=singly)
-        if 0 < outcome.stored <= SETTLE_AT_ONCE_EVENTS:
+        if 0 < outcome.stored <= SETTLE_AT_ONCE_EVENTS and len(outcome.positions) <= SETTLE_AT_ONCE_SITES:
             writer.settle_sites(set(outcome.positions))
     return outcome
 

@@ -1,5 +1,6 @@
 """What the ingest says of itself: read by /readyz, /metrics, the systemd watchdog and the command line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -16,8 +17,8 @@ class Health:
     messages: int
     events_stored: int
     messages_refused: int
-    messages_dropped: int
-    """Messages dropped because the queue was full: harmless, the edge sends them again."""
+    messages_dropped: Mapping[str, int]
+    """Messages dropped for want of room, by reason (hub.backlog.Drop): harmless, the edges send them again."""
     database_failures: int
     broker_reconnections: int
     committed_at_ms: int | None

@@ -3,12 +3,11 @@
 What must stay true here: a site is told that events are safe only after the commit that made them so; every message
 gets its PUBACK, refused or not; a database that does not answer makes everything wait and loses nothing.
 
-Two threads: paho's own, which hears the broker and puts history in a bounded queue, and the ingest's, the only writer.
+Two threads: paho's own, which hears the broker and puts history in the backlog, and the ingest's, the only writer.
 This is the hub's only file that knows paho.
 """
 
 import logging
-import queue
 import socket
 import sys
 import threading
@@ -28,6 +27,7 @@ from contract.limits import MAX_MESSAGE_BYTES
 from contract.messages import Ack, HubState, Now, Status, StreamAck
 from contract.topics import Channel, TopicError, all_sites, hub_topic, parse_topic, topic_for
 from host import tls
+from hub.backlog import Backlog
 from hub.config import BrokerSettings
 from hub.custody import Message, Outcome, commit
 from hub.health import Health
@@ -36,11 +36,11 @@ from hub.store import Store, StoreDownError, Writer
 
 log = logging.getLogger(__name__)
 
-MAX_QUEUED = 1_024
-"""Messages waiting for the database, 64 MiB at most. What does not fit is dropped, and the sites send it again."""
+MAX_OUTGOING = 16_384
+"""Of ours, waiting for a broker that does not take them: four for each of 4,072 sites. The rest is asked again."""
 
 RECEIVE_MAXIMUM = 512
-"""What we ask the broker to send at most without a PUBACK, so that the queue seldom overflows.
+"""What we ask the broker to send at most without a PUBACK, so that the backlog seldom overflows.
 
 Mosquitto 2.0.11 keeps to it until the first PUBACK of a burst, and then sends what it has (measured: 2,000 of 3,000).
 """
@@ -116,7 +116,7 @@ class Ingest:
         self._now_ms = now_ms
         self._new_id = new_id
         self._on_crash = on_crash
-        self._queue: queue.Queue[Message] = queue.Queue(MAX_QUEUED)
+        self._backlog = Backlog()
         self._unfinished: list[Message] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -130,7 +130,7 @@ class Ingest:
         self._history_heard_s = time.monotonic()
         self._settled_s = self._looked_s = self._purged_s = float("-inf")
         self._pending = True
-        self._messages = self._stored = self._refused = self._dropped = 0
+        self._messages = self._stored = self._refused = 0
         self._database_failures = self._reconnections = self._progress = 0
         self._committed_at: int | None = None
 
@@ -159,11 +159,11 @@ class Ingest:
             broker_connected=self._hearing,
             database_open=self._incarnation is not None,
             incarnation=self._incarnation,
-            queue_depth=self._queue.qsize() + len(self._unfinished),
+            queue_depth=len(self._backlog) + len(self._unfinished),
             messages=self._messages,
             events_stored=self._stored,
             messages_refused=self._refused,
-            messages_dropped=self._dropped,
+            messages_dropped=self._backlog.dropped,
             database_failures=self._database_failures,
             broker_reconnections=max(0, self._generation - 1),
             committed_at_ms=self._committed_at,
@@ -183,7 +183,7 @@ class Ingest:
             client.tls_set_context(context)
         client.reconnect_delay_set(1, 10)
         client.max_inflight_messages_set(0)  # its window costs time per message; what we send is bounded by what came
-        client.max_queued_messages_set(MAX_QUEUED)
+        client.max_queued_messages_set(MAX_OUTGOING)
         client.on_connect = self._heard_connect
         client.on_connect_fail = self._heard_nothing
         client.on_disconnect = self._heard_disconnect
@@ -277,10 +277,7 @@ class Ingest:
             received_at=received_at,
             reason=reason,
         )
-        try:
-            self._queue.put_nowait(heard)
-        except queue.Full:
-            self._dropped += 1
+        if self._backlog.put(heard) is not None:
             client.ack(message.mid, message.qos)  # the site sends again what we do not acknowledge ourselves
 
     def _show(self, site: str, channel: str, message: mqtt.MQTTMessage, received_at: int) -> None:
@@ -327,7 +324,7 @@ class Ingest:
             if self._hearing:
                 self._announce()
             while not self._stopping.is_set():
-                self._unfinished = self._unfinished or self._next_group()
+                self._unfinished = self._unfinished or self._backlog.take(MAX_GROUP, IDLE_S)
                 idle = not self._unfinished
                 if not idle:
                     self._promise(self._unfinished, commit(writer, self._unfinished))
@@ -337,17 +334,6 @@ class Ingest:
         finally:
             self._incarnation = None
             writer.close()
-
-    def _next_group(self) -> list[Message]:
-        """Return what has come, at most one transaction's worth; wait a little for the first."""
-        group: list[Message] = []
-        try:
-            group.append(self._queue.get(timeout=IDLE_S))
-            while len(group) < MAX_GROUP:
-                group.append(self._queue.get_nowait())
-        except queue.Empty:
-            pass
-        return group
 
     def _promise(self, messages: list[Message], outcome: Outcome) -> None:
         """After the commit: PUBACK what came on this connection, answer each Hello, acknowledge each site once."""

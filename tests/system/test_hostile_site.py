@@ -104,7 +104,7 @@ def honest(secure_broker: SecureBroker) -> Iterator[Visitor]:
 
 def accounted(hub: RunningHub) -> int:
     health = hub.ingest.health()
-    return health.messages_refused + health.messages_dropped
+    return health.messages_refused + sum(health.messages_dropped.values())
 
 
 def goes_on(hub: RunningHub, honest: Visitor, *, first: int = 1) -> None:

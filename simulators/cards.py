@@ -36,6 +36,10 @@ class Card(Protocol):
     def reset(self) -> None:
         """Lose power: the field went, or the card left it."""
 
+    @property
+    def late_s(self) -> float:
+        """How much later than at once the last answer came."""
+
     def exchange(self, frame: bytes) -> bytes | None:
         """Return the answer to a frame on the air, None for silence."""
 
@@ -49,6 +53,7 @@ class Ntag21x:
 
     _SIZES: ClassVar = {"213": (45, 0x0F, 0x12), "215": (135, 0x11, 0x3E), "216": (231, 0x13, 0x6D)}
     """Pages, storage size byte of GET_VERSION, size byte of the capability container."""
+    late_s = 0.0
     _NAK_ARGUMENT = b"\x00"
     _ACK = b"\x0a"
 
@@ -111,6 +116,7 @@ class Classic1k:
     command gets a NAK.
     """
 
+    late_s = 0.0
     _NONCE = bytes.fromhex("01200145")
 
     def __init__(self, uid: bytes) -> None:
@@ -140,6 +146,8 @@ class Classic1k:
 
 class IsoDepCard:
     """A card that speaks ISO-DEP: anticollision here, blocks in `IsoDep`, commands in the applet behind it."""
+
+    late_s = 0.0
 
     def __init__(self, uid: bytes, blocks: IsoDep, *, sens_res: bytes = b"\x03\x44", sel_res: int = 0x20) -> None:
         self._seen = Anticollision(sens_res, sel_res, uid)
@@ -171,6 +179,25 @@ class IsoDepCard:
             return None
         self._selected = self._blocks.awake
         return with_crc(answer)
+
+
+class Deaf:
+    """A broken card: seen by anticollision, and silent from then on."""
+
+    late_s = 0.0
+
+    def __init__(self, anticollision: Anticollision) -> None:
+        self.anticollision = anticollision
+
+    def select(self) -> None:
+        """Be chosen."""
+
+    def reset(self) -> None:
+        """Lose power."""
+
+    def exchange(self, frame: bytes) -> bytes | None:  # noqa: ARG002 - it hears nothing
+        """Stay silent."""
+        return None
 
 
 class Phone(IsoDepCard):

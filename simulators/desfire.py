@@ -5,6 +5,7 @@ simulated. Sources: NXP MF3D(H)x2 and MF3D(H)x3 short data sheets (wrapped comma
 ATQA) and, for the commands inside an application, those of `ev2_application`.
 """
 
+from copy import deepcopy
 from random import Random
 from typing import ClassVar, Literal
 
@@ -40,7 +41,7 @@ class DesfireApplet:
         hardware, software = (bytes.fromhex(part) for part in self._VERSIONS[model])
         self._version = hardware, software, uid + bytes.fromhex("ba54a8d2301424")
         self._picc = Application(random, uid, self._version, [Key()], {})
-        self._applications: dict[bytes, Application] = {}
+        self.applications: dict[bytes, Application] = {}
         self._selected = self._picc
         self._random = random
         self._uid = uid
@@ -48,7 +49,7 @@ class DesfireApplet:
     def install(self, aid: bytes, keys: list[Key], files: dict[int, File]) -> Application:
         """Put an application on the card, as its supplier does, and return it."""
         application = Application(self._random, self._uid, self._version, keys, files)
-        self._applications[aid] = application
+        self.applications[aid] = application
         return application
 
     def reset(self) -> None:
@@ -83,7 +84,7 @@ class DesfireApplet:
         self._selected.reset()
         if len(aid) != 3:
             return Status.LENGTH
-        found = self._picc if aid == PICC_AID else self._applications.get(aid)
+        found = self._picc if aid == PICC_AID else self.applications.get(aid)
         if found is None:
             return Status.APPLICATION_NOT_FOUND
         self._selected = found
@@ -98,11 +99,20 @@ class Desfire(IsoDepCard):
     ) -> None:
         if len(uid) != UID_BYTES:
             raise ValueError("the UID of a DESFire has 7 bytes")
-        self._applet = DesfireApplet(uid, random, model)
-        super().__init__(uid, IsoDep(self._applet, ats=ats, extensions=extensions, forget=self._applet.reset))
+        self.applet = DesfireApplet(uid, random, model)
+        self.ats = ats
+        self._model = model
+        super().__init__(uid, IsoDep(self.applet, ats=ats, extensions=extensions, forget=self.applet.reset))
 
     def personalise(self, badge_id: bytes, key: bytes, aid: bytes = BADGE_AID) -> None:
         """Be a badge, as its supplier delivers it; with another `aid` it is a badge of somebody else's."""
         file = File(bytearray(BADGE_FILE_BYTES), Mode.FULL, 0, 0, 0, 0)
         write_badge(file, badge_id)
-        self._applet.install(aid, [Key(key, BADGE_KEY_VERSION)], {BADGE_FILE: file})
+        self.applet.install(aid, [Key(key, BADGE_KEY_VERSION)], {BADGE_FILE: file})
+
+    def twin(self, random: Random, key: bytes) -> "Desfire":
+        """Return another card with the same UID, ATS, applications and files, but with `key`."""
+        twin = Desfire(self.anticollision.uid, random, model=self._model, ats=self.ats)
+        for aid, application in self.applet.applications.items():
+            twin.applet.install(aid, [Key(key, application.keys[0].version)], deepcopy(application.files))
+        return twin

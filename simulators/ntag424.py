@@ -4,6 +4,7 @@ It comes as it leaves the factory; `personalised` gives a badge of docs/badges.m
 originality keys are not simulated. Source: NXP NT4H2421Gx (NTAG 424 DNA data sheet, rev. 3.0), 8 and 10.
 """
 
+from copy import deepcopy
 from random import Random
 
 from simulators.apdu import Apdu, apdu_of
@@ -153,8 +154,9 @@ class Ntag424(IsoDepCard):
         if len(uid) != UID_BYTES:
             raise ValueError("the UID of an NTAG 424 DNA has 7 bytes")
         self.application = factory_application(random, uid)
-        applet = Ntag424Applet(self.application)
-        super().__init__(uid, IsoDep(applet, ats=ats, extensions=extensions, forget=applet.reset))
+        self.applet = Ntag424Applet(self.application)
+        self.ats = ats
+        super().__init__(uid, IsoDep(self.applet, ats=ats, extensions=extensions, forget=self.applet.reset))
 
     def personalise(self, badge_id: bytes, key: bytes) -> None:
         """Be a badge, as an enrolment leaves it: file 3 says who, key 0 proves it, nobody else writes."""
@@ -162,6 +164,13 @@ class Ntag424(IsoDepCard):
         write_badge(files[BADGE_FILE], badge_id)
         files[2].read_write = files[2].write = 0
         self.application.keys[0].change(key, BADGE_KEY_VERSION)
+
+    def twin(self, random: Random, key: bytes) -> "Ntag424":
+        """Return another card with the same UID, ATS and files, but with `key`."""
+        twin = Ntag424(self.anticollision.uid, random, ats=self.ats)
+        twin.application.files = deepcopy(self.application.files)
+        twin.application.keys[0].change(key, self.application.keys[0].version)
+        return twin
 
 
 def write_badge(file: File, badge_id: bytes) -> None:

@@ -10,6 +10,7 @@ from random import Random
 
 from simulators.air import with_crc, without_crc
 from simulators.cards import Card
+from simulators.pn532_field import Field, Leaving
 from simulators.pn532_frames import ACK, ERROR, FrameFinder, Signal, response_frame
 
 FIRST_SPEED_BAUD = 115_200
@@ -57,10 +58,9 @@ class Pn532:
         self.rf_s = rf_s
         self.unknown_commands = 0
         self._random = random
-        self._selected: Card | None = None
+        self._field = Field()
         self._underway: Underway | None = None
         self._next_speed_baud: int | None = None
-        self._cards: list[Card] = []
         self._frames = FrameFinder()
         self._commands: dict[int, Command] = {
             0x00: self._diagnose,
@@ -82,25 +82,19 @@ class Pn532:
 
     # The card side
 
-    def present(self, card: Card) -> None:
-        """Bring a card into the field, beside those that are there."""
-        if card not in self._cards:
-            card.reset()
-            self._cards.append(card)
+    def present(self, card: Card, leaving: Leaving | None = None) -> None:
+        """Bring a card into the field, beside those that are there; `leaving` pulls it away in the midst of a talk."""
+        self._field.present(card, leaving)
 
     def remove(self, card: Card | None = None) -> None:
         """Take one card away, or all of them; at the next exchange the chip hears nothing from it."""
-        for gone in [card] if card is not None else list(self._cards):
-            if gone in self._cards:
-                self._cards.remove(gone)
-                gone.reset()
-            if gone is self._selected:
-                self._selected = None
+        for gone in [card] if card is not None else self._field.cards:
+            self._field.remove(gone)
 
     @property
     def cards(self) -> tuple[Card, ...]:
         """The cards in the field."""
-        return tuple(self._cards)
+        return self._field.cards
 
     # The wire side
 
@@ -118,13 +112,11 @@ class Pn532:
         self._passive_retries = FOR_EVER
         self._timeout_s = 0.0512
         self._registers: dict[int, int] = {}
-        self._field = False
-        self._selected = None
+        self._field_is_on = False
         self._underway = None
         self._last_frame = b""
         self._frames.clear()
-        for card in self._cards:
-            card.reset()
+        self._field.power_off()
 
     def receive(self, data: bytes, speed_baud: int, now_s: float) -> bytes:
         """Take bytes from the host; return acknowledgements, and the answers of the commands that need no air."""
@@ -210,8 +202,8 @@ class Pn532:
     def _get_general_status(self, data: bytes) -> bytes | None:
         if data:
             return None
-        targets = bytes.fromhex("0101000000") if self._selected else b"\x00"
-        return bytes((0, self._field)) + targets + b"\x00"
+        targets = bytes.fromhex("0101000000") if self._field.has_chosen else b"\x00"
+        return bytes((0, self._field_is_on)) + targets + b"\x00"
 
     def _read_register(self, data: bytes) -> bytes | None:
         if not data or len(data) % 2:
@@ -221,7 +213,7 @@ class Pn532:
 
     def _register(self, address: int) -> int:
         if address == _TX_CONTROL:
-            return self._registers.get(address, 0x80) & 0xFC | (0x03 if self._field else 0)
+            return self._registers.get(address, 0x80) & 0xFC | (0x03 if self._field_is_on else 0)
         return self._registers.get(address, 0)
 
     def _write_register(self, data: bytes) -> bytes | None:
@@ -267,20 +259,17 @@ class Pn532:
         return b""
 
     def _set_field(self, *, on: bool) -> None:
-        if not on:
-            self._selected = None
-            if self._field:
-                for card in self._cards:
-                    card.reset()
-        self._field = on
+        if not on and self._field_is_on:
+            self._field.power_off()
+        self._field_is_on = on
 
     # Commands on the air
 
     def _in_list_passive_target(self, underway: Underway) -> bytes | None:
         data = underway.data
         self._set_field(on=True)
-        self._selected = None
-        found = self._found_a(data[2:])[: data[0]] if data[1] == 0 else []
+        self._field.forget()
+        found = self._field.found(_uid_in(data[2:]))[: data[0]] if data[1] == 0 else []
         if not found:
             if self._passive_retries == FOR_EVER:
                 underway.due_s += max(self.rf_s, 0.001)
@@ -289,33 +278,25 @@ class Pn532:
             self._registers[_FIFO_DATA] = 0x26
             return b"\x00"
         self._registers.update({_TX_MODE: _CRC_ENABLED, _RX_MODE: _CRC_ENABLED, _FIFO_DATA: 0})
-        self._selected = found[-1]
-        return bytes((len(found),)) + b"".join(self._target(n, card) for n, card in enumerate(found, 1))
+        return bytes((len(found),)) + b"".join(self._target(n, *target) for n, target in enumerate(found, 1))
 
-    def _found_a(self, wanted: bytes) -> list[Card]:
-        """Return the type A cards that answer, only the one with the wanted UID if there is one."""
-        if len(wanted) == 8 and wanted[0] == 0x88:
-            wanted = wanted[1:]
-        elif len(wanted) == 12 and wanted[0] == 0x88 and wanted[4] == 0x88:
-            wanted = wanted[1:4] + wanted[5:]
-        return [card for card in self._cards if not wanted or card.anticollision.uid == wanted]
-
-    def _target(self, number: int, card: Card) -> bytes:
-        card.select()
-        seen = card.anticollision
-        target = bytes((number,)) + seen.sens_res + bytes((seen.sel_res, len(seen.uid))) + seen.uid
+    def _target(self, number: int, sens_res: bytes, cards: list[Card]) -> bytes:
+        self._field.choose(cards)
+        seen = cards[0].anticollision
+        target = bytes((number,)) + sens_res + bytes((seen.sel_res, len(seen.uid))) + seen.uid
         if self._parameters & _AUTOMATIC_RATS and seen.sel_res & 0x20:
-            target += without_crc(card.exchange(with_crc(b"\xe0\x50")) or b"") or b""
+            target += without_crc(self._field.exchange(with_crc(b"\xe0\x50"))[0] or b"") or b""
         return target
 
     def _in_communicate_thru(self, underway: Underway) -> bytes | None:
         data = underway.data
         if self._register(_TX_MODE) & _CRC_ENABLED:
             data = with_crc(data)
-        heard = self._selected.exchange(data) if self._selected and self._field else None
-        if heard is None:
+        heard, late_s = self._field.exchange(data) if self._field_is_on else (None, 0.0)
+        if heard is None or late_s > self._timeout_s > 0:
             underway.due_s += max(0.0, self._timeout_s - self.rf_s)
             return bytes((_STATUS_TIMEOUT,))
+        underway.due_s += late_s
         if self._register(_RX_MODE) & _CRC_ENABLED:
             heard = without_crc(heard)
             if heard is None:
@@ -323,6 +304,15 @@ class Pn532:
         if len(heard) > MAX_AIR_BYTES:
             return bytes((_STATUS_OVERFLOW,))
         return b"\x00" + heard
+
+
+def _uid_in(wanted: bytes) -> bytes:
+    """Return the UID that a host asks for, without the cascade tags it puts between the parts of a longer one."""
+    if len(wanted) == 8 and wanted[0] == 0x88:
+        return wanted[1:]
+    if len(wanted) == 12 and wanted[0] == 0x88 and wanted[4] == 0x88:
+        return wanted[1:4] + wanted[5:]
+    return wanted
 
 
 def _is_well_formed(code: int, data: bytes) -> bool:

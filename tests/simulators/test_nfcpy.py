@@ -3,26 +3,23 @@
 import contextlib
 import errno
 import logging
-import termios
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import nfc
 import nfc.tag
 import pytest
-from nfc.clf import RemoteTarget, pn532, transport
+from nfc.clf import RemoteTarget, pn532
 
 from simulators.cards import Card, Classic1k, IsoDepCard, Ntag21x, Phone
 from simulators.iso_dep import DONE, IsoDep, NdefApplet
 from simulators.pn532 import Pn532
 from simulators.wire import NO_FAULTS, Faults
 from tests.support.bench import FOUR_WIRES, Bench
+from tests.support.nfcpy import LOST, activated, drop, open_reader, opened
 
 UID = bytes.fromhex("04a1b2c3d4e5f6")
-LOST = (OSError, termios.error, IndexError, pn532.Chipset.Error, nfc.clf.Error)
-"""What nfcpy raises when the wire or the chip fails."""
 
 
 @pytest.fixture
@@ -41,48 +38,14 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "nfc")
 
 
-@contextlib.contextmanager
-def _opened(port: Path) -> Iterator[Any]:
-    frontend = _open(port)
-    try:
-        yield frontend
-    finally:
-        frontend.close()
-
-
-def _open(port: Path) -> Any:  # noqa: ANN401 - nfcpy has no types
-    line = transport.TTY(str(port))
-    try:
-        device = pn532.init(line)
-    except LOST:
-        line.close()
-        raise
-    frontend = nfc.ContactlessFrontend()
-    frontend.device = device
-    frontend.device._path = str(port)
-    return frontend
-
-
-def _drop(frontend: Any) -> None:  # noqa: ANN401
-    """Leave a reader that is gone: nfcpy's own close would fail on it."""
-    with contextlib.suppress(*LOST):
-        frontend.device.chipset.close()
-    frontend.device = None
-
-
-def _tag(frontend: Any) -> Any:  # noqa: ANN401
-    target = frontend.sense(RemoteTarget("106A"))
-    return target and nfc.tag.activate(frontend, target)
-
-
 @pytest.mark.parametrize("name", ["whole", "byte-at-a-time", "delayed"])
 def test_a_badge_is_opened_sensed_activated_and_released(bench: Bench, chip: Pn532, name: str) -> None:
     port = bench.wire(chip, FOUR_WIRES[name])
-    with _opened(port) as frontend:
+    with opened(port) as frontend:
         assert chip.speed_baud == 921_600
         assert frontend.sense(RemoteTarget("106A")) is None
         bench.call(chip.present, Ntag21x(UID))
-        tag = _tag(frontend)
+        tag = activated(frontend)
         assert tag.identifier == UID
         assert tag.product == "NXP NTAG213"
         assert tag.is_present
@@ -99,7 +62,7 @@ def test_on_a_lossy_wire_exchanges_fail_and_later_ones_work(bench: Bench, chip: 
     while seen < 20:
         bench.power_cycle(port)
         try:
-            with _opened(port) as frontend:
+            with opened(port) as frontend:
                 for _ in range(5):
                     target = frontend.sense(RemoteTarget("106A"))
                     seen += target is not None and target.sdd_res == UID
@@ -113,7 +76,7 @@ def test_sixty_times_opened_and_closed_it_answers_every_time(bench: Bench, chip:
     port = bench.wire(chip)
     bench.call(chip.present, Ntag21x(UID))
     for _ in range(60):
-        with _opened(port) as frontend:
+        with opened(port) as frontend:
             assert frontend.sense(RemoteTarget("106A")).sdd_res == UID
 
 
@@ -128,7 +91,7 @@ def test_sixty_times_opened_and_closed_it_answers_every_time(bench: Bench, chip:
     ids=["classic-4", "classic-7", "phone", "phone-20"],
 )
 def test_other_cards_are_seen_for_what_they_are(bench: Bench, chip: Pn532, card: Card, sak: int) -> None:
-    with _opened(bench.wire(chip)) as frontend:
+    with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, card)
         target = frontend.sense(RemoteTarget("106A"))
         assert target.sel_res[0] == sak
@@ -138,16 +101,16 @@ def test_other_cards_are_seen_for_what_they_are(bench: Bench, chip: Pn532, card:
 
 @pytest.mark.parametrize("model", ["213", "215", "216"])
 def test_an_ntag_is_recognised_by_its_version(bench: Bench, chip: Pn532, model: str) -> None:
-    with _opened(bench.wire(chip)) as frontend:
+    with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, Ntag21x(UID, model))
-        tag = _tag(frontend)
+        tag = activated(frontend)
         assert tag.product == f"NXP NTAG{model}"
         assert tag.ndef is not None
         assert tag.ndef.octets == b""
 
 
 def test_all_technologies_can_be_sensed_together(bench: Bench, chip: Pn532) -> None:
-    with _opened(bench.wire(chip)) as frontend:
+    with opened(bench.wire(chip)) as frontend:
         targets = [RemoteTarget(brty) for brty in ("106A", "106B", "212F")]
         assert frontend.sense(*targets) is None
         bench.call(chip.present, Ntag21x(UID))
@@ -155,9 +118,9 @@ def test_all_technologies_can_be_sensed_together(bench: Bench, chip: Pn532) -> N
 
 
 def test_a_type_4_card_speaks_iso_dep_with_chaining_both_ways_and_asks_for_time(bench: Bench, chip: Pn532) -> None:
-    with _opened(bench.wire(chip)) as frontend:
+    with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, IsoDepCard(UID, IsoDep(lambda apdu: apdu[:4] + apdu + DONE, extensions=1)))
-        tag = _tag(frontend)
+        tag = activated(frontend)
         said = bytes(range(250))
         assert tag.send_apdu(0x80, 0x01, 0x02, 0x03, said) == bytes((0x80, 1, 2, 3, 0x80, 1, 2, 3, 250)) + said
         # nfcpy collects chained answers and sends chained commands: 512 bytes of them each way.
@@ -167,9 +130,9 @@ def test_a_type_4_card_speaks_iso_dep_with_chaining_both_ways_and_asks_for_time(
 
 def test_an_ndef_message_is_read_from_a_type_4_card(bench: Bench, chip: Pn532) -> None:
     message = bytes.fromhex("d1010c5504") + b"example.org"
-    with _opened(bench.wire(chip)) as frontend:
+    with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, IsoDepCard(UID, IsoDep(NdefApplet(message))))
-        assert _tag(frontend).ndef.octets == message
+        assert activated(frontend).ndef.octets == message
 
 
 def test_a_card_pulled_in_the_middle_of_an_exchange_is_a_timeout_and_the_next_card_works(
@@ -182,19 +145,19 @@ def test_a_card_pulled_in_the_middle_of_an_exchange_is_a_timeout_and_the_next_ca
         chip.remove()
         return DONE
 
-    with _opened(bench.wire(chip)) as frontend:
+    with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, IsoDepCard(UID, IsoDep(pulled, extensions=1)))
-        tag = _tag(frontend)
+        tag = activated(frontend)
         # The card asked for time first, and what follows is no Type4TagCommandError in nfcpy.
         with pytest.raises(nfc.clf.TimeoutError):
             tag.send_apdu(0, 0xA4, 4, 0)
         assert len(calls) == 1
         bench.call(chip.present, Ntag21x(UID))
-        assert _tag(frontend).identifier == UID
+        assert activated(frontend).identifier == UID
 
 
 def test_a_command_that_the_chip_does_not_know_is_an_error_and_the_next_one_works(bench: Bench, chip: Pn532) -> None:
-    with _opened(bench.wire(chip)) as frontend:
+    with opened(bench.wire(chip)) as frontend:
         with pytest.raises(pn532.Chipset.Error):
             frontend.device.chipset.command(0x60, b"", timeout=0.5)
         assert frontend.sense(RemoteTarget("106A")) is None
@@ -205,7 +168,7 @@ def test_unplugged_it_fails_and_replugged_it_opens_again(bench: Bench, chip: Pn5
     port = bench.wire(chip)
     bench.call(chip.present, Ntag21x(UID))
     for _ in range(5):
-        frontend = _open(port)
+        frontend = open_reader(port)
         assert frontend.sense(RemoteTarget("106A")).sdd_res == UID
         if while_reading:
             bench.set_faults(port, Faults(delay_s=0.02))
@@ -217,30 +180,30 @@ def test_unplugged_it_fails_and_replugged_it_opens_again(bench: Bench, chip: Pn5
             bench.unplug(port)
             with pytest.raises(LOST):
                 frontend.sense(RemoteTarget("106A"))
-        _drop(frontend)
+        drop(frontend)
         with pytest.raises(OSError, match="No such file"):
-            _open(port)
+            open_reader(port)
         bench.plug(port)
-    with _opened(port) as frontend:
+    with opened(port) as frontend:
         assert frontend.sense(RemoteTarget("106A")).sdd_res == UID
 
 
 def test_a_chip_left_at_high_speed_stays_silent_until_its_power_is_cut(bench: Bench, chip: Pn532) -> None:
     port = bench.wire(chip)
-    frontend = _open(port)
-    _drop(frontend)  # what kill -9 does: the port closes, nothing is said to the chip
+    frontend = open_reader(port)
+    drop(frontend)  # what kill -9 does: the port closes, nothing is said to the chip
     with pytest.raises(OSError, match=r".*") as lost:
-        _open(port)
+        open_reader(port)
     assert lost.value.errno == errno.ETIMEDOUT
     bench.power_cycle(port)
-    with _opened(port):
+    with opened(port):
         assert chip.speed_baud == 921_600
 
 
 def test_noise_on_the_wire_fails_one_exchange_at_most(bench: Bench, chip: Pn532) -> None:
     port = bench.wire(chip)
     bench.call(chip.present, Ntag21x(UID))
-    with _opened(port) as frontend:
+    with opened(port) as frontend:
         bench.set_faults(port, Faults(garbage=1.0))
         with pytest.raises(LOST):
             _sense_ten_times(frontend)

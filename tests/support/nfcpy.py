@@ -1,0 +1,59 @@
+"""The unmodified nfcpy on a simulated reader's port: what a test needs to hold a card before it and speak to it."""
+
+import contextlib
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nfc
+import nfc.tag
+from nfc.clf import RemoteTarget, pn532, transport
+
+LOST = (OSError, termios.error, IndexError, pn532.Chipset.Error, nfc.clf.Error, nfc.tag.TagCommandError)
+"""What nfcpy raises when the wire, the chip or the card fails."""
+
+
+def open_reader(port: Path) -> Any:  # noqa: ANN401 - nfcpy has no types
+    """Return nfcpy's frontend on a port of any name."""
+    line = transport.TTY(str(port))
+    try:
+        device = pn532.init(line)
+    except LOST:
+        line.close()
+        raise
+    frontend = nfc.ContactlessFrontend()
+    frontend.device = device
+    frontend.device._path = str(port)
+    return frontend
+
+
+def drop(frontend: Any) -> None:  # noqa: ANN401
+    """Leave a reader that is gone: nfcpy's own close would fail on it."""
+    with contextlib.suppress(*LOST):
+        frontend.device.chipset.close()
+    frontend.device = None
+
+
+@contextlib.contextmanager
+def opened(port: Path) -> Iterator[Any]:
+    """Open a reader, and close it at the end."""
+    frontend = open_reader(port)
+    try:
+        yield frontend
+    finally:
+        frontend.close()
+
+
+def activated(frontend: Any) -> Any:  # noqa: ANN401
+    """Return the card in the field as nfcpy's tag, None when it sees none or cannot wake it."""
+    target = frontend.sense(RemoteTarget("106A"))
+    return target and nfc.tag.activate(frontend, target)
+
+
+def apdus(frontend: Any) -> Callable[[bytes], bytes]:  # noqa: ANN401
+    """Return what says an APDU to the card in the field and gives its response."""
+    tag = activated(frontend)
+    if tag is None:
+        raise nfc.clf.TimeoutError
+    return lambda command: bytes(tag.transceive(command))

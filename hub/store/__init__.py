@@ -7,7 +7,8 @@ and readers never wait for the writer. Every key begins with the site, so that s
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -180,6 +181,27 @@ class Store:
             return erase(connection, ledger_of(self.file), credential, reason, self._now_ms())
         finally:
             connection.close()
+
+    @contextmanager
+    def changed(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection inside one transaction, beside a running hub: for the register of passes.
+
+        Raises:
+            StoreDownError: the database does not answer.
+            StoreRefusedError: the database refuses a value.
+        """
+        connection = self._guest()
+        try:
+            with transaction(connection):
+                yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def seen(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's reading connection on one consistent state: for the register of passes."""
+        with snapshot(self._reader()):
+            yield self._reader()
 
     def close(self) -> None:
         """Close the connections of all reading threads."""

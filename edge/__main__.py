@@ -3,40 +3,17 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 import click
 
 from edge.config import EdgeSettings, check_certificates, read_settings, read_site_key
+from edge.options import config_option, json_option, refuse, settings_errors_exit
+from edge.sensors import sensors
 from host.journal import log_to_stderr
-from host.settings import EXIT_CONFIGURATION, SettingsError
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-config_option = click.option(
-    "--config", "config", required=True, type=click.Path(path_type=Path), help="The agent's TOML file."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _settings_errors_exit(command: Callable[P, R]) -> Callable[P, R]:
-    """Print a configuration error as its one sentence, and exit 78."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except SettingsError as error:
-            click.echo(f"telecentre-edge: {error}", err=True)
-            sys.exit(EXIT_CONFIGURATION)
-
-    return wrapped
 
 
 @click.group()
@@ -44,9 +21,12 @@ def main() -> None:
     """Run and inspect the agent of one telecentre."""
 
 
+main.add_command(sensors)
+
+
 @main.command()
 @config_option
-@_settings_errors_exit
+@settings_errors_exit
 def run(config: Path) -> NoReturn:
     """Run the agent until SIGTERM or SIGINT."""
     settings = read_settings(config)
@@ -66,7 +46,7 @@ def run(config: Path) -> NoReturn:
 @main.command("check-config")
 @config_option
 @json_option
-@_settings_errors_exit
+@settings_errors_exit
 def check_config(config: Path, *, as_json: bool) -> None:
     """Check settings, certificates, site key and the list of rights, and print the settings in force (no secret)."""
     settings = read_settings(config)
@@ -93,7 +73,7 @@ def outbox() -> None:
 
 @outbox.command()
 @config_option
-@_settings_errors_exit
+@settings_errors_exit
 def init(config: Path) -> None:
     """Create the outbox's folder with its marker, without which the agent stores nothing."""
     from edge.outbox import prepare_folder  # noqa: PLC0415
@@ -102,14 +82,14 @@ def init(config: Path) -> None:
     try:
         prepare_folder(folder)
     except OSError as error:
-        _refuse(f"{folder}: cannot be prepared ({error.strerror or error})")
+        refuse(f"{folder}: cannot be prepared ({error.strerror or error})")
     click.echo(f"{folder} is ready.")
 
 
 @outbox.command()
 @config_option
 @json_option
-@_settings_errors_exit
+@settings_errors_exit
 def status(config: Path, *, as_json: bool) -> None:
     """Print what the outbox holds, whether the agent runs or not."""
     from edge.outbox import StorageError, read_status  # noqa: PLC0415
@@ -117,7 +97,7 @@ def status(config: Path, *, as_json: bool) -> None:
     try:
         report = read_status(read_settings(config).outbox)
     except StorageError as error:
-        _refuse(str(error))
+        refuse(str(error))
     if as_json:
         click.echo(json.dumps(asdict(report), default=str))
         return
@@ -138,7 +118,7 @@ def status(config: Path, *, as_json: bool) -> None:
 @main.command()
 @config_option
 @json_option
-@_settings_errors_exit
+@settings_errors_exit
 def doctor(config: Path, *, as_json: bool) -> None:
     """Look at every device of the site once, and say what is wrong and what to do; the agent should not be running."""
     settings = read_settings(config)
@@ -161,7 +141,7 @@ def doctor(config: Path, *, as_json: bool) -> None:
 
 @main.command("release-strikes")
 @config_option
-@_settings_errors_exit
+@settings_errors_exit
 def release_strikes(config: Path) -> None:
     """Put every strike to rest (locked): what systemd runs after the agent, however it ended."""
     settings: EdgeSettings = read_settings(config)
@@ -177,16 +157,11 @@ def release_strikes(config: Path) -> None:
         except DeviceError as error:
             failed.append(f"{door.id}: {error}")
     if failed:
-        _refuse("; ".join(failed))
+        refuse("; ".join(failed))
 
 
 def _moment(at_ms: int | None) -> str:
     return "never" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _refuse(sentence: str) -> NoReturn:
-    click.echo(f"telecentre-edge: {sentence}", err=True)
-    sys.exit(1)
 
 
 def _lines(values: object, path: str = "") -> list[str]:

@@ -33,6 +33,9 @@ class Person:
     moving: bool
 
 
+STUCK_ON = Person(distance_cm=90, moving=False)
+
+
 @dataclass(frozen=True)
 class Dropouts:
     """How a real radar loses people who sit very still: so many times an hour, each time for so long."""
@@ -43,6 +46,20 @@ class Dropouts:
 
 
 NO_DROPOUTS = Dropouts()
+
+
+@dataclass
+class Ills:
+    """What is wrong with a module; may be changed while it runs."""
+
+    stuck: bool = False
+    """It sees somebody still at 90 cm, whoever is there: a curtain over a radiator, or a module that hangs."""
+    deaf: bool = False
+    """No command reaches it, while its reports still come: its RX wire is loose."""
+    refuses: frozenset[int] = frozenset()
+    """Commands that it answers with a failure."""
+    forgets: bool = False
+    """It acknowledges settings and does not keep them."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,7 @@ class Ld2410:
     def __init__(self, random: Random, *, dropouts: Dropouts = NO_DROPOUTS) -> None:
         self.settings = Settings()
         self.light = 96
+        self.ills = Ills()
         self._random = random
         self._dropouts = dropouts
         self._someone: Person | None = None
@@ -135,7 +153,7 @@ class Ld2410:
 
     def receive(self, data: bytes, speed_baud: int, now_s: float) -> bytes:
         """Take bytes from the host; return the replies to the commands among them."""
-        if speed_baud != self.speed_baud or self._restarting:
+        if speed_baud != self.speed_baud or self._restarting or self.ills.deaf:
             self._finder.clear()
             return b""
         said = b"".join(self._reply(command) for command in self._finder.feed(data))
@@ -164,7 +182,7 @@ class Ld2410:
     # What the radar sees
 
     def _observed(self, now_s: float) -> Report:
-        someone = self._someone if not self._lost(now_s) else None
+        someone = STUCK_ON if self.ills.stuck else self._someone if not self._lost(now_s) else None
         moving, static = self._energies(someone)
         settings = self.settings
         sees_moving = _over(moving, settings.moving_thresholds, settings.max_moving_gate)
@@ -240,7 +258,10 @@ class Ld2410:
         code, value = command[0], command[2:]
         act = self._commands.get(code)
         allowed = self._configuring or code == 0xFF
-        data = act(value) if act is not None and allowed and command[1] == 0 else None
+        settings, refused = self.settings, code in self.ills.refuses
+        data = act(value) if act is not None and allowed and command[1] == 0 and not refused else None
+        if self.ills.forgets:
+            self.settings = settings
         return reply_frame(code, data or b"", well=data is not None)
 
     def _enter_configuration(self, value: bytes) -> bytes | None:

@@ -70,6 +70,11 @@ class RadarLine:
             data = line.read(max(1, min(line.in_waiting, MAX_READ_BYTES)))
         return self._splitter.feed(data)
 
+    def forget(self) -> None:
+        """Drop what has come and was not read: it is older than now."""
+        with self._trouble():
+            self._open().reset_input_buffer()
+
     def _open(self) -> serial.Serial:
         if self._line is None:
             raise DeviceError("absent", f"{self._port.path} is not open")

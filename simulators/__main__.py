@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from simulators.badges_file import BadgesFileError
 from simulators.control import ControlError, Reply, ask, tap_report
 from simulators.demo import DemoError, Options, run_demo
 from simulators.devices import run_devices
@@ -94,7 +95,10 @@ def site(sites: tuple[str, ...], state: Path, seed: int, speed: float) -> None:
         raise click.UsageError(f"no site '{min(unknown)}'; there are {', '.join(each.id for each in network.sites)}")
     if sites:
         network = replace(network, sites=tuple(each for each in network.sites if each.id in sites))
-    asyncio.run(run_devices(folder, network, seed=seed, speed=speed))
+    try:
+        asyncio.run(run_devices(folder, network, seed=seed, speed=speed))
+    except BadgesFileError as error:
+        _fail(str(error))
 
 
 @command.command()

@@ -7,11 +7,15 @@ the play; they go into no message, only on the command line (`telecentre-sim tap
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
-Kind = Literal["ntag", "classic", "phone"]
+Kind = Literal["ntag", "classic", "phone", "ntag424", "desfire"]
+"""The card: the first three are known by their number at best, the last two prove themselves."""
+
+SECURED: tuple[Literal["ntag424", "desfire"], ...] = ("ntag424", "desfire")
 
 _FIRST_NAMES = (
     *("jeanne", "louis", "marie", "pierre", "amina", "hugo", "claire", "antoine", "lucie", "mathis"),
@@ -25,7 +29,10 @@ _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A card and the line of the rights file it should have; no `credential_id`, no line: a stranger's badge."""
+    """A card and the line of the rights file it should have; no `credential_id`, no line: a stranger's badge.
+
+    A secured card without a `secret` is as its factory made it, ready for an enrolment.
+    """
 
     name: str
     kind: Kind
@@ -33,6 +40,21 @@ class Badge:
     credential_id: str | None = None
     state: Literal["active", "lost", "stolen", "disabled"] = "active"
     expired: bool = False
+    secret: "Secret | None" = None
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether the card proves itself, and is not known by its number."""
+        return self.kind in SECURED
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What an enrolment has put on a secured card: its name, and the key that proves it. Source: docs/badges.md."""
+
+    badge_id: bytes
+    key: bytes = field(repr=False)
+    kind: Literal["ntag424", "desfire"] = "ntag424"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +75,19 @@ def badges_of(site: str, desks: int, seed: int) -> dict[str, Badge]:
         _known(site, seed, "lost", state="lost"),
         _known(site, seed, "disabled", state="disabled"),
         Badge("unknown", "ntag", _uid(site, seed, "unknown", 7)),
+        Badge("blank", "ntag424", _uid(site, seed, "blank", 7)),
         Badge("classic", "classic", _uid(site, seed, "classic", 4)),
         Badge("phone", "phone", b""),  # a phone draws a new random UID at each presentation
     ]
     return {badge.name: badge for badge in badges}
+
+
+def secured(badges: dict[str, Badge], secrets: Mapping[str, Secret]) -> dict[str, Badge]:
+    """Return the badges, those of whom a secret is known being secured cards with it."""
+    return {
+        name: replace(badge, kind=secrets[name].kind, secret=secrets[name]) if name in secrets else badge
+        for name, badge in badges.items()
+    }
 
 
 def members_of(badges: dict[str, Badge]) -> list[Badge]:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from simulators.badges import Badge
+from simulators.badges_wallet import NothingToCopyError
 from simulators.hub_page import Why
 from simulators.site import NoSuchDeviceError, SimulatedSite
 
@@ -80,7 +80,7 @@ class Control:
             return {"ok": True, **await self._do(request)}
         except TimeoutError as error:
             return _error(str(error) or "no request came")
-        except (ControlError, NoSuchDeviceError) as error:
+        except (ControlError, NoSuchDeviceError, NothingToCopyError) as error:
             return _error(str(error.args[0]))
         except ValueError:  # also UnicodeDecodeError, JSONDecodeError and a line beyond the limit
             return _error("a request is one JSON object in a line of at most 4,096 bytes")
@@ -107,17 +107,9 @@ async def _tap(site: SimulatedSite, request: Request) -> Reply:
     badge = site.badges.get(str(name))
     if badge is None:
         raise ControlError(f"nobody at {site.id} has a badge '{name}'; there are {', '.join(site.badges)}")
-    if request.get("clone"):
-        badge = _copied(badge)
-    tap = await site.tap(badge, pattern_s=1.0)
-    return {"badge": badge.name, "pulsed": tap.pulsed, "answered": tap.answered, **asdict(tap)}
-
-
-def _copied(badge: Badge) -> Badge:
-    """Return another card that gives the same number in anticollision: all that a copier needs to do."""
-    if badge.kind == "phone":
-        raise ControlError("a phone draws a new number at each presentation: there is nothing to copy")
-    return Badge(badge.name, "ntag", badge.uid)
+    tap = await site.tap(badge, pattern_s=1.0, clone=bool(request.get("clone")))
+    seen = {"badge": badge.name, "secured": badge.is_secured, "pulsed": tap.pulsed, "answered": tap.answered}
+    return {**seen, **asdict(tap)}
 
 
 def tap_report(seen: Reply, site: str, why: Why | None, *, clone: bool) -> list[str]:
@@ -136,7 +128,9 @@ def tap_report(seen: Reply, site: str, why: Why | None, *, clone: bool) -> list[
         told = [f"{site}: the door stayed shut: the reader did not react; is it unplugged, or its agent restarting?"]
     if shown:
         told.append(f"at the reader: {', '.join(shown)}")
-    if clone and seen["pulsed"]:
+    if clone and seen.get("secured"):
+        told.append("This was a copy of a secured badge: the same number and the same name, but not its key.")
+    elif clone and seen["pulsed"]:
         told.append(
             "This was another card with a copied number: badges of the UID class are known by their number alone,"
         )

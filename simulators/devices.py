@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from simulators.badges import badges_of, members_of
+from simulators.badges import badges_of, members_of, secured
+from simulators.badges_file import read_secrets
 from simulators.control import Control
 from simulators.folder import Folder, close_run, open_run
 from simulators.network import Network, Site, equipment_of
@@ -29,9 +30,10 @@ async def run_devices(folder: Folder, network: Network, *, seed: int, speed: flo
     open_run(folder, tuple(site.id for site in network.sites))
     async with AsyncExitStack() as opened:
         opened.callback(close_run, folder)
-        sites = {}
+        sites, secrets = {}, read_secrets(folder.badges)
         for site in network.sites:
-            sites[site.id] = SimulatedSite(site, folder, badges_of(site.id, site.desks, seed), seed=seed)
+            badges = secured(badges_of(site.id, site.desks, seed), secrets.get(site.id, {}))
+            sites[site.id] = SimulatedSite(site, folder, badges, seed=seed)
             opened.push_async_callback(sites[site.id].stop)
             await sites[site.id].start()
         hush = _begin_to_play(network, sites, stopping, seed=seed, speed=speed) if speed > 0 else _nothing

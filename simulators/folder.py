@@ -1,6 +1,6 @@
 """The state folder of a demo: where everything lies, and the settings files of its hub and its agents.
 
-    demo.json  network.toml  hub.toml  hub/  log/  run/<site>/{reader-01,<radar>,pins}  run/control
+    demo.json  network.toml  hub.toml  badges.toml  hub/  log/  run/<site>/{reader-01,<radar>,pins}  run/control
     sites/<site>/{site.toml,rights.toml,site.key,<room>.ics,outbox/}
 
 Keys and databases survive a restart; the rest is written anew at each start.
@@ -92,6 +92,11 @@ class Folder:
     def hub_toml(self) -> Path:
         """The hub's settings."""
         return self.root / "hub.toml"
+
+    @property
+    def badges(self) -> Path:
+        """What is on the people's secured badges; without it, they carry plain tags."""
+        return self.root / "badges.toml"
 
     @property
     def log(self) -> Path:

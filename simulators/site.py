@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from random import Random
 
 from simulators.badges import Badge
-from simulators.cards import Card, Classic1k, Ntag21x, Phone
+from simulators.badges_wallet import Wallet
+from simulators.cards import Card
 from simulators.folder import Folder, write_bookings
 from simulators.ld2410 import Ld2410
 from simulators.network import (
@@ -86,6 +87,7 @@ class SimulatedSite:
         self._equipment = equipment_of(site)
         self._pins = PinBoard(folder.pins(site.id))
         self._reader = Pn532(self._seeded())
+        self._wallet = Wallet(self._seeded())
         self._radars = {name: Ld2410(self._seeded()) for name in self._equipment.radars}
         self._wires = {READER: Wire(folder.port(site.id, READER), self._reader)}
         self._wires |= {name: Wire(folder.port(site.id, name), radar) for name, radar in self._radars.items()}
@@ -140,19 +142,21 @@ class SimulatedSite:
         self._wires[name].plug()
         return name
 
-    async def tap(self, badge: Badge, *, pattern_s: float = 0.0) -> Tap:
-        """Hold a badge before the reader until it answers, then look at the lights for `pattern_s` more.
+    async def tap(self, badge: Badge, *, pattern_s: float = 0.0, clone: bool = False) -> Tap:
+        """Hold a badge, or a copy of it, until the reader answers, then look at the lights for `pattern_s` more.
 
         Raises:
             DoorwayBusyError: the doorway was not free in time.
+            NothingToCopyError: it has no number of its own.
         """
+        card = self._wallet.copy(badge) if clone else self._wallet.card(badge)
         try:
             async with asyncio.timeout(DOORWAY_FREE_WITHIN_S):
                 await self._doorway.acquire()
         except TimeoutError as error:
             raise DoorwayBusyError(f"somebody else stands at the door of {self.id}: try again") from error
         try:
-            return await self._tap(badge, pattern_s)
+            return await self._tap(card, pattern_s)
         finally:
             self._doorway.release()
 
@@ -160,7 +164,7 @@ class SimulatedSite:
         """Show a badge, a few times if nothing answers, and go in with so many companions if the door opens."""
         async with self._doorway:
             for _ in range(_ENTER_TRIES):
-                tap = await self._tap(self.badges[badge], 0.0)
+                tap = await self._tap(self._wallet.card(self.badges[badge]), 0.0)
                 if tap.answered:
                     break
             if tap.pulsed:
@@ -171,7 +175,7 @@ class SimulatedSite:
     async def show(self, badge: str) -> bool:
         """Show a badge and stay outside; say whether the door would have opened."""
         async with self._doorway:
-            tap = await self._tap(self.badges[badge], PATTERN_S)
+            tap = await self._tap(self._wallet.card(self.badges[badge]), PATTERN_S)
         return tap.pulsed
 
     async def leave(self) -> None:
@@ -198,10 +202,9 @@ class SimulatedSite:
         """Replace a room's calendar."""
         write_bookings(self._folder.bookings(self.id, room), bookings)
 
-    async def _tap(self, badge: Badge, pattern_s: float) -> Tap:
+    async def _tap(self, card: Card, pattern_s: float) -> Tap:
         # The pulse of the person before must be over, so that the next one is ours.
         await _until(lambda: not self._pins.level(STRIKE_PIN), DOORWAY_FREE_WITHIN_S)
-        card = self._card(badge)
         begun_s, begun_ms = time.monotonic(), time.time_ns() // 1_000_000
         self._reader.present(card)
         try:
@@ -249,11 +252,6 @@ class SimulatedSite:
             self._radars[sensor].person(distance_cm=self._random.randint(60, 120), moving=moving)
         else:
             self._radars[sensor].empty()
-
-    def _card(self, badge: Badge) -> Card:
-        if badge.kind == "phone":
-            return Phone(self._seeded())
-        return Classic1k(badge.uid) if badge.kind == "classic" else Ntag21x(badge.uid)
 
     def _seeded(self) -> Random:
         return Random(self._random.getrandbits(64))

@@ -135,6 +135,29 @@ def test_a_copied_badge_that_opens_is_reported_as_what_it_is() -> None:
     assert "copied number" in told
 
 
+def test_a_refused_copy_of_a_secured_badge_is_reported_as_what_it_is() -> None:
+    seen = {
+        "pulsed": False,
+        "answered": True,
+        "secured": True,
+        "granted_lit": False,
+        "refused_lit": True,
+        "beeps": 3,
+    }
+    why = Why("DENIED_VERIFICATION_FAILED", "Ce badge n'a pas pu prouver son identité.", "Présentez-le à nouveau.")
+    assert tap_report(seen, "murat", why, clone=True) == [
+        "murat: the door stayed shut (DENIED_VERIFICATION_FAILED)",
+        "the hub says: Ce badge n'a pas pu prouver son identité. Présentez-le à nouveau.",
+        "at the reader: red light, 3 beeps",
+        "This was a copy of a secured badge: the same number and the same name, but not its key.",
+    ]
+
+
+def test_a_copy_of_a_classic_can_be_shown(tmp_path: Path) -> None:
+    seen = _on_bench(tmp_path, lambda folder, _: _asked(folder, do="tap", site="murat", badge="classic", clone=True))
+    assert seen["badge"] == "classic"
+
+
 def test_an_unplugged_reader_has_no_port_until_it_is_plugged_in_again(tmp_path: Path) -> None:
     async def use(folder: Folder, _site: SimulatedSite) -> list[bool]:
         port = folder.port("murat", "reader-01")

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from edge.config import EdgeSettings, check_certificates, read_settings, read_site_key
+from edge.config import EdgeSettings, check_certificates, read_keys, read_settings
 from edge.options import config_option, json_option, refuse, settings_errors_exit
 from edge.sensors import sensors
 from host.journal import log_to_stderr
@@ -31,14 +31,14 @@ def run(config: Path) -> NoReturn:
     """Run the agent until SIGTERM or SIGINT."""
     settings = read_settings(config)
     log_to_stderr(settings.log_level)
-    site_key = read_site_key(settings) if settings.reader else None
+    keys = read_keys(settings)
     # Imported here: the drivers take a second on a Pi, which the status commands need not wait.
     from edge.agent import Agent, forbid_core_dumps, stop_on_signals  # noqa: PLC0415
     from edge.wiring import refuse_simulated  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
     forbid_core_dumps()
-    agent = Agent(settings, site_key)
+    agent = Agent(settings, keys)
     stop_on_signals(agent)
     sys.exit(agent.run())
 
@@ -51,19 +51,25 @@ def check_config(config: Path, *, as_json: bool) -> None:
     """Check settings, certificates, site key and the list of rights, and print the settings in force (no secret)."""
     settings = read_settings(config)
     check_certificates(config, settings)
-    if settings.reader:
-        read_site_key(settings)
-    from edge.devices.rights_file import read_rights  # noqa: PLC0415
-    from edge.wiring import refuse_simulated  # noqa: PLC0415
+    keys = read_keys(settings)
+    from edge.devices.rights_list import ListRefusedError, stored_list  # noqa: PLC0415
+    from edge.wiring import refuse_simulated, rights_keys_of  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
-    rights = read_rights(settings.rights.file)
+    rights = None
+    believed = rights_keys_of(settings, keys)
+    if settings.rights.folder is not None and believed is not None:
+        try:
+            rights = stored_list(settings.site, settings.rights.folder, believed)
+        except ListRefusedError as error:
+            refuse(f"the list of rights in {settings.rights.folder} would be refused ({error.reason})")
     if as_json:
         click.echo(settings.model_dump_json(indent=2))
         return
     for line in _lines(settings.model_dump(mode="json")):
         click.echo(line)
-    click.echo(f"The settings are good; {len(rights.credentials)} badges in version {rights.version} of the rights.")
+    in_force = "no list of rights yet" if rights is None else f"{len(rights.badges)} badges in the list of rights"
+    click.echo(f"The settings are good; {in_force}.")
 
 
 @main.group()
@@ -123,12 +129,12 @@ def doctor(config: Path, *, as_json: bool) -> None:
     """Look at every device of the site once, and say what is wrong and what to do; the agent should not be running."""
     settings = read_settings(config)
     log_to_stderr("error")  # what is wrong with a device is the answer, not a line in a log
-    site_key = read_site_key(settings) if settings.reader else None
+    keys = read_keys(settings)
     from edge.doctor import examine  # noqa: PLC0415
     from edge.wiring import refuse_simulated  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
-    findings = examine(settings, site_key)
+    findings = examine(settings, keys)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

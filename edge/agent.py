@@ -19,13 +19,13 @@ from random import Random
 from contract.events import Event
 from contract.messages import Now, Report
 from edge.clock import SystemClock, judge_clock
-from edge.config import EdgeSettings
+from edge.config import EdgeSettings, SiteKeys
 from edge.core.effects import Effect, LockStrike, Publish, ReleaseStrike, ShowIndicator
 from edge.core.observations import ClockJudged, Observation, Stop, StreamBegan, Tick
 from edge.core.site import Site, begin, decide, next_deadline
 from edge.core.views import devices_of as device_statuses
 from edge.core.views import now_of, radars_of, rights_of
-from edge.link import Link
+from edge.link import Link, Orders
 from edge.outbox import Outbox, prepare_folder
 from edge.wiring import devices_of, plan_of
 from host.settings import SettingsError
@@ -54,7 +54,7 @@ STUCK_AFTER_S = 20.0
 """An outbox whose events wait so long without an error of the storage hangs; a card pauses for some seconds."""
 
 _SHOWN = {"door_state_changed", "desk_state_changed", "room_state_changed", "clock_set"}
-_REPORTED = {"device_lost", "device_recovered", "clock_set"}
+_REPORTED = {"device_lost", "device_recovered", "clock_set", "rights_applied", "rights_refused"}
 
 Inbox = queue.Queue[Observation]
 
@@ -95,7 +95,7 @@ def _next(site: Site, inbox: Inbox, clock: SystemClock) -> Observation | None:
 class Agent:
     """One running agent. `run` belongs to the main thread; `stop` may be called from any."""
 
-    def __init__(self, settings: EdgeSettings, site_key: bytes | None, random: Random | None = None) -> None:
+    def __init__(self, settings: EdgeSettings, keys: SiteKeys, random: Random | None = None) -> None:
         self._settings = settings
         self._version = metadata.version("telecentre")
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")
@@ -106,7 +106,9 @@ class Agent:
         self._crash: BaseException | None = None
         self._site, self._first_effects = begin(plan_of(settings), self._started, self._version)
         random = random or Random()  # noqa: S311  # spreads retries; nothing secret
-        self._devices = devices_of(settings, site_key, clock=self._clock.now, random=random, on_crash=self._on_crash)
+        self._devices = devices_of(
+            settings, keys, boot=self._boot, clock=self._clock.now, random=random, on_crash=self._on_crash
+        )
         self._outbox = Outbox(
             settings.outbox,
             boot=self._boot,
@@ -124,6 +126,8 @@ class Agent:
             random=random,
             on_crash=self._on_crash,
         )
+        if self._devices.rights is not None:
+            self._link.hand_orders_to(Orders(rights=self._devices.rights.offer, command=lambda _: None))
         self._watchdog_s = watchdog_interval_s()
         self._looked_s = self._fed_s = self._started.mono_s
 
@@ -270,7 +274,7 @@ class Agent:
             at=at.wall_ms,
             clock=at.clock,
             outbox=self._outbox.status(),
-            rights=rights_of(self._site),
+            rights=rights_of(self._site, at),
             devices=device_statuses(self._site, at),
             radars=radars_of(self._site),
         )

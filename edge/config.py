@@ -3,13 +3,14 @@
 Every key is documented in docs/operating.md (a test compares). Paths are relative to the folder of the file.
 """
 
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from contract.credentials import SITE_KEY_BYTES
 from contract.identity import ResourceId, SiteId
@@ -41,12 +42,24 @@ class OutboxSettings(Settings):
 
 
 class RightsSettings(Settings):
-    """The site's list of rights and the key of its badge hashes."""
+    """Where the site's list of rights is kept, whom it believes, and the key of its badge hashes."""
 
-    file: File
+    file: File | None = None
+    folder: File | None = None
+    hub_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """The public key by which the hub signs: `telecentre-hub keys show` prints it."""
+    private_key_file: File | None = None
     site_key_file: File | None = None
     uid_badges: bool = False
     """Whether badges known by their number alone may open here: the lower class, which a site must choose."""
+
+    @model_validator(mode="after")
+    def _says_whom_it_believes(self) -> Self:
+        if (self.file is None) == (self.folder is None):
+            raise ValueError("a folder is needed, in which the list of rights is kept")
+        if self.folder is not None and self.hub_key is None:
+            raise ValueError("hub_key is needed: 64 hexadecimal digits, printed by 'telecentre-hub keys show'")
+        return self
 
 
 class DoorSettings(Settings):
@@ -273,24 +286,55 @@ def check_certificates(path: Path, settings: EdgeSettings) -> None:
         raise wrong_key(path, ["link", error.key], str(error)) from error
 
 
-_NOT_A_SITE_KEY = (
-    "the credential 'site_key' (rights.site_key_file, or systemd's LoadCredential=) must be 64 hexadecimal digits"
-)
-
-
 def read_site_key(settings: EdgeSettings) -> bytes:
     """Return the 32-byte site key: systemd's credential `site_key`, else the file that the settings name.
 
     Raises:
         SettingsError: it is missing, or not 64 hexadecimal digits.
     """
-    text = secret("site_key", settings.rights.site_key_file)
+    return _read_key("site_key", "rights.site_key_file", settings.rights.site_key_file)
+
+
+def read_rights_key(settings: EdgeSettings) -> bytes:
+    """Return the 32-byte X25519 private key of the site: systemd's credential `rights_key`, else the file named.
+
+    Raises:
+        SettingsError: it is missing, or not 64 hexadecimal digits.
+    """
+    return _read_key("rights_key", "rights.private_key_file", settings.rights.private_key_file)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteKeys:
+    """The two secrets of a site, 32 bytes each: of its badge hashes, and what opens its lists of rights."""
+
+    site_key: bytes | None = field(default=None, repr=False)
+    rights_key: bytes | None = field(default=None, repr=False)
+
+
+def read_keys(settings: EdgeSettings) -> SiteKeys:
+    """Return the secrets that the settings need.
+
+    Raises:
+        SettingsError: one is missing, or not 64 hexadecimal digits.
+    """
+    return SiteKeys(
+        site_key=read_site_key(settings) if settings.reader else None,
+        rights_key=read_rights_key(settings) if settings.rights.folder is not None else None,
+    )
+
+
+def _read_key(credential: str, setting: str, file: Path | None) -> bytes:
+    text = secret(credential, file)
     try:
         key = bytes.fromhex(text.decode("ascii"))
-    except (UnicodeDecodeError, ValueError) as error:
-        raise SettingsError(_NOT_A_SITE_KEY) from error
+    except (UnicodeDecodeError, ValueError):
+        key = b""
     if len(key) != SITE_KEY_BYTES:
-        raise SettingsError(_NOT_A_SITE_KEY)
+        # Without a cause: the text of a decoder's error shows a part of the key.
+        raise SettingsError(
+            f"the credential '{credential}' ({setting}, or systemd's LoadCredential=) must be 64 hexadecimal digits"
+        ) from None
     return key
 
 

@@ -7,9 +7,11 @@ from time import monotonic
 
 from contract.events import Fault
 from edge.clock import SystemClock
-from edge.config import EdgeSettings
+from edge.config import EdgeSettings, SiteKeys
 from edge.core.observations import DeviceFailed, DeviceReady, Observation
-from edge.wiring import devices_of
+from edge.core.site import RIGHTS
+from edge.devices.rights_list import ListRefusedError, stored_list
+from edge.wiring import devices_of, rights_keys_of
 
 ANSWER_WITHIN_S = 8.0
 """A reader left at another speed and a radar that must leave its configuration mode both answer within this time."""
@@ -37,12 +39,12 @@ class Finding:
     remedy: str | None
 
 
-def examine(settings: EdgeSettings, site_key: bytes | None) -> list[Finding]:
+def examine(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
     """Return a finding for every device, after trying each once for at most eight seconds."""
     heard: queue.Queue[Observation] = queue.Queue()
     crashes: list[BaseException] = []
     clock = SystemClock(lambda: "unsynced")
-    devices = devices_of(settings, site_key, clock=clock.now, random=Random(0), on_crash=crashes.append)  # noqa: S311
+    devices = devices_of(settings, keys, boot=None, clock=clock.now, random=Random(0), on_crash=crashes.append)  # noqa: S311
     faults: dict[str, Fault | None] = {}
     deadline_s = monotonic() + ANSWER_WITHIN_S
     for thread in devices.threads:
@@ -66,4 +68,19 @@ def examine(settings: EdgeSettings, site_key: bytes | None) -> list[Finding]:
     if crashes:
         raise crashes[0]
     found = [(thread.id, faults.get(thread.id, "silent")) for thread in devices.threads]
-    return [Finding(device, fault, REMEDIES[fault] if fault else None) for device, fault in found]
+    findings = [Finding(device, fault, REMEDIES[fault] if fault else None) for device, fault in found]
+    return [*findings, *_rights(settings, keys)]
+
+
+def _rights(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
+    """Return what is wrong with the list of rights on the disk; the running agent alone takes new ones."""
+    believed = rights_keys_of(settings, keys)
+    if settings.rights.folder is None or believed is None:
+        return []
+    try:
+        if stored_list(settings.site, settings.rights.folder, believed) is not None:
+            return [Finding(RIGHTS, None, None)]
+    except ListRefusedError as error:
+        remedy = f"the stored list is refused ({error.reason}): the hub sends it again once the link is up"
+        return [Finding(RIGHTS, "unreadable", remedy)]
+    return [Finding(RIGHTS, "absent", "no badge opens before the hub has sent a first list: check the link to the hub")]

@@ -1,10 +1,22 @@
 """From the settings to what runs: the plan that the core decides by, and one thread for each device."""
 
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from zoneinfo import ZoneInfo
 
-from edge.config import DeskSettings, EdgeSettings, RoomSettings
+from edge.config import (
+    DeskSettings,
+    EdgeSettings,
+    PjlinkDisplay,
+    RoomSettings,
+    SamsungDisplay,
+    SiteKeys,
+    bookings_of,
+    display_of,
+    read_bookings_secret,
+    read_display_password,
+)
 from edge.core.door import DoorRules
 from edge.core.occupancy import PresenceRules
 from edge.core.opening import parse_opening
@@ -13,14 +25,17 @@ from edge.core.reader import ReaderRules
 from edge.core.room import RoomRules
 from edge.core.site import RIGHTS
 from edge.devices.badge_reader import BadgeReader
-from edge.devices.bookings import Bookings
+from edge.devices.bookings import Bookings, Feed, WebBookings
 from edge.devices.device import Clock, DeviceThread, Driver, OnCrash
+from edge.devices.display import Ask, Display
 from edge.devices.door import Door, Strike
 from edge.devices.indicator import Indicator
 from edge.devices.port import Port, is_pty
 from edge.devices.presence_pin import PresencePin
 from edge.devices.presence_radar import PresenceRadar
 from edge.devices.rights_file import RightsFile
+from edge.devices.rights_list import RightsKeys, RightsReader
+from edge.protocols import pjlink, samsung_mdc
 from edge.radar_file import read_radar_file
 from edge.sensor_settings import PinSensor, RadarSensor, limits_of
 from host.settings import SettingsError
@@ -51,8 +66,9 @@ def plan_of(settings: EdgeSettings) -> Plan:
                 id=room.id,
                 presence=_presence_rules(room),
                 ghost_after_s=room.ghost_after_s,
-                bookings_kept_s=6 * 3600,
-                bookings=bookings_of(room.id) if room.bookings_file is not None else None,
+                bookings_kept_s=room.bookings_kept_s,
+                bookings=bookings_of(room.id) if room.bookable else None,
+                display=display_of(room.id) if room.display is not None else None,
                 confidential=room.confidential,
             )
             for room in settings.room
@@ -71,33 +87,54 @@ class Devices:
     strikes: dict[str, Strike]
     indicators: dict[str, Indicator]
     readers: dict[str, BadgeReader]
+    rights: RightsReader | None
 
 
 def devices_of(
-    settings: EdgeSettings, site_key: bytes | None, *, clock: Clock, random: Random, on_crash: OnCrash
+    settings: EdgeSettings, keys: SiteKeys, *, boot: str | None, clock: Clock, random: Random, on_crash: OnCrash
 ) -> Devices:
-    """Return the site's devices, not yet started; `site_key` may be missing only where there is no reader."""
+    """Return the site's devices, not yet started; without a `boot` (a mere look) nobody takes lists of rights."""
     strikes = {door.id: Strike(door.id, on_crash) for door in settings.door}
     indicators = {reader.id: Indicator(reader) for reader in settings.reader}
     readers: dict[str, BadgeReader] = {}
     drivers: dict[str, Driver] = {door.id: Door(door, strikes[door.id]) for door in settings.door}
-    drivers[RIGHTS] = RightsFile(settings.rights.file)
+    rights = rights_reader_of(settings, keys, boot) if boot is not None else None
+    if rights is not None:
+        drivers[RIGHTS] = rights
+    elif settings.rights.file is not None:
+        drivers[RIGHTS] = RightsFile(settings.rights.file)
     for reader in settings.reader:
-        if site_key is None:
+        if keys.site_key is None:
             raise ValueError("a badge reader needs the site key")
         port = Port(reader.port, simulated=settings.simulated)
-        readers[reader.id] = BadgeReader(reader.id, port, site_key, relay_limit_s=reader.relay_limit_ms / 1000)
+        readers[reader.id] = BadgeReader(reader.id, port, keys.site_key, relay_limit_s=reader.relay_limit_ms / 1000)
         drivers[reader.id] = readers[reader.id]
         drivers[light_of(reader.id)] = indicators[reader.id]
     for sensor in settings.sensors():
         drivers[sensor.id] = _sensor(sensor, simulated=settings.simulated)
     for room in settings.room:
-        if room.bookings_file is not None:
-            drivers[bookings_of(room.id)] = Bookings(room.id, room.bookings_file, ZoneInfo(settings.time_zone))
+        drivers |= _of_room(room, ZoneInfo(settings.time_zone))
     threads = [
-        DeviceThread(name, drivers[name], clock=clock, random=random, on_crash=on_crash) for name in _kinds(settings)
+        DeviceThread(name, drivers[name], clock=clock, random=random, on_crash=on_crash)
+        for name in _kinds(settings)
+        if name in drivers
     ]
-    return Devices(threads, strikes, indicators, readers)
+    return Devices(threads, strikes, indicators, readers, rights)
+
+
+def rights_reader_of(settings: EdgeSettings, keys: SiteKeys, boot: str) -> RightsReader | None:
+    """Return what takes and keeps the lists of rights."""
+    believed = rights_keys_of(settings, keys)
+    if settings.rights.folder is None or believed is None:
+        return None
+    return RightsReader(settings.site, settings.rights.folder, believed, boot)
+
+
+def rights_keys_of(settings: EdgeSettings, keys: SiteKeys) -> RightsKeys | None:
+    """Return what verifies and opens a list of rights."""
+    if settings.rights.hub_key is None or keys.rights_key is None:
+        return None
+    return RightsKeys(bytes.fromhex(settings.rights.hub_key), keys.rights_key)
 
 
 def refuse_simulated(settings: EdgeSettings, pin_factory: str | None) -> None:
@@ -133,11 +170,6 @@ def light_of(reader: str) -> str:
     return f"{reader}-light"
 
 
-def bookings_of(room: str) -> str:
-    """Return the device id of a room's bookings."""
-    return f"{room}-bookings"
-
-
 def _kinds(settings: EdgeSettings) -> dict[str, str]:
     """Return every device and its kind, doors first: they are what must work before all else."""
     kinds = {door.id: "door" for door in settings.door}
@@ -147,7 +179,8 @@ def _kinds(settings: EdgeSettings) -> dict[str, str]:
         if (reader.granted_pin, reader.refused_pin, reader.buzzer_pin) != (None, None, None):
             kinds[light_of(reader.id)] = "light"
     kinds |= {sensor.id: sensor.kind for sensor in settings.sensors()}
-    kinds |= {bookings_of(room.id): "bookings" for room in settings.room if room.bookings_file is not None}
+    kinds |= {bookings_of(room.id): "bookings" for room in settings.room if room.bookable}
+    kinds |= {display_of(room.id): room.display.kind for room in settings.room if room.display is not None}
     return kinds
 
 
@@ -173,3 +206,33 @@ def _sensor(sensor: PinSensor | RadarSensor, *, simulated: bool) -> Driver:
         )
     wanted = None if sensor.settings_file is None else read_radar_file(sensor.settings_file)
     return PresenceRadar(sensor.id, Port(sensor.port, simulated=simulated), wanted)
+
+
+def _of_room(room: RoomSettings, zone: ZoneInfo) -> dict[str, Driver]:
+    """Return the drivers of a room's calendar and display, as far as it has them."""
+    drivers: dict[str, Driver] = {}
+    if room.bookings_file is not None:
+        drivers[bookings_of(room.id)] = Bookings(room.id, room.bookings_file, zone)
+    if room.bookings_url is not None:
+        feed = Feed(
+            room.bookings_url.get_secret_value(),
+            room.bookings_every_s,
+            room.bookings_login,
+            partial(read_bookings_secret, room),
+            room.bookings_ca_file,
+        )
+        drivers[bookings_of(room.id)] = WebBookings(room.id, feed, zone)
+    if room.display is not None:
+        drivers[display_of(room.id)] = _display(room, room.display)
+    return drivers
+
+
+def _display(room: RoomSettings, display: SamsungDisplay | PjlinkDisplay) -> Driver:
+    ask: Ask = pjlink.PowerQuestion
+    if isinstance(display, SamsungDisplay):
+        ask = partial(_ask_samsung, display.display_id)
+    return Display(room.id, (display.host, display.port), ask, partial(read_display_password, room), display.poll_s)
+
+
+def _ask_samsung(display_id: int, _: bytes) -> samsung_mdc.PowerQuestion:
+    return samsung_mdc.PowerQuestion(display_id)

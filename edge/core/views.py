@@ -33,13 +33,14 @@ def radars_of(site: Site) -> list[RadarStatus]:
     return [radar for radar in said if radar is not None][:MAX_RADARS]
 
 
-def rights_of(site: Site) -> RightsStatus:
+def rights_of(site: Site, at: Moment) -> RightsStatus:
     """Return which list of rights decides at the door."""
     return RightsStatus(
         version=site.rights.version,
         issued_at=site.rights.issued_at_ms,
         expires_at=site.rights.expires_at_ms,
-        credentials=len(site.rights.credentials),
+        credentials=len(site.rights.credentials) + len(site.rights.badges),
+        trusted_at=None if site.trusted is None else site.trusted.now_ms(at),
     )
 
 

@@ -31,8 +31,8 @@ MARK_EVERY_S = 900.0
 """A power cut takes at most this much from the trusted time; each mark costs a write of one block."""
 
 
-class _RefusedError(Exception):
-    """A list is not put in force."""
+class ListRefusedError(Exception):
+    """A list of rights is not to be put in force, for one of a few reasons."""
 
     def __init__(self, reason: RightsRefusal) -> None:
         super().__init__(reason)
@@ -125,8 +125,8 @@ class RightsReader:
             return
         self._judged = hashlib.sha256(sealed).digest()
         try:
-            stored = self._opened(sealed, oldest=self._newest_version)
-        except _RefusedError as error:
+            stored = open_list(self._site, sealed, self._keys, oldest=self._newest_version)
+        except ListRefusedError as error:
             self._refuse(error.reason, device)
             return
         self._put_in_force(stored, device)
@@ -139,40 +139,14 @@ class RightsReader:
         self._judged = print_of
         now_ms = 0 if self._trusted is None else self._trusted.now_ms(device.clock())
         try:
-            offered = self._opened(sealed, oldest=self._newest_version + 1, alive_at_ms=now_ms)
-        except _RefusedError as error:
+            offered = open_list(self._site, sealed, self._keys, oldest=self._newest_version + 1, alive_at_ms=now_ms)
+        except ListRefusedError as error:
             self._refuse(error.reason, device)
             return
         self._newest_version = offered.version
         self._unwritten = sealed
         self._put_in_force(offered, device)
         self._write_mark(device)
-
-    def _opened(self, sealed: bytes, *, oldest: int, alive_at_ms: int = 0) -> RightsList:
-        """Return a list that passes every check: `oldest` is the lowest version taken."""
-        try:
-            body = unseal(
-                "rights",
-                self._site,
-                sealed,
-                verify_key=self._keys.verify_key,
-                private_key=self._keys.private_key,
-                max_bytes=MAX_RIGHTS_BYTES,
-                max_body=MAX_RIGHTS_BODY_BYTES,
-            )
-            rights = decode_rights(body)
-        except SealError as error:
-            raise _RefusedError(error.reason) from None
-        except ValueError as error:
-            log.warning("rights cannot be read: %s", error)
-            raise _RefusedError("content") from None
-        if rights.site != self._site:
-            raise _RefusedError("site")
-        if rights.version < oldest:
-            raise _RefusedError("older")
-        if rights.expires_at <= alive_at_ms:
-            raise _RefusedError("expired")
-        return rights
 
     def _refuse(self, reason: RightsRefusal, device: DeviceThread) -> None:
         log.warning("rights refused reason=%s; version=%d stays", reason, self._list.version if self._list else 0)
@@ -215,6 +189,48 @@ class RightsReader:
             self._store.keep_mark(mark)
         except OSError as error:
             log.warning("the rights are in force and not on the disk: %s", error.strerror or error)
+
+
+def open_list(site: str, sealed: bytes, keys: RightsKeys, *, oldest: int = 0, alive_at_ms: int = 0) -> RightsList:
+    """Return a list that passes every check; `oldest` is the lowest version taken.
+
+    Raises:
+        ListRefusedError: with its reason.
+    """
+    try:
+        body = unseal(
+            "rights",
+            site,
+            sealed,
+            verify_key=keys.verify_key,
+            private_key=keys.private_key,
+            max_bytes=MAX_RIGHTS_BYTES,
+            max_body=MAX_RIGHTS_BODY_BYTES,
+        )
+        rights = decode_rights(body)
+    except SealError as error:
+        raise ListRefusedError(error.reason) from None
+    except ValueError as error:
+        log.warning("rights cannot be read: %s", error)
+        raise ListRefusedError("content") from None
+    if rights.site != site:
+        raise ListRefusedError("site")
+    if rights.version < oldest:
+        raise ListRefusedError("older")
+    if rights.expires_at <= alive_at_ms:
+        raise ListRefusedError("expired")
+    return rights
+
+
+def stored_list(site: str, folder: Path, keys: RightsKeys) -> RightsList | None:
+    """Return the list that an agent would put in force at its start, or None when there is none yet.
+
+    Raises:
+        ListRefusedError: it would be refused.
+    """
+    store = RightsStore(folder)
+    sealed, mark = store.sealed(), store.mark()
+    return None if sealed is None else open_list(site, sealed, keys, oldest=0 if mark is None else mark.version)
 
 
 def rights_of(issued: RightsList, uid_badges: dict[str, bytes]) -> Rights:

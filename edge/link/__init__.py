@@ -1,5 +1,5 @@
 """The link to the hub: `link` says what is due on both lanes, `connection` is one MQTT connection."""
 
-from edge.link.link import Link
+from edge.link.link import Link, Orders
 
-__all__ = ["Link"]
+__all__ = ["Link", "Orders"]

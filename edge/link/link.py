@@ -11,13 +11,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from contract.identity import bucket_of
-from contract.limits import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES
+from contract.limits import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, MAX_RIGHTS_BYTES
 from contract.messages import Ack, BatchHeader, Held, Hello, HubState, Now, Report, Status, encode_batch
 from contract.topics import hub_topic, topic_for
 from edge.config import LinkSettings
@@ -53,6 +54,14 @@ class Custody(Protocol):
         """Take up to where the hub has each stream."""
 
 
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Who takes what the hub sends beside acknowledgements, sealed as it came; called from the link's thread."""
+
+    rights: Callable[[bytes], None]
+    command: Callable[[bytes], None]
+
+
 class Link:
     """The link's thread. `now` and `report` are called from it; `on_crash` gets what can only be our own bug."""
 
@@ -72,6 +81,7 @@ class Link:
         self._outbox = outbox
         self._now = now
         self._report = report
+        self._orders: Orders | None = None
         self._random = random
         self._on_crash = on_crash
         self._sender = Sender(hello_spread_s=settings.hello_spread_s, draw=random.random)
@@ -95,6 +105,10 @@ class Link:
     def online(self) -> bool:
         """Whether the broker has accepted the connection that is open now."""
         return self._online.is_set()
+
+    def hand_orders_to(self, orders: Orders) -> None:
+        """Ask the hub for lists of rights and commands too; to be called before the start."""
+        self._orders = orders
 
     def start(self) -> None:
         """Start the thread, which connects and reconnects by itself."""
@@ -139,7 +153,7 @@ class Link:
             self._wake_writer.close()
 
     def _live(self) -> None:
-        pauses = Pauses(self._random.random)
+        pauses = Pauses(self._random.random, spread_s=self._settings.hello_spread_s)
         while not self._stopping.is_set():
             self._sender.disconnected()
             offline = Status(site=self._site, online=False).model_dump_json().encode()
@@ -154,7 +168,8 @@ class Link:
                 return
             connection.close()
             self._note_down(connection.lost or "")
-            self._stopping.wait(pauses.after(lasted_s=time.monotonic() - opened_s, heard=heard))
+            lasted_s = time.monotonic() - opened_s
+            self._stopping.wait(pauses.after(lasted_s=lasted_s, heard=heard, closed=not connection.silent))
 
     def _serve(self, connection: Connection) -> bool:
         """Speak until the connection is lost or the agent stops; return whether the hub was heard on it."""
@@ -175,7 +190,10 @@ class Link:
         return heard
 
     def _greet(self, connection: Connection, now_s: float) -> None:
-        connection.subscribe([topic_for(self._site, "ack"), hub_topic(bucket_of(self._site))])
+        topics = [topic_for(self._site, "ack"), hub_topic(bucket_of(self._site))]
+        if self._orders is not None:
+            topics += [topic_for(self._site, "rights"), topic_for(self._site, "cmd")]
+        connection.subscribe(topics)
         self._online.set()
         self._told_down.clear()
         _LOG.info("link=up broker=%s:%d", self._settings.host, self._settings.port)
@@ -210,6 +228,10 @@ class Link:
 
     def _take(self, message: Received, now_s: float) -> None:
         """Take one message from the hub; what does not decode is noise. A retained acknowledgement is stale."""
+        if self._orders is not None and message.topic == topic_for(self._site, "rights"):
+            # One byte above the limit is enough to be refused for its size, and told.
+            self._orders.rights(message.payload[: MAX_RIGHTS_BYTES + 1])
+            return
         if len(message.payload) > MAX_MESSAGE_BYTES:
             self._count_noise(message, "too large")
             return
@@ -218,6 +240,8 @@ class Link:
                 self._sender.hub_seen(HubState.model_validate_json(message.payload).hub, now_s)
             elif message.topic == topic_for(self._site, "ack") and not message.retained:
                 self._take_ack(message, Ack.model_validate_json(message.payload), now_s)
+            elif self._orders is not None and message.topic == topic_for(self._site, "cmd") and not message.retained:
+                self._orders.command(message.payload)
         except ValidationError as error:
             self._count_noise(message, str(error))
 

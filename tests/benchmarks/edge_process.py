@@ -11,6 +11,7 @@ from pathlib import Path
 from contract.credentials import uid_hash
 from simulators.pins import PinBoard
 from tests.support.bench import Bench, eventually
+from tests.support.rights import CENTURY_MS, SETTINGS, a_list, install, of_uid_class
 
 SITE_KEY = bytes(range(32))
 STOP_S = 20.0
@@ -21,13 +22,13 @@ def write_site(folder: Path, body: str, uid: bytes) -> Path:
     head = (
         'site = "bench"\ntime_zone = "Europe/Paris"\nsimulated = true\nlog_level = "warning"\n'
         '[outbox]\nfolder = "outbox"\n'
-        '[rights]\nfile = "rights.toml"\nsite_key_file = "site.key"\nuid_badges = true\n'
+        f"{SETTINGS}uid_badges = true\n"
     )
     tomllib.loads(head + body)
     (folder / "site.toml").write_text(head + body)
     (folder / "site.key").write_text(SITE_KEY.hex())
-    known_as = uid_hash(SITE_KEY, uid).hex()
-    (folder / "rights.toml").write_text(f'version = 1\n[[credential]]\nid = "bench"\nuid_hash = "{known_as}"\n')
+    in_force = a_list(of_uid_class("bench"), site="bench", life_ms=CENTURY_MS)
+    install(folder, in_force, {"bench": uid_hash(SITE_KEY, uid)})
     return folder / "site.toml"
 
 

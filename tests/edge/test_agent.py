@@ -26,7 +26,7 @@ from edge.outbox.read import read_rows
 from simulators.cards import Ntag21x
 from simulators.pin_factory import SimulatedFactory
 from tests.support.bench import eventually
-from tests.support.edge_site import GREEN, KEY, PIR, RED, STRIKE, UID, SimulatedTelecentre, telecentre
+from tests.support.edge_site import GREEN, KEYS, PIR, RED, STRIKE, UID, SimulatedTelecentre, telecentre
 from tests.support.moments import at
 from tests.support.plan import PLAN
 
@@ -78,7 +78,7 @@ def agent_of(place: SimulatedTelecentre, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("TELECENTRE_SIM_PINS", str(place.board.path))
     factory = SimulatedFactory()
     monkeypatch.setattr(gpiozero.Device, "pin_factory", factory)
-    agent, codes = Agent(read_settings(place.toml), KEY), list[int]()
+    agent, codes = Agent(read_settings(place.toml), KEYS), list[int]()
     thread = threading.Thread(target=lambda: codes.append(agent.run()), name="agent")
     thread.start()
     try:

@@ -48,7 +48,7 @@ def test_the_checked_settings_are_shown_with_their_defaults_and_without_secrets(
     assert result.exit_code == 0
     assert 'site = "murat"' in result.output
     assert "door[1].held_open_s = 30.0" in result.output
-    assert "1 badges in version 1" in result.output
+    assert "2 badges in the list of rights" in result.output
     assert KEY.hex() not in result.output
 
 
@@ -58,12 +58,19 @@ def test_the_checked_settings_are_json_when_asked_for() -> None:
     assert json.loads(result.output)["door"][0]["strike_pin"] == STRIKE
 
 
-def test_a_bad_list_of_rights_fails_the_check() -> None:
+def test_a_list_of_rights_that_would_be_refused_fails_the_check() -> None:
     with telecentre(NOBODY_LISTENS) as place:
-        (place.toml.parent / "rights.toml").write_text("version = 0\n")
+        (place.toml.parent / "rights/rights.sealed").write_bytes(b"TCS1")
         result = run("check-config", "--config", place.toml)
-    assert result.exit_code == 78
-    assert "rights.toml, line 1" in result.stderr
+    assert result.exit_code == 1
+    assert "would be refused (form)" in result.stderr
+
+
+def test_a_site_without_a_list_of_rights_yet_passes_the_check() -> None:
+    with telecentre(NOBODY_LISTENS) as place:
+        (place.toml.parent / "rights/rights.sealed").unlink()
+        result = run("check-config", "--config", place.toml)
+    assert (result.exit_code, "no list of rights yet" in result.output) == (0, True)
 
 
 def test_simulated_devices_are_refused_in_a_real_installation() -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 from random import Random
 
 from contract.credentials import uid_hash
+from edge.config import SiteKeys
 from simulators.ld2410 import Ld2410
 from simulators.pins import PinBoard
 from simulators.pn532 import Pn532
 from tests.support.bench import Bench
+from tests.support.rights import CENTURY_MS, PRIVATE_KEY, SETTINGS, a_list, install, of_uid_class, secured
 
 KEY = bytes(range(32))
+KEYS = SiteKeys(site_key=KEY, rights_key=PRIVATE_KEY)
 UID = bytes.fromhex("04a1b2c3d4e5f6")
+BADGE, BADGE_KEY = bytes(range(16)), bytes(range(16, 32))
 STRIKE, CONTACT, BUTTON, GREEN, RED, PIR = 17, 27, 22, 23, 24, 16
 
 _SITE = """
@@ -25,10 +29,7 @@ simulated = true
 port = {broker_port}
 [outbox]
 folder = "outbox"
-[rights]
-file = "rights.toml"
-site_key_file = "site.key"
-uid_badges = true
+{rights}uid_badges = true
 [[door]]
 id = "door-01"
 strike_pin = 17
@@ -97,9 +98,9 @@ def telecentre(broker_port: int) -> Iterator[SimulatedTelecentre]:
         bench.call(board.drive, PIR, False)
         reader_port, radar_port, folder = bench.wire(chip), bench.wire(radar), bench.folder
         (folder / "site.key").write_text(KEY.hex())
-        (folder / "rights.toml").write_text(
-            f'version = 1\n[[credential]]\nid = "alice"\nuid_hash = "{uid_hash(KEY, UID).hex()}"\n'
-        )
+        in_force = a_list(secured("carol", BADGE, BADGE_KEY), of_uid_class("alice"), life_ms=CENTURY_MS)
+        install(folder, in_force, {"alice": uid_hash(KEY, UID)})
         toml = folder / "site.toml"
-        toml.write_text(_SITE.format(broker_port=broker_port, reader_port=reader_port, radar_port=radar_port))
+        ports = {"broker_port": broker_port, "reader_port": reader_port, "radar_port": radar_port}
+        toml.write_text(_SITE.format(rights=SETTINGS, **ports))
         yield SimulatedTelecentre(bench, board, chip, radar, reader_port, radar_port, toml)

@@ -32,8 +32,8 @@ CLOCK_STEP_S = 60.0
 READ_WITHIN_S = 60.0
 """Its reader may compute for 20 s, which last longer on a machine that has other work."""
 
-FETCH_WITHIN_S = 90.0
-"""It may fetch for 30 s, and then read."""
+FETCH_WITHIN_S = 30.0
+"""Names, connection, TLS, redirects and the whole content, over a slow line."""
 
 REFUSED_WAIT_S = 1_800.0
 """A login does not become right by trying, and a certificate seldom."""
@@ -60,6 +60,7 @@ class Feed:
     login: Literal["basic", "bearer"] | None = None
     secret: Callable[[], bytes] = bytes
     ca_file: Path | None = None
+    within_s: float = FETCH_WITHIN_S
 
     def authorization(self) -> str:
         """Return the header's value; empty without a login.
@@ -112,7 +113,8 @@ class WebBookings:
             authorization = self._feed.authorization()
         except SettingsError as error:
             raise DeviceError("unreadable", str(error)) from error
-        request = {"url": self._feed.url, "authorization": authorization}
+        request: dict[str, Any] = {"url": self._feed.url, "within_s": self._feed.within_s}
+        request["authorization"] = authorization
         if self._feed.ca_file is not None:
             request["ca_file"] = str(self._feed.ca_file)
         if self._read is not None and not _is_old(self._read, at):
@@ -123,18 +125,18 @@ class WebBookings:
             raise DeviceError(fault, answer["sentence"], wait_s=self._wait_s(fault))
         self._refused = None
         if self._read is None and "bookings" not in answer:
-            raise DeviceError(
-                "garbled", "the calendar's server says, unasked, that nothing has changed"
-            )
+            raise DeviceError("garbled", "the calendar's server says, unasked, that nothing has changed")
         if "bookings" in answer:
             self._bookings = _bookings(answer["bookings"])
             self._known = {key: answer[key] for key in ("etag", "modified")}
             self._read = at
 
-    def _fetch(self, request: dict[str, str], at: Moment, stopping: threading.Event) -> dict[str, Any]:
+    def _fetch(self, request: dict[str, Any], at: Moment, stopping: threading.Event) -> dict[str, Any]:
         given = json.dumps(request).encode("utf-8")
         try:
-            answer: dict[str, Any] = json.loads(_run("feed", given, self._zone, _utc(at), FETCH_WITHIN_S, stopping))
+            answer: dict[str, Any] = json.loads(
+                _run("feed", given, self._zone, _utc(at), self._feed.within_s + READ_WITHIN_S, stopping)
+            )
         except DeviceError as error:
             raise DeviceError(error.fault, str(error), wait_s=self._wait_s(error.fault)) from error
         return answer

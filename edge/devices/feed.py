@@ -2,10 +2,10 @@
 
     python -m edge.devices.feed ZONE INSTANT < request.json
 
-The request is one JSON object: `url`, and if there are any `authorization`, `ca_file`, `etag` and `modified` of the
-last answer. The answer is one too: `bookings` with `etag` and `modified`; or `unchanged`; or `fault` and `sentence`. No
-sentence says more of the address than its host: such addresses often are secrets themselves. It ends with 1 when what
-was fetched is no calendar that can be read.
+The request is one JSON object: `url` and `within_s`, and if there are any `authorization`, `ca_file`, `etag` and
+`modified` of the last answer. The answer is one too: `bookings` with `etag` and `modified`; or `unchanged`; or `fault`
+and `sentence`. No sentence says more of the address than its host: such addresses often are secrets themselves. It ends
+with 1 when what was fetched is no calendar that can be read.
 """
 
 import datetime as dt
@@ -22,9 +22,6 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from edge.devices.calendar import MAX_FILE_BYTES, be_modest, bookings
-
-FETCH_WITHIN_S = 30.0
-"""Names, connection, TLS, redirects and the whole content; a server that says a byte a second is given up."""
 
 QUIET_S = 10.0
 """A server that says nothing for so long will not."""
@@ -44,14 +41,14 @@ class FeedError(Exception):
         self.fault = fault
 
 
-def fetch(request: dict[str, str]) -> tuple[bytes, dict[str, str]] | None:
+def fetch(request: dict[str, Any]) -> tuple[bytes, dict[str, str]] | None:
     """Return content, and the `etag` and `modified` to ask with next time; None when it has not changed.
 
     Raises:
         FeedError: why there is no content.
     """
     url, headers = request["url"], _headers(request)
-    with _hurry(urlsplit(url).hostname):
+    with _hurry(urlsplit(url).hostname, request["within_s"]):
         for _ in range(MAX_REDIRECTS + 1):
             answer = _get(url, headers, request.get("ca_file"))
             if isinstance(answer, tuple) or answer is None:
@@ -62,7 +59,7 @@ def fetch(request: dict[str, str]) -> tuple[bytes, dict[str, str]] | None:
     raise FeedError("garbled", f"{urlsplit(url).hostname} sends from one address to the next, without end")
 
 
-def _headers(request: dict[str, str]) -> dict[str, str]:
+def _headers(request: dict[str, Any]) -> dict[str, str]:
     named = {"Authorization": "authorization", "If-None-Match": "etag", "If-Modified-Since": "modified"}
     headers = {"Accept": "text/calendar", "User-Agent": "telecentre-edge", "Connection": "close"}
     return headers | {name: request[key] for name, key in named.items() if request.get(key)}
@@ -148,14 +145,14 @@ def _content(response: http.client.HTTPResponse, host: str | None) -> bytes:
 
 
 @contextmanager
-def _hurry(host: str | None) -> Iterator[None]:
-    """Give the whole of it one bound, whatever is being waited for."""
+def _hurry(host: str | None, within_s: float) -> Iterator[None]:
+    """Give names, connection, TLS, redirects and content one bound: a server may say one byte a second."""
 
     def ring(*_: object) -> None:
-        raise FeedError("silent", f"{host} does not give its calendar within {FETCH_WITHIN_S:.0f} s")
+        raise FeedError("silent", f"{host} does not give its calendar within {within_s:g} s")
 
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, FETCH_WITHIN_S)
+    signal.setitimer(signal.ITIMER_REAL, within_s)
     try:
         yield
     finally:

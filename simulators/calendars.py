@@ -32,9 +32,9 @@ Manner = Literal[
     "loop",
     "astray",
 ]
-"""`unasked` says that nothing has changed, whatever was asked; `hang` never answers; `drip` says a byte a second; `huge`
-has 50 MB, announced or in chunks; `not_ical` is a login page; `broken_off` stops half-way; `error` is status 500;
-`loop` redirects for ever; `astray` to an address that is not encrypted."""
+"""`unasked` says that nothing has changed, whatever was asked; `hang` never answers; `drip` says a byte a second;
+`huge` has 50 MB, announced or in chunks; `not_ical` is a login page; `broken_off` stops half-way; `error` is status
+500; `loop` redirects for ever; `astray` to an address that is not encrypted."""
 
 
 @dataclass(slots=True)

@@ -228,6 +228,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[[reader]]`": ReaderSettings,
     "`[[desk]]`": edge_config.DeskSettings,
     "`[[room]]`": edge_config.RoomSettings,
+    '`display` with `kind = "samsung-mdc"`': edge_config.SamsungDisplay,
+    '`display` with `kind = "pjlink"`': edge_config.PjlinkDisplay,
     '`sensor` with `kind = "pin"`': PinSensor,
     '`sensor` with `kind = "radar"`': RadarSensor,
     "top of `rights.toml`": rights_file.RightsDocument,

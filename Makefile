@@ -27,10 +27,12 @@ bench: $(READY)
 	@sh tests/prepare.sh
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-# Kills and bad lines for so long; TELECENTRE_SEED repeats a plan (docs/campaign.md).
+# Kills and bad lines for so long, then the simulation for as long, and every other test that has a long form;
+# TELECENTRE_SEED repeats a plan (docs/campaign.md).
 campaign: $(READY)
 	@sh tests/prepare.sh
 	@$(BIN)/python -m tests.system.campaign $(MINUTES) $(BROKER)
+	@TELECENTRE_CAMPAIGN=$(MINUTES) $(BIN)/python -m pytest -s tests/protocol tests/system/campaign
 
 format: $(READY)
 	$(BIN)/ruff format .

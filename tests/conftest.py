@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-KERNEL_MARKERS = {"needs_ptrace", "needs_mount"}
+KERNEL_MARKERS = {"needs_ptrace", "needs_mount", "needs_netns"}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,6 @@
 `make test` runs a short form. TELECENTRE_CAMPAIGN=30 runs for 30 minutes; what fails is printed as steps to repeat.
 """
 
-import os
 import time
 
 import pytest
@@ -11,8 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.protocol.machine import ProtocolMachine
+from tests.support.long_form import CAMPAIGN_MINUTES
 
-CAMPAIGN_MINUTES = float(os.environ.get("TELECENTRE_CAMPAIGN", "0"))
 TIMEOUT_S = 120 + (45 * CAMPAIGN_MINUTES + 600 if CAMPAIGN_MINUTES else 0)
 QUICK_S = 5.0
 EXAMPLES = 20

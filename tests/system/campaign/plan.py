@@ -3,13 +3,13 @@
 import itertools
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 from tests.support.fault_proxy import Faults
 
-Trouble = Literal["delayed", "silent", "thin", "refused", "cut", "cut_after"]
+Trouble = Literal["delayed", "silent", "thin", "refused", "cut", "cut_after", "lossy", "repeating"]
 
-TROUBLES: tuple[Trouble, ...] = ("delayed", "silent", "thin", "refused", "cut", "cut_after")
+TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
 HUB, BROKER = "hub", "broker"
 KILLED = (HUB, BROKER, None, None, None)
 """Three kills of five hit an edge."""
@@ -69,6 +69,8 @@ def _bad_line(random: Random, trouble: Trouble, at_s: float, whose: str) -> BadL
         "silent": Faults(silent=True),
         "thin": Faults(bytes_per_s=random.uniform(1_000, 8_000)),
         "refused": Faults(refused=True),
+        "lossy": Faults(loss=0.3),
+        "repeating": Faults(repeats=True),
     }
     return BadLine(
         at_s=at_s,

@@ -107,7 +107,13 @@ def devices_of(
         if keys.site_key is None:
             raise ValueError("a badge reader needs the site key")
         port = Port(reader.port, simulated=settings.simulated)
-        readers[reader.id] = BadgeReader(reader.id, port, keys.site_key, relay_limit_s=reader.relay_limit_ms / 1000)
+        readers[reader.id] = BadgeReader(
+            reader.id,
+            port,
+            keys.site_key,
+            uid_badges=settings.rights.uid_badges,
+            relay_limit_s=reader.relay_limit_ms / 1000,
+        )
         drivers[reader.id] = readers[reader.id]
         drivers[light_of(reader.id)] = indicators[reader.id]
     for sensor in settings.sensors():
@@ -191,7 +197,7 @@ def _presence_rules(place: DeskSettings | RoomSettings) -> PresenceRules:
         place.settle_s,
         place.hold_s,
         bridge_s=PIR_BRIDGE_S if has_pir else 0.0,
-        in_service=not (isinstance(place, DeskSettings) and place.out_of_service),
+        in_service=not place.out_of_service,
     )
 
 

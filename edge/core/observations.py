@@ -24,17 +24,16 @@ CardRefusal = Literal[
     "pulled_away",
     "two_cards",
 ]
-"""Why a card proved nothing. The first four, and a card without our application, may still be of the UID class where
-that has a number to know it by; a secured badge never is."""
+"""Why a card proved nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialSeen:
     """A card was presented at a reader, once per presentation; one that was pulled away may be seen again soon after.
 
-    `badge` is the badge id that a secured badge has proved to be, and only that. `claimed` is the one that a card
-    showed without a proof: enough to say that a badge was lost, never to open. `uid_hash` is what a card of the UID
-    class is known by, which anyone may copy. `refusal` says why nothing was proved.
+    `badge` is the badge id that a secured badge shows: proved when `refusal` is None. With a refusal it is a claim that
+    anyone can make, enough to say that this badge was lost and never to open. `uid_hash` is what a card of the UID
+    class is known by, and `refusal` says why a card has neither.
     """
 
     at: Moment
@@ -42,7 +41,6 @@ class CredentialSeen:
     uid_hash: bytes | None
     refusal: CardRefusal | None = None
     badge: bytes | None = None
-    claimed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,12 +89,16 @@ def card_refusal(sak: int, uid: bytes) -> CardRefusal | None:
 
 
 class BadgeReader:
-    """One reader on one port; `relay_limit_s` is how late the answer of a badge may come."""
+    """One reader on one port.
 
-    def __init__(self, reader: str, port: Port, site_key: bytes, *, relay_limit_s: float) -> None:
+    `uid_badges` says whether a card may be known by its number alone, `relay_limit_s` how late a badge may answer.
+    """
+
+    def __init__(self, reader: str, port: Port, site_key: bytes, *, uid_badges: bool, relay_limit_s: float) -> None:
         self.id = reader
         self.port = port
         self.site_key = site_key
+        self.uid_badges = uid_badges
         self.relay_limit_s = relay_limit_s
         self.keys: Mapping[bytes, bytes] = {}
 
@@ -194,7 +198,7 @@ class _Field:
             return
         if shown.refusal == "wrong_application":
             shown = self._by_number(kind, uid, speaks=speaks)
-        if shown.badge is None and shown.claimed is None and not is_alone(frontend):
+        if shown.badge is None and not is_alone(frontend):
             shown = Shown(refusal="two_cards")
         self._card, self._tried = card, None
         self._report(shown)
@@ -224,7 +228,9 @@ class _Field:
         """Return what a card without our application is in the UID class: known by its number, or why it has none."""
         if kind is not None:
             return Shown(refusal=kind)
-        return Shown(uid_hash=uid_hash(self._reader.site_key, uid), refusal="wrong_application" if speaks else None)
+        if speaks and not self._reader.uid_badges:
+            return Shown(refusal="wrong_application")
+        return Shown(uid_hash=uid_hash(self._reader.site_key, uid))
 
     def _forget(self) -> None:
         """Be ready for the next card; one that left before it had its say is told to stay."""
@@ -234,7 +240,7 @@ class _Field:
 
     def _report(self, shown: Shown) -> None:
         at, reader = self._device.clock(), self._reader.id
-        self._device.emit(CredentialSeen(at, reader, shown.uid_hash, shown.refusal, shown.badge, shown.claimed))
+        self._device.emit(CredentialSeen(at, reader, shown.uid_hash, shown.refusal, shown.badge))
 
     def _fail(self, error: Exception, began_s: float) -> None:
         """Count a failed look as noise, or end the session."""

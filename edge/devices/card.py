@@ -35,12 +35,11 @@ Seconds = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a card has shown of itself; the fields are those of `CredentialSeen`."""
+    """What a card has shown of itself; the fields are those of `CredentialSeen`: with a refusal, a badge is a claim."""
 
     uid_hash: bytes | None = None
     refusal: CardRefusal | None = None
     badge: bytes | None = None
-    claimed: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -131,9 +130,9 @@ def ask_badge(card: Card, keys: Mapping[bytes, bytes], draw: Draw, *, relay_limi
     except CardError:
         return Shown(refusal="unreadable")
     if proof.badge is None:
-        return Shown(claimed=proof.claimed, refusal=proof.doubt)
+        return Shown(refusal=proof.doubt, badge=proof.claimed)
     if card.second_step_s > relay_limit_s:
-        return Shown(claimed=proof.badge, refusal="late")
+        return Shown(refusal="late", badge=proof.badge)
     return Shown(badge=proof.badge)
 
 

@@ -40,7 +40,7 @@ class Mute:
 
 
 def reader(port: Path) -> BadgeReader:
-    return BadgeReader("reader-01", Port(str(port), simulated=True), KEY, relay_limit_s=1.0)
+    return BadgeReader("reader-01", Port(str(port), simulated=True), KEY, uid_badges=True, relay_limit_s=1.0)
 
 
 @pytest.mark.parametrize("wire", FOUR_WIRES)
@@ -217,7 +217,7 @@ def test_the_number_of_a_badge_appears_in_no_log_and_no_report(caplog: pytest.Lo
 def test_a_pseudo_terminal_is_refused_in_a_real_installation() -> None:
     with Bench() as bench:
         port = bench.wire(Pn532(Random(1)))
-        driver = BadgeReader("reader-01", Port(str(port), simulated=False), KEY, relay_limit_s=1.0)
+        driver = BadgeReader("reader-01", Port(str(port), simulated=False), KEY, uid_badges=True, relay_limit_s=1.0)
         with running(driver, "reader-01") as heard:
             assert heard.hears(DeviceFailed, lambda seen: seen.fault == "refused")
         assert not heard.of(DeviceReady)

@@ -67,16 +67,17 @@ class Site:
         self.remove()
         before = len(self.heard.of(CredentialSeen))
         self.present(ntag(uid=bytes.fromhex("04000000000001")))
-        found = self.heard.hears(CredentialSeen, lambda seen: seen.badge == BADGE)
+        found = self.heard.hears(CredentialSeen, lambda seen: seen.badge == BADGE and seen.refusal is None)
         return found and len(self.heard.of(CredentialSeen)) > before and not self.heard.of(DeviceFailed)
 
 
 @contextmanager
-def site(faults: Faults = NO_FAULTS, *, relay_limit_s: float = 1.0) -> Iterator[Site]:
+def site(faults: Faults = NO_FAULTS, *, relay_limit_s: float = 1.0, uid_badges: bool = False) -> Iterator[Site]:
     with Bench() as bench:
         chip = Pn532(Random(1))
         port = bench.wire(chip, faults)
-        driver = BadgeReader("reader-01", Port(str(port), simulated=True), SITE_KEY, relay_limit_s=relay_limit_s)
+        opened = Port(str(port), simulated=True)
+        driver = BadgeReader("reader-01", opened, SITE_KEY, uid_badges=uid_badges, relay_limit_s=relay_limit_s)
         driver.know(KEYS)
         with running(driver, "reader-01") as heard:
             assert heard.hears(DeviceReady)
@@ -89,7 +90,7 @@ def test_a_badge_proves_who_it_is_once_for_each_presentation(card: Callable[[], 
     with site(FOUR_WIRES[wire]) as at:
         at.present(card())
         seen = at.sees()
-        assert (seen.badge, seen.refusal, seen.uid_hash, seen.claimed) == (BADGE, None, None, None)
+        assert (seen.badge, seen.refusal, seen.uid_hash) == (BADGE, None, None)
         # The second card proves that the first was not said again meanwhile.
         at.remove()
         at.present(Ntag21x(bytes.fromhex("04112233445566")))
@@ -103,7 +104,7 @@ def test_a_badge_that_is_not_in_the_rights_is_not_spoken_to_any_further() -> Non
     with site() as at:
         at.present(listened(Ntag424Applet(applet.application), said))
         seen = at.sees()
-    assert (seen.badge, seen.claimed, seen.refusal) == (None, OTHER_BADGE, "unknown_badge")
+    assert (seen.badge, seen.refusal) == (OTHER_BADGE, "unknown_badge")
     assert [command[1] for command in said] == [0xA4, 0xAD]
 
 
@@ -139,7 +140,7 @@ def test_a_badge_with_another_key_is_refused_and_the_reader_is_ready_again(card:
     with site() as at:
         at.present(card(OTHER_KEY))
         seen = at.sees()
-        assert (seen.badge, seen.claimed, seen.refusal) == (None, BADGE, "wrong_key")
+        assert (seen.badge, seen.refusal) == (BADGE, "wrong_key")
         assert at.is_ready_again()
 
 
@@ -155,13 +156,25 @@ def test_a_badge_with_another_key_is_refused_and_the_reader_is_ready_again(card:
     ],
     ids=["factory-new", "another application", "no application", "text only", "yes to all", "another layout"],
 )
-def test_a_card_without_our_application_is_known_by_its_number_at_most(card: Callable[[], Card]) -> None:
+def test_a_card_without_our_application_is_refused_and_the_reader_is_ready_again(card: Callable[[], Card]) -> None:
     with site() as at:
         at.present(card())
         seen = at.sees()
-        assert (seen.badge, seen.refusal) == (None, "wrong_application")
-        assert seen.uid_hash == uid_hash(SITE_KEY, UID)
+        assert (seen.badge, seen.uid_hash, seen.refusal) == (None, None, "wrong_application")
         assert at.is_ready_again()
+
+
+def test_a_card_without_our_application_is_known_by_its_number_where_the_site_allows_that() -> None:
+    with site(uid_badges=True) as at:
+        at.present(IsoDepCard(UID, IsoDep(NdefApplet())))
+        seen = at.sees()
+    assert (seen.badge, seen.uid_hash, seen.refusal) == (None, uid_hash(SITE_KEY, UID), None)
+
+
+def test_a_badge_that_fails_to_prove_itself_is_never_known_by_its_number() -> None:
+    with site(uid_badges=True) as at:
+        at.present(ntag(OTHER_KEY))
+        assert (at.sees().uid_hash, at.sees().refusal) == (None, "wrong_key")
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x90"])
@@ -258,7 +271,7 @@ def test_a_badge_that_answers_late_is_refused_however_right_its_answer() -> None
     with site(relay_limit_s=0.05) as at:
         at.present(Relayed(at.chip, 0.1))
         seen = at.sees()
-        assert (seen.badge, seen.claimed, seen.refusal) == (None, BADGE, "late")
+        assert (seen.badge, seen.refusal) == (BADGE, "late")
         assert not at.heard.of(DeviceFailed)
 
 

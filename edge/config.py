@@ -158,6 +158,8 @@ class RoomSettings(Settings):
     display: Annotated[SamsungDisplay | PjlinkDisplay, Field(discriminator="kind")] | None = None
     confidential: bool = False
     """Never shows more than free or occupied (telemedicine)."""
+    out_of_service: bool = False
+    """Whether the room is taken out of the figures, whatever its sensors say."""
 
     @property
     def bookable(self) -> bool:

@@ -45,7 +45,6 @@ class RoomRules:
     bookings: str | None = None
     display: str | None = None
     confidential: bool = False
-    out_of_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,6 @@ Step = tuple[Room, tuple[RoomChange, ...]]
 
 def fuse(rules: RoomRules, presence: Occupancy, claim: Claim, power: Power) -> RoomState:
     """Return what a room is: one row of the truth table in docs/rooms.md."""
-    if rules.out_of_service:
-        return "out_of_service"
     if rules.confidential:
         claim, power = "none", "unknown"
     if presence == "vacant":
@@ -97,16 +94,17 @@ def fuse(rules: RoomRules, presence: Occupancy, claim: Claim, power: Power) -> R
     return "in_call" if presence == "occupied" and power == "on" else presence
 
 
-def unknown_room(at: Moment) -> Room:
-    """Return what is known of a room before anything was read: nothing."""
+def unknown_room(rules: RoomRules, at: Moment) -> Room:
+    """Return what is known of a room before anything was read: nothing, or that it is out of service."""
+    presence = unknown_presence(at, in_service=rules.presence.in_service)
     return Room(
-        presence=unknown_presence(at),
+        presence=presence,
         bookings=None,
         bookings_lost_s=None,
         power="unknown",
         left_s=None,
         judged_s=at.mono_s,
-        change=RoomChange("unknown", at),
+        change=RoomChange(fuse(rules, presence.state, "unknown", "unknown"), at),
     )
 
 
@@ -160,8 +158,6 @@ def deadline(room: Room, rules: RoomRules, at: Moment) -> float | None:
 
     `at` places the wall times of the bookings on the monotonic clock.
     """
-    if rules.out_of_service:
-        return at.mono_s if room.state != "out_of_service" else None
     due = occupancy.deadline(room.presence, rules.presence)
     if room.presence.state != "vacant" or rules.bookings is None or rules.confidential:
         return due

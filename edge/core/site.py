@@ -32,6 +32,7 @@ from edge.core.access import Door as AskedDoor
 from edge.core.access import decide_access
 from edge.core.door import DoorRules, Leaf
 from edge.core.effects import Effect, Publish, ShowIndicator
+from edge.core.free_access import changes_in_ms, is_free
 from edge.core.health import Health
 from edge.core.moment import Moment, later
 from edge.core.observations import (
@@ -101,7 +102,7 @@ def begin(plan: Plan, at: Moment, version: str) -> Step:
         readers=dict.fromkeys(plan.readers, NEW_READER),
         doors={name: door.shut(rules, at) for name, rules in plan.doors.items()},
         desks={name: occupancy.unknown_presence(at, in_service=rules.in_service) for name, rules in plan.desks.items()},
-        rooms={name: room.unknown_room(at) for name in plan.rooms},
+        rooms={name: room.unknown_room(rules, at) for name, rules in plan.rooms.items()},
         devices={name: Health(kind, "unknown", at) for name, kind in plan.devices.items()},
         watched=Watched({name: untold(at) for name in plan.devices if plan.neighbours(name)}),
         alive_due_s=at.mono_s + plan.alive_interval_s,
@@ -109,6 +110,7 @@ def begin(plan: Plan, at: Moment, version: str) -> Step:
     started = EdgeStarted(subject=AGENT, value=Start(version=version), t=at.wall_ms, clock=at.clock, up=at.up_ms)
     locked = [door.published(leaf, plan.doors[name], at) for name, leaf in site.doors.items() if leaf.state == "locked"]
     closed = [_desk_event(name, desk.state, at) for name, desk in site.desks.items() if desk.state == "out_of_service"]
+    closed += [_room_event(name, one.state, at) for name, one in site.rooms.items() if one.state == "out_of_service"]
     return site, (Publish(started), *locked, *closed)
 
 
@@ -144,6 +146,10 @@ def next_deadline(site: Site) -> float:
     """Return when, on the monotonic clock, something changes by itself."""
     due = [site.alive_due_s]
     due += [due_s for leaf in site.doors.values() if (due_s := door.deadline(leaf)) is not None]
+    time = judge(site.trusted, site.at, site.rights.expires_at_ms)
+    for name in site.doors:
+        if (in_ms := changes_in_ms(site.rights, name, time)) is not None:
+            due.append(site.at.mono_s + in_ms / 1000)
     for name, presence in site.desks.items():
         if (due_s := occupancy.deadline(presence, site.plan.desks[name])) is not None:
             due.append(due_s)
@@ -158,7 +164,9 @@ def _elapse(site: Site, at: Moment) -> Step:
     doors, desks, rooms = dict(site.doors), dict(site.desks), dict(site.rooms)
     for name, rules in site.plan.doors.items():
         doors[name], told = door.elapse(doors[name], rules, at)
-        effects += told
+        free = is_free(site.rights, name, judge(site.trusted, at, site.rights.expires_at_ms))
+        doors[name], freed = door.set_free(doors[name], rules, at, free=free)
+        effects += [*told, *freed]
     for name, presence_rules in site.plan.desks.items():
         desks[name], changes = occupancy.elapse(desks[name], presence_rules, at)
         effects += [_desk_event(name, change.state, change.since) for change in changes]

@@ -1,12 +1,16 @@
+import re
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import cast, get_args
 
 import pytest
 
 from contract.events import RoomState
 from edge.core import room
 from edge.core.observations import Booking, Power
-from edge.core.occupancy import PresenceRules
-from edge.core.room import Room, RoomRules, unknown_room
+from edge.core.occupancy import Occupancy, PresenceRules
+from edge.core.room import Claim, Room, RoomRules, fuse, unknown_room
 from tests.support.moments import at
 
 PRESENCE = PresenceRules(("radar",), settle_s=2.0, hold_s=60.0)
@@ -31,7 +35,7 @@ class Day:
 
     def __init__(self, rules: RoomRules = RULES) -> None:
         self.rules = rules
-        self.room: Room = unknown_room(at(0))
+        self.room: Room = unknown_room(rules, at(0))
         self.told: list[tuple[RoomState, float]] = []
 
     def radar(self, present: bool | None, from_s: float, to_s: float | None = None) -> "Day":
@@ -146,7 +150,7 @@ def test_the_wait_for_a_ghost_begins_again_after_the_sensor_was_unknown() -> Non
 
 
 def test_bookings_mean_nothing_while_the_clock_is_not_set() -> None:
-    step = room.learn(unknown_room(at(0, "unsynced")), RULES, (booking(0, 9000),), at(0, "unsynced"))
+    step = room.learn(unknown_room(RULES, at(0, "unsynced")), RULES, (booking(0, 9000),), at(0, "unsynced"))
     for second in range(1, 100, 2):
         step = room.elapse(step[0], RULES, at(second, "unsynced"))
         step = room.read(step[0], RULES, "radar", at(second, "unsynced"), present=False)
@@ -217,9 +221,11 @@ def test_a_room_with_people_in_it_is_occupied_whether_its_bookings_are_known_or_
     assert Day().lose(0, "room-01-bookings").radar(True, 1, 100).told == [("occupied", 1)]
 
 
-def test_a_room_out_of_service_says_so_at_once_and_nothing_else() -> None:
-    day = Day(replace(RULES, out_of_service=True)).book(0, booking(10, 4600)).display(1, "on")
-    assert day.radar(True, 2, 100).radar(False, 101, 1000).radar(None, 1001).told == [("out_of_service", 0)]
+def test_a_room_out_of_service_is_so_from_the_start_whatever_its_devices_say() -> None:
+    day = Day(replace(RULES, presence=replace(PRESENCE, in_service=False)))
+    assert day.room.state == "out_of_service"
+    day.book(0, booking(10, 4600)).display(1, "on").radar(True, 2, 100).radar(False, 101, 1000).radar(None, 1001)
+    assert day.told == []
 
 
 def test_a_confidential_room_never_says_that_its_screen_is_on() -> None:
@@ -229,3 +235,45 @@ def test_a_confidential_room_never_says_that_its_screen_is_on() -> None:
 def test_a_confidential_room_whose_bookings_are_unknown_is_free_when_it_is_empty() -> None:
     day = Day(CONFIDENTIAL).lose(0, "room-01-bookings").radar(present=False, from_s=1, to_s=9000)
     assert day.told == [("free", 1)]
+
+
+ROOMS = Path(__file__).parents[3] / "docs" / "rooms.md"
+SOURCES: tuple[tuple[str, ...], ...] = (get_args(Occupancy), get_args(Claim), get_args(Power))
+
+
+def truth_table() -> list[list[str]]:
+    section = ROOMS.read_text(encoding="utf-8").partition("## Truth table")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    assert rows[0] == ["presence", "claim", "display", "room", "confidential room"]
+    return rows[2:]
+
+
+def values_of(cell: str, source: tuple[str, ...]) -> set[str]:
+    named = set(source) if cell == "any" else set(re.findall(r"`(\w+)`", cell))
+    assert named
+    assert named <= set(source)
+    return named
+
+
+@pytest.mark.parametrize("row", truth_table(), ids=lambda row: " ".join(row[:3]))
+def test_a_row_of_the_truth_table_comes_out_as_written(row: list[str]) -> None:
+    combinations = list(product(*(values_of(cell, source) for cell, source in zip(row[:3], SOURCES, strict=True))))
+    for presence, claim, power in combinations:
+        for rules, cell in ((RULES, row[3]), (CONFIDENTIAL, row[4])):
+            state = fuse(rules, cast("Occupancy", presence), cast("Claim", claim), cast("Power", power))
+            assert f"`{state}`" == cell, (presence, claim, power)
+
+
+def test_every_combination_has_exactly_one_row() -> None:
+    rows = [[values_of(cell, source) for cell, source in zip(row[:3], SOURCES, strict=True)] for row in truth_table()]
+    for combination in product(*SOURCES):
+        fitting = [row for row in rows if all(value in cell for value, cell in zip(combination, row, strict=True))]
+        assert len(fitting) == 1, combination
+
+
+def test_every_state_of_a_room_is_in_the_truth_table() -> None:
+    assert {row[3].strip("`") for row in truth_table()} == set(get_args(RoomState))
+
+
+def test_a_confidential_room_has_four_words() -> None:
+    assert {row[4].strip("`") for row in truth_table()} == {"free", "occupied", "unknown", "out_of_service"}

@@ -110,6 +110,8 @@ class Door(_Value):
 
     state: DoorState
     alarm: DoorAlarm
+    unused: Annotated[bool, Field(exclude_if=lambda unused: not unused)] = False
+    """Somebody was let in, the pulse has ended, and nobody opened the door."""
 
 
 class DoorStateChanged(_Event):

@@ -123,3 +123,78 @@ def test_lost_pins_make_the_door_unknown_with_a_fault_and_the_contact_clears_it(
     leaf, effects = door.recover(leaf, RULES, at(20))
     assert told(effects) == [("unknown", "NORMAL", 20)]
     assert told(door.read_contact(leaf, RULES, at(21), closed=True)[1]) == [("locked", "NORMAL", 21)]
+
+
+def unused(effects: tuple[Effect, ...]) -> list[bool]:
+    events = [effect.event for effect in effects if isinstance(effect, Publish)]
+    return [event.value.unused for event in events if isinstance(event, DoorStateChanged)]
+
+
+def test_a_door_that_was_granted_and_never_opened_says_so_if_it_can_know() -> None:
+    leaf, _ = door.grant(closed(), RULES, at(10))
+    assert unused(door.elapse(leaf, RULES, at(20))[1]) == [True]
+    opened, _ = door.read_contact(leaf, RULES, at(11), closed=False)
+    assert unused(door.read_contact(opened, RULES, at(12), closed=True)[1]) == [False]
+    bare, _ = door.grant(door.shut(BARE, at(0)), BARE, at(10))
+    assert unused(door.elapse(bare, BARE, at(20))[1]) == [False]
+
+
+# --- Free access --------------------------------------------------------------------------------------------------
+
+
+def free() -> Leaf:
+    leaf, _ = door.set_free(closed(), RULES, at(100), free=True)
+    return leaf
+
+
+def test_a_free_door_is_unlocked_pulse_by_pulse_so_that_it_locks_when_nobody_renews_it() -> None:
+    leaf, effects = door.set_free(closed(), RULES, at(100), free=True)
+    assert effects[0] == ReleaseStrike("door-01", door.FREE_PULSE_S)
+    assert told(effects) == [("unlocked", "FREE_ACCESS", 100)]
+    due_s = door.deadline(leaf)
+    assert due_s is not None
+    assert due_s < 100 + door.FREE_PULSE_S
+    leaf, effects = door.elapse(leaf, RULES, at(due_s))
+    assert effects == (ReleaseStrike("door-01", door.FREE_PULSE_S),)
+    assert len(door.elapse(leaf, RULES, at(100_000))[1]) == 1
+
+
+def test_nothing_is_forced_or_held_open_while_a_door_is_free() -> None:
+    leaf, effects = door.read_contact(free(), RULES, at(200), closed=False)
+    assert told(effects) == [("open", "FREE_ACCESS", 200)]
+    leaf, effects = door.elapse(leaf, RULES, at(2_000))
+    assert told(effects) == []
+    assert told(door.read_contact(leaf, RULES, at(2_001), closed=True)[1]) == [("unlocked", "FREE_ACCESS", 2001)]
+
+
+def test_a_badge_at_a_free_door_does_not_shorten_its_pulse() -> None:
+    leaf, effects = door.grant(free(), RULES, at(101))
+    assert effects[0] == ReleaseStrike("door-01", door.FREE_PULSE_S)
+    _, effects = door.elapse(leaf, RULES, at(106))
+    assert told(effects) == []
+
+
+def test_a_door_locks_when_its_free_time_ends_and_one_left_open_is_told_after_its_time() -> None:
+    leaf, effects = door.set_free(free(), RULES, at(200), free=False)
+    assert effects[0] == LockStrike("door-01")
+    assert told(effects) == [("locked", "NORMAL", 200)]
+    assert door.deadline(leaf) is None
+    opened, _ = door.read_contact(free(), RULES, at(150), closed=False)
+    opened, effects = door.set_free(opened, RULES, at(200), free=False)
+    assert told(effects) == [("open", "NORMAL", 200)]
+    assert told(door.elapse(opened, RULES, at(231))[1]) == [("open", "DOOR_OPEN_TOO_LONG", 230)]
+
+
+def test_a_person_who_pulls_the_door_as_its_free_time_ends_forces_nothing() -> None:
+    leaf, _ = door.set_free(free(), RULES, at(200), free=False)
+    assert told(door.read_contact(leaf, RULES, at(201), closed=False)[1]) == [("open", "NORMAL", 201)]
+    assert told(door.read_contact(leaf, RULES, at(203), closed=False)[1]) == [("open", "FORCED_OPEN", 203)]
+
+
+def test_a_free_door_whose_pins_are_lost_is_free_again_when_they_are_back() -> None:
+    leaf, effects = door.fail(free(), RULES, at(150))
+    assert told(effects) == [("unknown", "DOOR_FAULT", 150)]
+    assert door.set_free(leaf, RULES, at(151), free=True) == (leaf, ())
+    leaf, _ = door.recover(leaf, RULES, at(160))
+    leaf, _ = door.read_contact(leaf, RULES, at(160), closed=True)
+    assert told(door.set_free(leaf, RULES, at(160), free=True)[1]) == [("unlocked", "FREE_ACCESS", 160)]

@@ -106,7 +106,7 @@ def elapse(presence: Presence, rules: PresenceRules, at: Moment) -> tuple[Presen
     while (due_s := deadline(presence, rules)) is not None and due_s <= at.mono_s:
         if _matures_at_s(presence, rules) == due_s:
             change = Change(_BECOMES[presence.sight], presence.sight_since)
-            presence = replace(presence, change=change)
+            presence = replace(presence, change=change, before=None)
             changes.append(change)
         else:
             silent = min(presence.readings, key=lambda name: presence.readings[name].heard_s)

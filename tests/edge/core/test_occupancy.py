@@ -122,6 +122,34 @@ def test_two_sensors_agree_by_the_rule(pin: bool | None, radar: bool | None, sig
     assert (fuse(TWO, presence.readings), presence.sight) == (sight, sight)
 
 
+PIR = PresenceRules(("pin",), settle_s=2.0, hold_s=10.0, bridge_s=5.0)
+
+
+def test_the_short_pulses_of_a_pir_settle_together() -> None:
+    pulses = [Seen(at_s, "pin", present) for at_s, present in [(0, True), (1, False), (4, True), (5, False)]]
+    assert told(play(ONE, pulses, until_s=6)) == []
+    assert told(play(PIR, pulses, until_s=6)) == [("occupied", 0)]
+
+
+def test_one_short_pulse_of_a_pir_is_still_a_passer_by() -> None:
+    assert told(play(PIR, [Seen(0, "pin", present=True), Seen(1, "pin", present=False)], until_s=9)) == []
+
+
+def test_movements_too_far_apart_do_not_settle_together() -> None:
+    pulses = [Seen(at_s, "pin", present) for at_s, present in [(0, True), (1, False), (6.1, True), (7, False)]]
+    assert told(play(PIR, pulses, until_s=8)) == []
+
+
+def test_a_place_out_of_service_stays_so_whatever_its_sensors_say() -> None:
+    rules = PresenceRules(("pin",), settle_s=0.0, hold_s=1.0, in_service=False)
+    presence = unknown_presence(at(0), in_service=False)
+    for step in range(5):
+        presence, changes = elapse(presence, rules, at(2.0 * step))
+        presence = read(presence, rules, "pin", at(2.0 * step), present=step % 2 == 0)
+        assert (presence.state, changes) == ("out_of_service", ())
+    assert elapse(lose(presence, rules, "pin", at(10)), rules, at(60))[0].state == "out_of_service"
+
+
 def test_losing_one_sensor_of_an_occupied_desk_changes_nothing_while_the_other_sees_somebody() -> None:
     seen = [*steady("pin", present=True, from_s=0, to_s=20), Seen(1, "radar", present=True)]
     seen.append(Seen(5, "radar", present=None))
@@ -149,14 +177,24 @@ def oracle(rules: PresenceRules, seen: list[Seen], until_s: float) -> list[tuple
         sight = "occupied" if True in says else "unknown" if None in says else "vacant"
         if not runs or runs[-1][0] != sight:
             runs.append((sight, start_s))
-    state, changes = "unknown", []
+    state, changes = "unknown", list[tuple[str, float]]()
     needed_s = {"occupied": rules.settle_s, "vacant": rules.hold_s, "unknown": 0.0}
+    begun: list[float] = []
     for index, (sight, start_s) in enumerate(runs):
         end_s = runs[index + 1][1] if index + 1 < len(runs) else until_s
-        if sight != state and end_s - start_s >= needed_s[sight]:
+        bridged = index > 1 and [runs[index - 2][0], runs[index - 1][0], sight] == ["occupied", "vacant", "occupied"]
+        bridged = bridged and start_s - runs[index - 1][1] <= rules.bridge_s
+        bridged = bridged and ("vacant", runs[index - 1][1]) not in changes and begun[-2] not in _starts(changes)
+        begun.append(begun[-2] if bridged else start_s)
+        if sight != state and end_s - begun[-1] >= needed_s[sight]:
             state = sight
-            changes.append((state, start_s))
+            changes.append((state, begun[-1]))
     return changes
+
+
+def _starts(changes: list[tuple[str, float]]) -> list[float]:
+    """When the stays began that have counted: what counted is not counted again."""
+    return [start_s for state, start_s in changes if state == "occupied"]
 
 
 # No two sums of these times are equal, so that nothing depends on the order within one instant.
@@ -169,7 +207,14 @@ times = st.integers(0, 150).map(lambda step: round(step * 1.01, 2))
         max_size=30,
         unique_by=lambda one: one.at_s,
     ),
-    rules=st.sampled_from([TWO, PresenceRules(("pin", "radar"), settle_s=0.5, hold_s=3.3)]),
+    rules=st.sampled_from(
+        [
+            TWO,
+            PresenceRules(("pin", "radar"), settle_s=0.5, hold_s=3.3),
+            PresenceRules(("pin", "radar"), settle_s=4.4, hold_s=20.3, bridge_s=5.15),
+            PresenceRules(("pin", "radar"), settle_s=4.4, hold_s=3.3, bridge_s=5.15),
+        ]
+    ),
     ticks=st.lists(times, max_size=20),
 )
 @settings(max_examples=300, deadline=None)

@@ -40,7 +40,8 @@ class DesfireApplet:
     def __init__(self, uid: bytes, random: Random, model: Model = "EV2") -> None:
         hardware, software = (bytes.fromhex(part) for part in self._VERSIONS[model])
         self._version = hardware, software, uid + bytes.fromhex("ba54a8d2301424")
-        self._picc = Application(random, uid, self._version, [Key()], {})
+        # The card's own key is its supplier's secret.
+        self._picc = Application(random, uid, self._version, [Key(random.randbytes(16))], {})
         self.applications: dict[bytes, Application] = {}
         self._selected = self._picc
         self._random = random

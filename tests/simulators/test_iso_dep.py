@@ -4,48 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.iso_dep import ATS, DONE, FILE_NOT_FOUND, FRAME_SIZES, IsoDep, NdefApplet
-
-
-class Reader:
-    """The other side, written from the standard: block numbers, chaining, and repeating what was lost."""
-
-    def __init__(self, card: IsoDep, *, frame_size_index: int = 8) -> None:
-        self.card = card
-        self.number = 0
-        self.exchanges = 0
-        self.lost: set[int] = set()
-        ats = card.exchange(bytes((0xE0, frame_size_index << 4)))
-        assert ats is not None
-        self.part = FRAME_SIZES[ats[1] & 0x0F] - 3
-        self.most = FRAME_SIZES[frame_size_index] - 2
-
-    def send(self, block: bytes) -> bytes:
-        """One exchange; when its answer is lost on the air, R(NAK) asks for it again."""
-        answer = self.card.exchange(block)
-        self.exchanges += 1
-        if self.exchanges in self.lost:
-            answer = self.card.exchange(bytes((0xB2 | self.number,)))
-        assert answer is not None
-        assert len(answer) <= self.most
-        return answer
-
-    def apdu(self, command: bytes) -> bytes:
-        parts = [command[i : i + self.part] for i in range(0, len(command), self.part)] or [b""]
-        for part in parts[:-1]:
-            assert self.send(bytes((0x12 | self.number,)) + part) == bytes((0xA2 | self.number,))
-            self.number ^= 1
-        answer = self.send(bytes((0x02 | self.number,)) + parts[-1])
-        while answer[0] == 0xF2:
-            answer = self.send(b"\xf2" + answer[1:])
-        response = b""
-        while True:
-            assert answer[0] & 0xEF == 0x02 | self.number
-            self.number ^= 1
-            response += answer[1:]
-            if not answer[0] & 0x10:
-                return response
-            answer = self.send(bytes((0xA2 | self.number,)))
+from simulators.iso_dep import ATS, DONE, FILE_NOT_FOUND, IsoDep, NdefApplet
+from tests.support.block_reader import BlockReader
 
 
 @given(
@@ -63,7 +23,7 @@ def test_apdus_of_any_length_come_through_chained_slow_or_repeated(
         seen.append(command)
         return command[::-1] + DONE
 
-    reader = Reader(IsoDep(applet, extensions=extensions), frame_size_index=frame_size_index)
+    reader = BlockReader(IsoDep(applet, extensions=extensions).exchange, frame_size_index=frame_size_index)
     reader.lost = lost
     for command in commands:
         assert reader.apdu(command) == command[::-1] + DONE
@@ -78,9 +38,9 @@ def test_nothing_but_a_rats_wakes_the_card_and_a_second_one_is_ignored() -> None
 
 
 def test_a_presence_check_is_answered_without_the_applet() -> None:
-    reader = Reader(IsoDep(lambda apdu: apdu))
+    reader = BlockReader(IsoDep(lambda apdu: apdu).exchange)
     reader.apdu(b"\x00")
-    assert reader.card.exchange(bytes((0xB2 | reader.number,))) == bytes((0xA2 | reader.number ^ 1,))
+    assert reader.exchange(bytes((0xB2 | reader.number,))) == bytes((0xA2 | reader.number ^ 1,))
     assert reader.apdu(b"\x01") == b"\x01"
 
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import errno
-import logging
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -20,22 +18,7 @@ from tests.support.bench import FOUR_WIRES, Bench
 from tests.support.nfcpy import LOST, activated, drop, open_reader, opened
 
 UID = bytes.fromhex("04a1b2c3d4e5f6")
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    with Bench() as bench:
-        yield bench
-
-
-@pytest.fixture
-def chip() -> Pn532:
-    return Pn532(Random(1), rf_s=0.001)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "nfc")
+pytestmark = pytest.mark.usefixtures("quiet_nfcpy")
 
 
 @pytest.mark.parametrize("name", ["whole", "byte-at-a-time", "delayed"])

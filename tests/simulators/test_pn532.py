@@ -5,8 +5,10 @@ from random import Random
 import pytest
 
 from simulators.air import with_crc
+from simulators.attackers import Relay
 from simulators.cards import Card, Classic1k, IsoDepCard, Ntag21x, Phone
 from simulators.iso_dep import ATS, IsoDep
+from simulators.ntag424 import Ntag424
 from simulators.pn532 import SPEEDS_BAUD, Pn532
 from simulators.pn532_frames import ACK, ERROR, NACK, response_frame
 
@@ -209,6 +211,32 @@ def test_a_chip_told_to_try_for_ever_answers_when_a_card_comes(host: Host) -> No
     assert host.wait(1.0) == b""
     host.chip.present(Ntag21x(UID))
     assert UID in host.wait(1.0)
+
+
+def test_an_answer_that_comes_late_keeps_the_reader_waiting_and_one_that_is_too_late_is_lost(host: Host) -> None:
+    card = Relay(Ntag424(UID, Random(1)), delay_s=0.02)
+    host.chip.present(card)
+    host.ask("4a0100")
+    assert host.ask("42e080") == "00067777710280"
+    host.ask("3202000b09")  # 25.6 ms, and an answer takes 20
+    begun_s = host.now_s
+    assert host.ask("420200a4040007d276000085010100") == "00029000"
+    assert 0.02 < host.now_s - begun_s < 0.03
+    host.ask("3202000b08")  # 12.8 ms
+    assert host.ask("420300a4040007d276000085010100") == "01"
+
+
+def test_a_relay_gains_time_as_a_slow_card_does(host: Host) -> None:
+    host.chip.present(Relay(Ntag424(UID, Random(1)), delay_s=0.1))
+    host.ask("4a0100")
+    host.ask("42e080")
+    host.ask("3202000b0a")  # 51.2 ms
+    begun_s = host.now_s
+    said = [host.ask("420200a4040007d276000085010100")]
+    while said[-1] == "00f201":
+        said.append(host.ask("42f201"))
+    assert said == ["00f201"] * 3 + ["00029000"]
+    assert host.now_s - begun_s > 0.1
 
 
 def test_two_cards_can_be_listed_and_one_taken_away(host: Host) -> None:

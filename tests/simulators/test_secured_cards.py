@@ -1,9 +1,9 @@
 """Secured cards and their attackers before the unmodified nfcpy, on a real pseudo-terminal."""
 
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -15,30 +15,15 @@ from simulators.pn532 import Pn532
 from simulators.pn532_field import Leaving
 from tests.support.bench import FOUR_WIRES, Bench
 from tests.support.ev2_reader import DESFIRE, NTAG, Reader
-from tests.support.nfcpy import LOST, activated, apdus, opened
+from tests.support.nfcpy import LOST, activated, apdus, opened, patiently
 
 UID = bytes.fromhex("04a1b2c3d4e5f6")
 OTHER_UID = bytes.fromhex("04a1b2c3d4e5f7")
 BADGE_ID = bytes(range(16))
 KEY = bytes(range(100, 116))
+pytestmark = pytest.mark.usefixtures("quiet_nfcpy")
 SMALL_FRAMES = bytes.fromhex("067077710280")
 """An ATS that allows frames of 16 bytes: every command of an authentication is chained."""
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    with Bench() as bench:
-        yield bench
-
-
-@pytest.fixture
-def chip() -> Pn532:
-    return Pn532(Random(1), rf_s=0.001)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "nfc")
 
 
 def _ntag(*, ats: bytes | None = None, extensions: int = 0) -> Ntag424:
@@ -54,6 +39,11 @@ def _desfire() -> Desfire:
     return card
 
 
+def _shown(frontend: Any, seed: int = 0) -> tuple[bytes | None, str]:  # noqa: ANN401 - nfcpy has no types
+    """What a door finds out about the card in the field."""
+    return patiently(lambda: _proven(apdus(frontend), seed))
+
+
 def _proven(say: Callable[[bytes], bytes], seed: int = 0) -> tuple[bytes | None, str]:
     """What a door does: ask the name, by either way of selecting, and have it proven."""
     reader = Reader(say, Random(seed))
@@ -67,7 +57,7 @@ def test_a_badge_proves_itself_on_every_wire(bench: Bench, chip: Pn532, wire: st
     port = bench.wire(chip, FOUR_WIRES[wire])
     with opened(port) as frontend:
         bench.call(chip.present, card)
-        assert _proven(apdus(frontend)) == (BADGE_ID, "00")
+        assert _shown(frontend) == (BADGE_ID, "00")
 
 
 def test_on_a_lossy_wire_a_badge_proves_itself_or_nothing_and_is_never_taken_for_a_liar(
@@ -93,8 +83,8 @@ def test_a_blank_card_is_personalised_before_a_real_reader(bench: Bench, chip: P
     card = Ntag424(UID, Random(2))
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, card)
-        assert Reader(apdus(frontend)).personalise(BADGE_ID, KEY) == "00"
-        assert _proven(apdus(frontend)) == (BADGE_ID, "00")
+        assert patiently(lambda: Reader(apdus(frontend)).personalise(BADGE_ID, KEY)) == "00"
+        assert _shown(frontend) == (BADGE_ID, "00")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +95,7 @@ def test_a_blank_card_is_personalised_before_a_real_reader(bench: Bench, chip: P
 def test_a_slow_card_and_one_with_small_frames_prove_themselves(bench: Bench, chip: Pn532, card: Card) -> None:
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, card)
-        assert _proven(apdus(frontend)) == (BADGE_ID, "00")
+        assert _shown(frontend) == (BADGE_ID, "00")
 
 
 @pytest.mark.parametrize("frames", range(1, 6))
@@ -114,11 +104,12 @@ def test_a_badge_pulled_away_at_any_frame_is_lost_and_the_next_one_proves_itself
 ) -> None:
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, _ntag(), Leaving(frames))
-        with pytest.raises(LOST):
-            _proven(apdus(frontend))
-        assert activated(frontend) is None
+        while chip.cards:  # a loaded machine may fail earlier, for reasons of its own
+            with pytest.raises(LOST):
+                _proven(apdus(frontend))
+        assert patiently(lambda: activated(frontend)) is None
         bench.call(chip.present, _desfire())
-        assert _proven(apdus(frontend)) == (BADGE_ID, "00")
+        assert _shown(frontend) == (BADGE_ID, "00")
 
 
 def test_a_deaf_card_is_lost(bench: Bench, chip: Pn532) -> None:
@@ -135,9 +126,9 @@ def test_of_two_badges_in_the_field_one_proves_itself(bench: Bench, chip: Pn532)
         bench.call(chip.present, _ntag())
         bench.call(chip.present, other)
         # ...6f7 sends a one where ...6f6 sends a zero.
-        assert _proven(apdus(frontend)) == (BADGE_ID[::-1], "00")
+        assert _shown(frontend) == (BADGE_ID[::-1], "00")
         bench.call(chip.remove, other)
-        assert _proven(apdus(frontend)) == (BADGE_ID, "00")
+        assert _shown(frontend) == (BADGE_ID, "00")
 
 
 def test_a_badge_and_its_copy_in_one_field_prove_nothing(bench: Bench, chip: Pn532) -> None:
@@ -149,7 +140,7 @@ def test_a_badge_and_its_copy_in_one_field_prove_nothing(bench: Bench, chip: Pn5
         with pytest.raises(LOST):
             _proven(apdus(frontend))
         bench.call(chip.remove, copy)
-        assert _proven(apdus(frontend)) == (BADGE_ID, "00")
+        assert _shown(frontend) == (BADGE_ID, "00")
 
 
 @pytest.mark.parametrize("badge", [_ntag(), _desfire()], ids=["ntag", "desfire"])
@@ -157,37 +148,35 @@ def test_a_copy_shows_the_name_and_does_not_know_the_key(bench: Bench, chip: Pn5
     copy = copy_of(badge, Random(9))
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, copy)
-        tag = activated(frontend)
-        assert tag.identifier == UID
-        assert _proven(lambda command: bytes(tag.transceive(command))) == (BADGE_ID, "ae")
+        assert patiently(lambda: activated(frontend)).identifier == UID
+        assert _shown(frontend) == (BADGE_ID, "ae")
 
 
 @pytest.mark.parametrize("answer", ["random", "echo"])
 def test_a_bluff_is_a_liar(bench: Bench, chip: Pn532, answer: str) -> None:
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, Bluff(_ntag(), Random(9), "echo" if answer == "echo" else "random"))
-        assert _proven(apdus(frontend)) == (BADGE_ID, "liar")
+        assert _shown(frontend) == (BADGE_ID, "liar")
 
 
 def test_a_recording_of_a_whole_valid_exchange_proves_nothing(bench: Bench, chip: Pn532) -> None:
     recorder = Recorder(_ntag())
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, recorder)
-        assert _proven(apdus(frontend), seed=1) == (BADGE_ID, "00")
+        assert _shown(frontend, seed=1) == (BADGE_ID, "00")
         bench.call(chip.remove)
         bench.call(chip.present, recorder.replayer())
-        assert _proven(apdus(frontend), seed=2) == (BADGE_ID, "liar")
+        assert _shown(frontend, seed=2) == (BADGE_ID, "liar")
         # The recording is faithful: a reader that drew the same number again would be fooled.
-        assert _proven(apdus(frontend), seed=1) == (BADGE_ID, "00")
+        assert _shown(frontend, seed=1) == (BADGE_ID, "00")
 
 
 @pytest.mark.parametrize("delay_s", [0.02, 0.1])
 def test_a_relay_proves_everything_but_late(bench: Bench, chip: Pn532, delay_s: float) -> None:
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, Relay(_ntag(), delay_s))
-        say = apdus(frontend)
         begun_s = time.monotonic()
-        assert _proven(say) == (BADGE_ID, "00")
+        assert _shown(frontend) == (BADGE_ID, "00")
         # Select, read, and the two halves of the authentication.
         assert time.monotonic() - begun_s >= 4 * delay_s
 
@@ -195,6 +184,6 @@ def test_a_relay_proves_everything_but_late(bench: Bench, chip: Pn532, delay_s: 
 def test_a_copied_number_on_a_plain_tag_has_no_application(bench: Bench, chip: Pn532) -> None:
     with opened(bench.wire(chip)) as frontend:
         bench.call(chip.present, uid_copy_of(_ntag()))
-        tag = activated(frontend)
+        tag = patiently(lambda: activated(frontend))
         assert tag.identifier == UID
         assert not hasattr(tag, "send_apdu")

@@ -4,7 +4,7 @@ import contextlib
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nfc
 import nfc.tag
@@ -12,6 +12,16 @@ from nfc.clf import RemoteTarget, pn532, transport
 
 LOST = (OSError, termios.error, IndexError, pn532.Chipset.Error, nfc.clf.Error, nfc.tag.TagCommandError)
 """What nfcpy raises when the wire, the chip or the card fails."""
+
+Answer = TypeVar("Answer")
+
+
+def patiently(act: Callable[[], Answer], tries: int = 10) -> Answer:
+    """Return what `act` returns; nfcpy gives a reader 100 ms to acknowledge, and a loaded machine may need longer."""
+    for _ in range(tries - 1):
+        with contextlib.suppress(OSError):
+            return act()
+    return act()
 
 
 def open_reader(port: Path) -> Any:  # noqa: ANN401 - nfcpy has no types

@@ -33,6 +33,9 @@ from edge.outbox.schema import (
     sync_folder,
 )
 
+PAGE_BYTES = 2_048
+"""An event is durable with two pages, its own and its stream's: smaller ones wear the card less. Some ten rows fit."""
+
 WAL_LIMIT_BYTES = 4 * 1024 * 1024
 """What the journal may keep of the disk after a long transaction."""
 
@@ -227,6 +230,7 @@ def _lock(folder: Path) -> int:
 def _open_to_write(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file
         # `synchronous` belongs to the connection, not to the file, and a file system may refuse WAL: both are asserted.
         if _pragma(connection, "journal_mode = WAL") != "wal":
             raise sqlite3.OperationalError("write-ahead logging is not possible here")

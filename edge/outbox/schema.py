@@ -12,8 +12,8 @@ MARKER_NAME = "telecentre-outbox"
 FILE_NAME = "outbox.db"
 MEGABYTE = 1_000_000
 BLOCK_BYTES = 4_096
-"""SQLite reserves the shared index of its journal one page at a time. Where a block is smaller than a page, a full disk
-then ends the whole process with SIGBUS, and the door with it."""
+"""SQLite reserves the shared index of its journal one page of memory at a time. Where a block is smaller, a
+full disk then ends the whole process with SIGBUS, and the door with it."""
 
 BUSY_S = 5.0
 """Nobody else writes; only a copy being made by a technician can hold the file this long."""
@@ -72,13 +72,10 @@ def first_schema(db: Database) -> None:
 @MIGRATIONS()
 def sure_ages(db: Database) -> None:
     """Ages that no wall clock can make wrong; and all that an event changes of its stream, on one page."""
-    for column in (
-        "acknowledged_ms INTEGER",
-        "lived_ms INTEGER NOT NULL DEFAULT 0",
-        "sure_ms INTEGER NOT NULL DEFAULT 0",
-    ):
-        db.execute(f"ALTER TABLE stream ADD COLUMN {column}")
-    db.execute("ALTER TABLE outbox ADD COLUMN lived_ms INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE stream ADD COLUMN acknowledged_ms INTEGER")
+    db.execute("ALTER TABLE stream ADD COLUMN sure_ms INTEGER NOT NULL DEFAULT 0")
+    for table in ("stream", "outbox"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN lived_ms INTEGER NOT NULL DEFAULT 0")
 
 
 def prepare_folder(folder: Path) -> None:

@@ -34,6 +34,9 @@ REFUSED_ELSE_FROM = 0.98
 PRUNE_ROWS = 5_000
 """Rows deleted in one transaction: some 50 ms on an SD card, so that a badge's event never waits long behind it."""
 
+PRUNE_EVERY_MS = 6 * 3_600_000
+"""What is 30 days old goes together: each time costs the card as much as three events, for one row or for hundreds."""
+
 _PRUNE_AT_LEAST_ROWS = 50
 _ROW_BYTES = 60
 """What a row takes beside its line: key, stamps, its share of the page."""
@@ -93,6 +96,7 @@ class Writer:
         self._new_id = new_id
         self._wall_ms = wall_ms
         self._lifetime = Lifetime(file.left(), mono_s)
+        self._prune_from_ms = 0
         self.synced_ms: int | None = None
         """When the last event was stored, if its clock was synchronised."""
         self.woke_late = False
@@ -137,7 +141,7 @@ class Writer:
 
         A clock in holdover may have been set by hand, ten years ahead; so may the wall clock since that event.
         """
-        if self.synced_ms is None:
+        if self.synced_ms is None or self.lived_ms < self._prune_from_ms:
             return
         aged = self._file.aged(self.synced_ms - KEEP_ACKNOWLEDGED_MS)
         if aged is None:
@@ -147,8 +151,11 @@ class Writer:
             if stream.ordinal > ordinal:
                 return
             through = stream.last if stream.ordinal < ordinal else seq
+            before = stream.first
             while self._prune_front(stream, through, PRUNE_ROWS):
                 pass
+            if stream.first > before:
+                self._prune_from_ms = self.lived_ms + PRUNE_EVERY_MS
 
     def make_room(self, coming_bytes: int = 0) -> None:
         """Prune acknowledged events, oldest first, while above 70 % of the quota with what is coming."""

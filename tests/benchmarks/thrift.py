@@ -53,7 +53,8 @@ def measure() -> list[Figure]:
             what="SD card: what the outbox has the kernel write in a day",
             measured=f"{written_mb:.1f} MB",
             peer="none",
-            size=f"{EVENTS_A_DAY:,} events, each stored and its position written alone; without ext4's own journal",
+            size=f"{EVENTS_A_DAY:,} events, one by one, in an outbox that holds a month, prunes and blanks; "
+            "every block that the kernel writes for the process, journal and checkpoints; without ext4's own journal",
             reach="<= 20 MB a day",
             reached=0 < written_mb <= 20,
         ),

@@ -1,13 +1,17 @@
 """Who an event was about: gone on time, and never because a clock was wrong."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
-from contract.events import Clock
+from contract.events import Clock, encode
 from edge.config import OutboxSettings
 from edge.outbox import read_status
 from edge.outbox.lifetime import Lifetime, Stamp
+from edge.outbox.schema import MIGRATIONS
 from tests.support.events import PERSON, T0_MS, access, at, desk
 from tests.support.outbox_agent import DAY_MS, Agent, folder, statement
 from tests.support.waiting import eventually
@@ -104,6 +108,19 @@ def test_a_hub_that_lost_the_event_keeps_its_person_for_the_next_sending(folder:
     agent.answer(s0=0)
     agent.stop()
     assert live(folder, 8, clock="synced") == [PERSON]
+
+
+def test_an_outbox_of_the_first_form_goes_on_with_its_events_and_persons(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "outbox.db", isolation_level=None)) as connection:
+        MIGRATIONS.apply(Database(connection), stop_before="sure_ages")
+        connection.execute("INSERT INTO stream VALUES (1, ?, ?, 1, 1, 0)", ("e" * 32, "b" * 32))
+        row = (encode(access(1)), PERSON, T0_MS)
+        connection.execute("INSERT INTO outbox VALUES (1, 1, ?, ?, ?, TRUE, NULL)", row)
+        connection.execute("INSERT INTO tally VALUES ('acknowledged_ms', 77)")
+    assert live(folder, 89, clock="unsynced") == [PERSON]
+    report = read_status(OutboxSettings(folder=folder))
+    assert (report.events, report.acknowledged_at) == (3, 77)
+    assert live(folder, 2, clock="unsynced")[0] is None
 
 
 def test_neither_clock_runs_ahead_of_the_truth() -> None:

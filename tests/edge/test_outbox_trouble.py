@@ -17,7 +17,7 @@ import pytest
 from contract.events import EventsRefused, decode
 from edge.config import OutboxSettings
 from edge.outbox import prepare_folder, read_status
-from edge.outbox.file import OutboxFile
+from edge.outbox.file import PAGE_BYTES, OutboxFile
 from edge.outbox.ledger import Ledger
 from edge.outbox.outbox import QUEUE_EVENTS
 from edge.outbox.writer import Attempt, Waiting, Writer
@@ -219,15 +219,15 @@ def test_refusals_are_counted_once_although_their_commit_raised(folder: Path, du
     assert counted == ({"desk_state_changed": 2, "edge_alive": 4} if durable else {"desk_state_changed": 1})
 
 
-def test_a_damaged_page_costs_only_the_rows_on_it(folder: Path) -> None:
+def test_a_damaged_page_costs_only_the_rows_on_it_and_beneath_it(folder: Path) -> None:
     first = Agent(folder).start()
     first.store(*[desk(number) for number in range(2000)])
     first.stop()
     running = Agent(folder).start()
     running.store(desk(2000))
     with (folder / "outbox.db").open("r+b") as file:
-        file.seek(20 * 4096)
-        file.write(bytes(4096))
+        file.seek(40 * PAGE_BYTES)
+        file.write(bytes(PAGE_BYTES))
     held = running.outbox.held()[0]
     kinds = []
     for begin in range(1, 2001, 200):
@@ -235,4 +235,4 @@ def test_a_damaged_page_costs_only_the_rows_on_it(folder: Path) -> None:
         kinds += [decode(line).kind for line, _ in rows]
     running.stop()
     assert len(kinds) == 2000, "every position is said"
-    assert 1 <= kinds.count("lost") <= 100
+    assert 1 <= kinds.count("lost") <= 200

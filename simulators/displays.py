@@ -178,6 +178,8 @@ class DisplayServer:
     def __init__(self, screen: Screen, talk: Callable[[], Talk], *, random: Random, manners: Manners = GOOD) -> None:
         self.screen = screen
         self.manners = manners
+        self.plugged = True
+        """Whether its network cable is in; without, connections are closed at once."""
         self.callers_count = 0
         """Connections that were ever taken."""
         self._talk = talk
@@ -219,7 +221,7 @@ class DisplayServer:
                 await writer.wait_closed()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.manners.closes_in_standby and self.screen.power == "standby":
+        if not self.plugged or (self.manners.closes_in_standby and self.screen.power == "standby"):
             return
         talk = self._talk()
         if not await self._say(writer, talk.greeting()):

@@ -1,7 +1,7 @@
 """The state folder of a demo: where everything lies, and the settings files of its hub and its agents.
 
     demo.json  network.toml  hub.toml  badges.toml  hub/  log/  run/<site>/{reader-01,<radar>,pins}  run/control
-    sites/<site>/{site.toml,rights.toml,site.key,<room>.ics,outbox/}
+    sites/<site>/{site.toml,rights.toml,site.key,display.password,outbox/}
 
 Keys and databases survive a restart; the rest is written anew at each start.
 """
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import socket
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -42,7 +43,12 @@ PULSE_S = 2.0
 HOLD_S = 8.0
 SETTLE_S = 0.5
 GHOST_AFTER_S = 10.0
+BOOKINGS_EVERY_S = 10.0
+DISPLAY_POLL_S = 2.0
 """Short times, so that figures move while one watches; a real site keeps the agent's own."""
+
+CALENDAR = "calendar"
+"""What the server of a site's calendars is called in `ports.json`."""
 
 _PORT_NAME = re.compile(r"[A-Za-z0-9/._:+-]+")
 """What the agent accepts in a port's path: nfcpy hands it to a shell."""
@@ -111,9 +117,15 @@ class Folder:
         """Return the settings file of one site's agent."""
         return self.site(site) / "site.toml"
 
-    def bookings(self, site: str, room: str) -> Path:
-        """Return the calendar of one room."""
-        return self.site(site) / f"{room}.ics"
+    @property
+    def ports(self) -> Path:
+        """At which ports of loopback the displays and calendars of each site listen."""
+        return self.root / "ports.json"
+
+    def ports_of(self, site: str) -> dict[str, int]:
+        """Return the ports of one site, by the device id of each display, and `calendar`."""
+        ports: dict[str, dict[str, int]] = json.loads(self.ports.read_text(encoding="utf-8"))
+        return ports[site]
 
     def pins(self, site: str) -> Path:
         """Return the socket of one site's simulated pins."""
@@ -161,6 +173,7 @@ def write_settings(folder: Folder, network: Network, *, seed: int, web_port: int
         (folder.root / part).mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(folder.network_toml, network_toml(network))
     _write(folder.hub_toml, hub_toml(web_port=web_port, broker_port=broker_port))
+    _write(folder.ports, json.dumps(_free_ports(network)))
     for site in network.sites:
         place = folder.site(site.id)
         (place / "outbox").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,10 +183,27 @@ def write_settings(folder: Folder, network: Network, *, seed: int, web_port: int
             place / "rights.toml",
             rights_toml(badges_of(site.id, site.desks, seed), key, hours_of(network.opening_hours)),
         )
-        for room in equipment_of(site).rooms:
-            calendar = folder.bookings(site.id, room.id)
-            if not calendar.exists():
-                _write(calendar, calendar_of([]))
+        _write(place / "display.password", display_password(site.id))
+
+
+def display_password(site: str) -> str:
+    """Return the password of a site's PJLink displays."""
+    return f"visio-{site}"[:32]
+
+
+def _free_ports(network: Network) -> dict[str, dict[str, int]]:
+    """Return a free port for each site's calendars and for each display: all are held until the last one is found."""
+    ports: dict[str, dict[str, int]] = {}
+    with contextlib.ExitStack() as held:
+        for site in network.sites:
+            names = [CALENDAR, *(room.display for room in equipment_of(site).rooms)]
+            ports[site.id] = {name: _free_port(held.enter_context(socket.socket())) for name in names}
+    return ports
+
+
+def _free_port(probe: socket.socket) -> int:
+    probe.bind(("127.0.0.1", 0))
+    return int(probe.getsockname()[1])
 
 
 def site_key(path: Path) -> bytes:
@@ -206,7 +236,7 @@ def hub_toml(*, web_port: int, broker_port: int) -> str:
 
 def site_toml(folder: Folder, site: Site, time_zone: str, broker_port: int) -> str:
     """Return the settings of one site's agent, on simulated devices and with a demo's short times."""
-    equipment = equipment_of(site)
+    equipment, ports = equipment_of(site), folder.ports_of(site.id)
     lines = [_line("site", site.id), _line("time_zone", time_zone), "simulated = true", "alive_interval_s = 10"]
     lines += ["", "[link]", _line("host", "127.0.0.1"), _line("port", broker_port)]
     lines += ["hello_spread_s = 0.5", "status_interval_s = 10", "", "[outbox]", _line("folder", "outbox")]
@@ -222,8 +252,12 @@ def site_toml(folder: Folder, site: Site, time_zone: str, broker_port: int) -> s
         lines += ["[[desk.sensor]]", _line("id", desk.sensor), *_sensor(desk.pin, radar)]
     for room in equipment.rooms:
         lines += ["", "[[room]]", _line("id", room.id), _line("settle_s", SETTLE_S), _line("hold_s", HOLD_S)]
-        lines += [_line("bookings_file", f"{room.id}.ics"), _line("ghost_after_s", GHOST_AFTER_S)]
+        lines += [_line("bookings_url", f"http://127.0.0.1:{ports[CALENDAR]}/{room.id}.ics")]
+        lines += [_line("bookings_every_s", BOOKINGS_EVERY_S), _line("ghost_after_s", GHOST_AFTER_S)]
         lines += [_line("confidential", room.confidential)]
+        lines += ["[room.display]", _line("kind", room.display_kind(site.id)), _line("host", "127.0.0.1")]
+        lines += [_line("port", ports[room.display]), _line("poll_s", DISPLAY_POLL_S)]
+        lines += [_line("password_file", "display.password")] if room.display_kind(site.id) == "pjlink" else []
         lines += ["[[room.sensor]]", _line("id", room.sensor), *_sensor(None, folder.port(site.id, room.sensor))]
     return "\n".join(lines) + "\n"
 
@@ -238,11 +272,6 @@ def calendar_of(bookings: list[tuple[int, int]]) -> str:
         lines += ["BEGIN:VEVENT", f"UID:{start_s}-{end_s}@telecentre.invalid", f"DTSTAMP:{_utc(start_s)}"]
         lines += [f"DTSTART:{_utc(start_s)}", f"DTEND:{_utc(end_s)}", "SUMMARY:Réservation", "END:VEVENT"]
     return "\r\n".join([*lines, "END:VCALENDAR", ""])
-
-
-def write_bookings(path: Path, bookings: list[tuple[int, int]]) -> None:
-    """Replace a room's calendar in one step: the agent never reads half of it."""
-    _write(path, calendar_of(bookings))
 
 
 def _utc(at_s: int) -> str:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 ALWAYS_OPEN = "24/7"
 """Opening hours in OSM syntax: the demo and the tests pass on a Sunday at 03:00."""
@@ -69,7 +69,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A visio room with a radar and a calendar."""
+    """A visio room with a radar, a calendar and a display."""
 
     id: str
     confidential: bool
@@ -78,6 +78,15 @@ class Room:
     def sensor(self) -> str:
         """The device id of its radar."""
         return f"{self.id}-radar"
+
+    @property
+    def display(self) -> str:
+        """The device id of its display."""
+        return f"{self.id}-display"
+
+    def display_kind(self, site: str) -> Literal["samsung-mdc", "pjlink"]:
+        """Return what its display speaks, the same at every call: some of each over the network."""
+        return "pjlink" if (len(site) + int(self.id[-2:])) % 2 else "samsung-mdc"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from random import Random
 from simulators.badges import Badge
 from simulators.badges_wallet import Wallet
 from simulators.cards import Card
-from simulators.folder import Folder, write_bookings
+from simulators.folder import Folder
 from simulators.ld2410 import Ld2410
 from simulators.network import (
     BUZZER_PIN,
@@ -23,6 +23,7 @@ from simulators.network import (
 )
 from simulators.pins import PinBoard
 from simulators.pn532 import Pn532
+from simulators.visio import VisioRooms
 from simulators.wire import Wire
 
 READER = "reader-01"
@@ -82,7 +83,6 @@ class SimulatedSite:
     def __init__(self, site: Site, folder: Folder, badges: dict[str, Badge], *, seed: int) -> None:
         self.id = site.id
         self.badges = badges
-        self._folder = folder
         self._random = Random(f"devices/{seed}/{site.id}")
         self._equipment = equipment_of(site)
         self._pins = PinBoard(folder.pins(site.id))
@@ -91,6 +91,7 @@ class SimulatedSite:
         self._radars = {name: Ld2410(self._seeded()) for name in self._equipment.radars}
         self._wires = {READER: Wire(folder.port(site.id, READER), self._reader)}
         self._wires |= {name: Wire(folder.port(site.id, name), radar) for name, radar in self._radars.items()}
+        self._rooms = VisioRooms(site.id, folder, self._equipment.rooms, Random(f"rooms/{seed}/{site.id}"))
         self._doorway = asyncio.Lock()
         self._sensor_of = {desk.id: desk.sensor for desk in self._equipment.desks}
         self._sensor_of |= {room.id: room.sensor for room in self._equipment.rooms}
@@ -99,7 +100,7 @@ class SimulatedSite:
     @property
     def devices(self) -> tuple[str, ...]:
         """The devices that have a plug, by their ids."""
-        return tuple(self._wires)
+        return (*self._wires, *self._rooms.devices)
 
     async def start(self) -> None:
         """Open every wire and the pins: door closed, nobody there."""
@@ -110,9 +111,11 @@ class SimulatedSite:
         await self._pins.start()
         for wire in self._wires.values():
             await wire.start()
+        await self._rooms.start()
 
     async def stop(self) -> None:
         """Close what `start` opened; links and sockets go with it."""
+        await self._rooms.stop()
         for wire in self._wires.values():
             await wire.stop()
         await self._pins.stop()
@@ -128,9 +131,7 @@ class SimulatedSite:
         Raises:
             NoSuchDeviceError: the site has none of that name.
         """
-        name = self._named(device)
-        self._wires[name].unplug()
-        return name
+        return self._set_plugged(device, plugged=False)
 
     def plug(self, device: str) -> str:
         """Put a device's plug back and return its id.
@@ -138,9 +139,7 @@ class SimulatedSite:
         Raises:
             NoSuchDeviceError: the site has none of that name.
         """
-        name = self._named(device)
-        self._wires[name].plug()
-        return name
+        return self._set_plugged(device, plugged=True)
 
     async def tap(self, badge: Badge, *, pattern_s: float = 0.0, clone: bool = False) -> Tap:
         """Hold a badge, or a copy of it, until the reader answers, then look at the lights for `pattern_s` more.
@@ -186,7 +185,8 @@ class SimulatedSite:
             await self._pass_through(0.6)
 
     def sit(self, place: str) -> None:
-        """Be at a desk or in a room: near and hardly moving."""
+        """Be at a desk or in a room: near and hardly moving; in a room the display is switched on."""
+        self._rooms.switch(place, on=True)
         self._presence(place, present=True, moving=False)
 
     def be_still(self, place: str) -> None:
@@ -195,12 +195,13 @@ class SimulatedSite:
         self._presence(place, present=sensor in self._radars, moving=False)
 
     def rise(self, place: str) -> None:
-        """Be there no longer."""
+        """Be there no longer; a display is switched off."""
+        self._rooms.switch(place, on=False)
         self._presence(place, present=False, moving=False)
 
     def book(self, room: str, bookings: list[tuple[int, int]]) -> None:
         """Replace a room's calendar."""
-        write_bookings(self._folder.bookings(self.id, room), bookings)
+        self._rooms.book(room, bookings)
 
     async def _tap(self, card: Card, pattern_s: float) -> Tap:
         # The pulse of the person before must be over, so that the next one is ours.
@@ -256,10 +257,20 @@ class SimulatedSite:
     def _seeded(self) -> Random:
         return Random(self._random.getrandbits(64))
 
+    def _set_plugged(self, device: str, *, plugged: bool) -> str:
+        name = self._named(device)
+        if name not in self._wires:
+            self._rooms.set_plugged(name, plugged=plugged)
+        elif plugged:
+            self._wires[name].plug()
+        else:
+            self._wires[name].unplug()
+        return name
+
     def _named(self, device: str) -> str:
         name = READER if device == "reader" else device
-        if name not in self._wires:
-            raise NoSuchDeviceError(f"{self.id} has no device '{device}' with a plug; it has {', '.join(self._wires)}")
+        if name not in self.devices:
+            raise NoSuchDeviceError(f"{self.id} has no device '{device}' with a plug; it has {', '.join(self.devices)}")
         return name
 
 

@@ -30,8 +30,13 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 0.06
 """Between two looks into the field: about 2 % of one core, and 30 ms of waiting on average."""
 
+BUSY_INTERVAL_S = 0.02
+BUSY_FOR_S = 0.5
+"""Where a card has just been there is a queue: the next one is looked for sooner."""
+
 GONE_AFTER_LOOKS = 3
-"""A card at the edge of the field is missed now and then."""
+GONE_AFTER_S = 0.2
+"""A card at the edge of the field is missed now and then: it has gone when it was missed so often and for so long."""
 
 SLOW_LOOK_S = 0.5
 MAX_SLOW_LOOKS = 3
@@ -146,6 +151,7 @@ class _Field:
         self._tried: bytes | None = None
         self._tries = 0
         self._missed_looks = 0
+        self._seen_s = self._new_s = float("-inf")
         self._failing_since_s: float | None = None
         self._slow_looks = 0
 
@@ -156,13 +162,14 @@ class _Field:
             DeviceError: the reader is unplugged, or its looks have failed for seconds.
         """
         opened_s = self._now_s()
-        while not self._device.stopping.wait(INTERVAL_S):
+        while not self._device.stopping.wait(self._interval_s()):
             began_s = ended_s = self._now_s()
             try:
                 target = frontend.sense(nfc.clf.RemoteTarget("106A"))
                 ended_s = self._now_s()
                 self._see(frontend, target)
                 self._failing_since_s = None
+                self._seen_s = self._seen_s if target is None else self._now_s()
             except termios.error as error:
                 raise self._port.trouble(error, "unplugged") from error
             except _NOISE as error:
@@ -177,10 +184,13 @@ class _Field:
     def _now_s(self) -> float:
         return self._device.clock().mono_s
 
+    def _interval_s(self) -> float:
+        return BUSY_INTERVAL_S if self._now_s() - self._new_s < BUSY_FOR_S else INTERVAL_S
+
     def _see(self, frontend: Any, target: Any) -> None:  # noqa: ANN401  # nfcpy has no types
         if target is None:
             self._missed_looks += 1
-            if self._missed_looks >= GONE_AFTER_LOOKS:
+            if self._missed_looks >= GONE_AFTER_LOOKS and self._now_s() - self._seen_s >= GONE_AFTER_S:
                 self._forget()
             return
         self._missed_looks = 0
@@ -192,6 +202,7 @@ class _Field:
             return
         if card != self._tried:
             self._tried, self._tries = card, 0
+            self._new_s = self._now_s()
         speaks = bool(sak & ISO_DEP_SAK) and kind in (None, "random_uid")
         shown = self._ask(frontend, target) if speaks else Shown(refusal="wrong_application")
         if not self._is_settled(shown):

@@ -20,6 +20,9 @@ CONVERSATION_S = 1.5
 """A badge proves itself in 0.1 s. Six attempts to hear a DESFire that has left take 0.6 s; nobody waits longer than
 this for a door, and the reader looks for the next card."""
 
+SILENCES = 2
+"""nfcpy would ask a silent card six times, which takes 0.3 s; it is asked twice, and again at the next look."""
+
 ISO_DEP_SAK = 0x20
 """The bit of SAK by which a card says that it speaks ISO-DEP. Source: ISO/IEC 14443-3 6.5.3.4."""
 
@@ -49,6 +52,7 @@ class _Air:
     frontend: Any
     left_s: Seconds
     """How much of the conversation's time is left."""
+    silences: int = 0
 
     @property
     def max_send_data_size(self) -> int:
@@ -63,9 +67,16 @@ class _Air:
     def exchange(self, frame: bytes, timeout: float) -> Any:  # noqa: ANN401  # nfcpy has no types, and names `timeout`
         """Send a frame and return the card's, waiting so many seconds for it."""
         left_s = self.left_s()
-        if left_s <= 0:
-            raise nfc.clf.TimeoutError
-        return self.frontend.exchange(frame, min(timeout, left_s))
+        if left_s <= 0 or self.silences >= SILENCES:
+            # The one error after which nfcpy does not ask again.
+            raise nfc.clf.ProtocolError
+        try:
+            answer = self.frontend.exchange(frame, min(timeout, left_s))
+        except nfc.clf.TimeoutError:
+            self.silences += 1
+            raise
+        self.silences = 0
+        return answer
 
 
 class Card:

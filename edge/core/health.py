@@ -63,7 +63,7 @@ def recover(health: Health, device: str, at: Moment) -> Step:
 def learn(health: Health, firmware: str, settings: str, at: Moment, *, drifted: bool) -> Health:
     """Return a radar after it said what it is and how it is set."""
     since = (health.drifted_since or at) if drifted else None
-    last_fault: Fault | None = "drifted" if drifted and health.health == "ok" else health.last_fault
+    last_fault: Fault | None = "drifted" if drifted and health.fault is None else health.last_fault
     return replace(health, firmware=firmware, settings=settings, drifted_since=since, last_fault=last_fault)
 
 

@@ -1,13 +1,18 @@
+import asyncio
+import itertools
+from random import Random
+
 import gpiozero
 import pytest
 
 from edge.core.observations import DeviceFailed, DeviceReady, PresenceRead
 from edge.devices.presence_pin import PresencePin
+from simulators.presence import Pir, bounced, played
 from tests.edge.devices.conftest import Pins
 from tests.support.bench import eventually
 from tests.support.heard import running
 
-PIN = 16
+PIN, LOOP = 16, 19
 
 
 def pir() -> PresencePin:
@@ -53,6 +58,69 @@ def test_a_chattering_pin_is_reported_at_a_bounded_pace(pins: Pins) -> None:
         assert eventually(lambda: not heard.of(PresenceRead)[-1].present)
         first, last = heard.of(PresenceRead)[0].at.mono_s, heard.of(PresenceRead)[-1].at.mono_s
         assert len(heard.of(PresenceRead)) <= 4 + 2 * (last - first) / 0.05
+
+
+def mat(loop_pin: int | None = None) -> PresencePin:
+    return PresencePin("desk-01-pin", PIN, active_high=True, bounces=True, loop_pin=loop_pin)
+
+
+def play(pins: Pins, levels: list[tuple[float, bool]]) -> None:
+    """Let a line take its levels on the board's own clock."""
+    pins.bench.call(lambda: played(levels, lambda high: pins.board.drive(PIN, high), asyncio.get_running_loop()))
+
+
+def test_a_bouncing_mat_is_one_presence_from_its_last_edge_and_one_absence(pins: Pins) -> None:
+    with running(mat(), "desk-01-pin") as heard:
+        assert heard.hears(PresenceRead, lambda seen: not seen.present)
+        play(pins, bounced(Random(1), [(0.0, True), (0.6, False)]))
+        assert heard.hears(PresenceRead, lambda seen: seen.present)
+        assert eventually(lambda: not heard.of(PresenceRead)[-1].present)
+        words = [seen.present for seen in heard.of(PresenceRead)]
+        assert [word for word, _ in itertools.groupby(words)] == [False, True, False]
+
+
+def test_a_touch_shorter_than_a_contact_bounces_is_nobody(pins: Pins) -> None:
+    with running(mat(), "desk-01-pin") as heard:
+        assert heard.hears(PresenceRead)
+        play(pins, [(0.0, True), (0.02, False)])
+        assert heard.hears(PresenceRead, times=3)
+        assert not any(seen.present for seen in heard.of(PresenceRead))
+
+
+def test_a_pir_that_triggers_again_is_reported_pulse_by_pulse(pins: Pins) -> None:
+    levels = Pir(on_s=0.3, blind_s=0.3).levels([0.0, 0.1, 0.9, 1.8])
+    assert [high for _, high in levels] == [True, False] * 3
+    with running(pir(), "desk-01-pin") as heard:
+        assert heard.hears(PresenceRead)
+        play(pins, levels)
+        assert heard.hears(PresenceRead, lambda seen: seen.present, times=3)
+
+
+def test_a_plug_that_is_pulled_out_is_told_by_its_loop_and_comes_back(pins: Pins) -> None:
+    pins.drive(LOOP, high=False)
+    with running(mat(LOOP), "desk-01-pin") as heard:
+        assert heard.hears(DeviceReady)
+        pins.drive(LOOP, high=True)
+        assert heard.hears(DeviceFailed, lambda seen: seen.fault == "unplugged")
+        pins.drive(LOOP, high=False)
+        assert heard.hears(DeviceReady, times=2)
+
+
+def test_a_plug_that_shakes_is_not_pulled_out(pins: Pins) -> None:
+    pins.drive(LOOP, high=False)
+    with running(mat(LOOP), "desk-01-pin") as heard:
+        assert heard.hears(DeviceReady)
+        pins.drive(LOOP, high=True)
+        pins.drive(LOOP, high=False)
+        assert heard.hears(PresenceRead, times=3)
+    assert not heard.of(DeviceFailed)
+
+
+def test_a_plug_that_is_out_at_the_start_is_told_before_anything_is_read(pins: Pins) -> None:
+    pins.drive(LOOP, high=True)
+    with running(mat(LOOP), "desk-01-pin") as heard:
+        assert heard.hears(DeviceFailed, lambda seen: seen.fault == "unplugged")
+    assert not heard.of(PresenceRead)
 
 
 def test_a_machine_without_pins_says_that_they_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:

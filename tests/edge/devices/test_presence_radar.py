@@ -5,11 +5,12 @@ from random import Random
 import pytest
 import serial
 
-from edge.core.observations import DeviceFailed, DeviceReady, NoiseCounted, PresenceRead
+from edge.core.observations import DeviceFailed, DeviceReady, NoiseCounted, PresenceRead, RadarIdentified
 from edge.devices.port import Port
 from edge.devices.presence_radar import PresenceRadar
 from edge.devices.radar_line import BAUD_RATE_BD
 from edge.protocols.ld2410 import ENABLE_CONFIG, encode_command
+from edge.protocols.ld2410_config import Parameters
 from simulators.ld2410 import Ld2410
 from simulators.wire import Faults
 from tests.support.bench import FOUR_WIRES, Bench, eventually
@@ -80,6 +81,58 @@ def test_garbage_is_counted_and_the_reports_between_are_read() -> None:
             bench.inject(port, b"\xf4\xf3\xf2\xf1" * 200)
             assert heard.hears(PresenceRead, times=2)
     assert not heard.of(DeviceFailed)
+
+
+FACTORY = Parameters(8, 8, 5, (50, 50, 40, 30, 20, 15, 15, 15, 15), (0, 0, 40, 40, 30, 30, 20, 20, 20))
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_radar_says_what_it_is_before_what_it_sees(wire: str) -> None:
+    with Bench() as bench:
+        driver = PresenceRadar(
+            "desk-01-radar", Port(str(bench.wire(Ld2410(Random(1)), WIRES[wire])), simulated=True), FACTORY
+        )
+        with running(driver, "desk-01-radar") as heard:
+            assert heard.hears(RadarIdentified)
+            (said,) = heard.of(RadarIdentified)
+            assert heard.hears(PresenceRead)
+    assert (said.firmware, said.settings, said.drifted) == ("1.02.22062416", str(FACTORY), False)
+
+
+def test_a_radar_that_is_set_otherwise_than_its_file_has_drifted() -> None:
+    with Bench() as bench:
+        wanted = replace(FACTORY, max_static_gate=2)
+        driver = PresenceRadar("desk-01-radar", Port(str(bench.wire(Ld2410(Random(1)))), simulated=True), wanted)
+        with running(driver, "desk-01-radar") as heard:
+            assert heard.hears(RadarIdentified, lambda said: said.drifted)
+
+
+def test_a_radar_that_hears_no_command_still_counts() -> None:
+    with Bench() as bench:
+        model = Ld2410(Random(1))
+        model.ills.deaf = True
+        with running(radar(bench.wire(model)), "desk-01-radar") as heard:
+            assert heard.hears(PresenceRead, times=3)
+    assert not heard.of(DeviceFailed)
+    assert not heard.of(RadarIdentified)
+
+
+def test_a_radar_that_refuses_to_say_its_settings_is_let_out_of_its_configuration() -> None:
+    with Bench() as bench:
+        model = Ld2410(Random(1))
+        model.ills.refuses = frozenset({0x61})
+        with running(radar(bench.wire(model)), "desk-01-radar") as heard:
+            assert heard.hears(PresenceRead, times=2)
+    assert not heard.of(DeviceFailed)
+
+
+def test_a_radar_that_is_stuck_says_somebody_and_nothing_else() -> None:
+    with Bench() as bench:
+        model = Ld2410(Random(1))
+        model.ills.stuck = True
+        with running(radar(bench.wire(model)), "desk-01-radar") as heard:
+            assert heard.hears(PresenceRead, times=3)
+    assert all(seen.present for seen in heard.of(PresenceRead))
 
 
 def test_nobody_else_can_open_the_radar_meanwhile() -> None:

@@ -57,11 +57,13 @@ class Received:
 class Connection:
     """A connection to the broker, used by one thread: `open`, then `turn` until `lost` says why it ended.
 
-    `ready` tells that the broker accepted us; `max_payload_bytes` is what it takes in one message.
+    `ready` tells that the broker accepted us, `silent` that it then said nothing until we left; `max_payload_bytes` is
+    what it takes in one message.
     """
 
     def __init__(self, settings: LinkSettings, client_id: str, will: tuple[str, bytes]) -> None:
         self.ready = False
+        self.silent = False
         self.lost: str | None = None
         self.max_payload_bytes = MAX_MESSAGE_BYTES
         self._settings = settings
@@ -129,6 +131,7 @@ class Connection:
         if not self.ready and now_s >= self._deadline_s:
             self._close("no answer from the broker")
         if now_s >= self._heard_s + SILENT_KEEPALIVES * self._settings.keepalive_s:
+            self.silent = True
             self._close("the broker has fallen silent")
         came = list(self._received)
         self._received.clear()

@@ -56,15 +56,17 @@ class Outcome:
         self.refused += other.refused
 
 
-def commit(writer: Writer, messages: Iterable[Message]) -> Outcome:
+def commit(writer: Writer, messages: Iterable[Message], *, settle: bool = True) -> Outcome:
     """Make every message durable, in order; return what may be promised for them.
+
+    Without `settle` figures are left for later: more is waiting, and whoever waits for an Ack comes first.
 
     Raises:
         StoreDownError: the database does not answer; the same messages are to be tried again.
     """
     listed = list(messages)
     try:
-        return _together(writer, listed)
+        return _together(writer, listed, settle=settle)
     except StoreRefusedError as error:
         log.warning("transaction=refused messages=%d reason=%r", len(listed), str(error))
     outcome = Outcome()
@@ -73,12 +75,13 @@ def commit(writer: Writer, messages: Iterable[Message]) -> Outcome:
     return outcome
 
 
-def _together(writer: Writer, messages: list[Message], *, singly: bool = False) -> Outcome:
+def _together(writer: Writer, messages: list[Message], *, singly: bool = False, settle: bool = True) -> Outcome:
     outcome = Outcome()
     with writer.transaction():
         for message in messages:
             _apply(writer, message, outcome, singly=singly)
-        if 0 < outcome.stored <= SETTLE_AT_ONCE_EVENTS and len(outcome.positions) <= SETTLE_AT_ONCE_SITES:
+        few = 0 < outcome.stored <= SETTLE_AT_ONCE_EVENTS and len(outcome.positions) <= SETTLE_AT_ONCE_SITES
+        if settle and few:
             writer.settle_sites(set(outcome.positions))
     return outcome
 

@@ -148,6 +148,14 @@ def plug(site: str, device: str, state: Path) -> None:
 @click.option("--for", "for_s", type=click.FloatRange(1), help="Observe for so many seconds; else until SIGTERM.")
 @click.option("--broker", default="127.0.0.1:1883", show_default=True, help="A broker of this machine, host:port.")
 @click.option("--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Another play.")
+@click.option(
+    "--spread",
+    "spread_s",
+    type=click.FloatRange(0, 300),
+    default=30.0,
+    show_default=True,
+    help="`hello_spread_s` of all.",
+)
 @click.option("--network", type=click.Path(path_type=Path, dir_okay=False), help="Play the telecentres of this file.")
 @click.option(
     "--write-network", type=click.Path(path_type=Path, dir_okay=False), help="Write the network for the hub, and end."

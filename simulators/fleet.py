@@ -26,8 +26,11 @@ from simulators.network import Site
 
 log = logging.getLogger(__name__)
 
-PAUSE_MIN_S, PAUSE_FIRST_S, PAUSE_MAX_S, STEADY_S = 1.0, 8.0, 60.0, 10.0
+PAUSE_MIN_S, PAUSE_MAX_S, STEADY_S = 1.0, 60.0, 10.0
 """Before a connection is made again: as a site that is shipped (docs/mqtt-api.md, Connections)."""
+
+START_SPREAD_S = 8.0
+"""Over how long the sites make their first connections, at most."""
 
 SPARE_FILES = 64
 """Open files beside the sites' sockets: the selector, the log, Python's own."""
@@ -41,7 +44,9 @@ TURN_S = 0.1
 MAX_BACKLOG = 2_000_000
 """Events not yet committed, over all sites: some 600 MB. Beyond it, and until there is room, nothing is observed."""
 
-TELL_EVERY_S = 10.0
+LOOK_AROUND_S, TELL_EVERY_S = 1.0, 10.0
+"""How often it looks at all sites, and tells what it sees at the least."""
+
 DRAIN_S = 180.0
 """How long a fleet that observes no more waits for the hub: a site asks once a minute at the least."""
 
@@ -68,6 +73,8 @@ class Options:
     """Events a second, over all sites."""
     for_s: float | None
     seed: int
+    spread_s: float = 30.0
+    """`hello_spread_s` of every site."""
     ledger: Path | None = None
     """Where to write what the hub must end with, one line of JSON a stream."""
 
@@ -84,7 +91,7 @@ class _Member:
     opened_s: float = 0.0
     opens_s: float = 0.0
     looks_s: float = 0.0
-    bound_s: float = PAUSE_FIRST_S
+    bound_s: float = PAUSE_MIN_S
     scheduled_s: float = float("inf")
     connections: int = 0
 
@@ -120,6 +127,8 @@ class Fleet:
         self._due: list[tuple[float, int]] = []
         self._began_s = time.monotonic()
         self._members = [self._member(site) for site in options.sites]
+        self._looked_s = self._told_s = self._began_s
+        self._complete = False
         self._withheld = 0
         self._noise = 0
 
@@ -129,7 +138,7 @@ class Fleet:
         for number, member in enumerate(self._members):
             member.site.start(at)
             self._tally.began(member.site.name, at.s)
-            member.opens_s = at.s + self._random.random() * PAUSE_FIRST_S
+            member.opens_s = at.s + self._random.random() * min(START_SPREAD_S, self._options.spread_s)
             self._schedule(number, at.s)
         ends_s = float("inf") if self._options.for_s is None else self._began_s + self._options.for_s
         self._play(ends_s)
@@ -146,13 +155,11 @@ class Fleet:
     # What happens in time.
 
     def _play(self, ends_s: float) -> None:
-        told_s = observed_s = time.monotonic()
+        observed_s = time.monotonic()
         while (now_s := time.monotonic()) < ends_s and not self._stopped():
             observed_s = self._observe(observed_s, now_s)
             self._turn(min(TURN_S, max(0.0, observed_s - now_s)))
-            if now_s >= told_s + TELL_EVERY_S:
-                told_s = now_s
-                self._tell()
+            self._tell(now_s)
 
     def _observe(self, due_s: float, now_s: float) -> float:
         """Let sites observe what was due until now; return when the next thing is due."""
@@ -176,16 +183,14 @@ class Fleet:
         return sum(member.site.last - member.site.position for member in self._members) >= MAX_BACKLOG
 
     def _until(self, reached: Callable[[], bool], deadline_s: float) -> None:
-        told_s = looked_s = time.monotonic()
+        looked_s = time.monotonic()
         while (now_s := time.monotonic()) < deadline_s:
             self._turn(TURN_S)
             if now_s >= looked_s + TURN_S:
                 looked_s = now_s
                 if reached():
                     return
-            if now_s >= told_s + TELL_EVERY_S:
-                told_s = now_s
-                self._tell()
+            self._tell(now_s)
 
     def _is_drained(self) -> bool:
         return all(member.site.position >= member.site.last for member in self._members)
@@ -220,7 +225,14 @@ class Fleet:
         random = Random(f"{site.id} {self._options.seed}")
         channels: tuple[Channel, ...] = ("up", "hello", "now", "status", "ack")
         return _Member(
-            site=FleetSite(site.id, desks=site.desks, rooms=site.visio_rooms, random=random, tally=self._tally),
+            site=FleetSite(
+                site.id,
+                desks=site.desks,
+                rooms=site.visio_rooms,
+                random=random,
+                tally=self._tally,
+                spread_s=self._options.spread_s,
+            ),
             topics={channel: topic_for(site.id, channel) for channel in channels},
             hub_topic=hub_topic(bucket_of(site.id)),
         )
@@ -257,6 +269,7 @@ class Fleet:
         if line.ready:
             for say in member.site.say(self._moment(), line.room):
                 line.publish(self._message(member, say))
+        line.answered |= member.site.answered
 
     def _hear(self, member: _Member, received: Received, now_s: float) -> None:
         """Take one message of the hub; what does not decode is noise. A retained acknowledgement is stale."""
@@ -277,9 +290,13 @@ class Fleet:
             # By its number: the socket is closed already, and the next one that is opened may have the same number.
             self._selector.unregister(line.fd)
         log.debug("site=%s link=down reason=%r", member.site.name, line.lost)
-        steady = member.site.answered and now_s - member.opened_s >= max(STEADY_S, 2 * member.bound_s)
-        member.bound_s = PAUSE_FIRST_S if steady else min(PAUSE_MAX_S, 2 * member.bound_s)
-        member.opens_s = now_s + PAUSE_MIN_S + self._random.random() * (member.bound_s - PAUSE_MIN_S)
+        if line.answered and now_s - member.opened_s >= max(STEADY_S, 2 * member.bound_s):
+            # Closed, it was closed to all at once; silent, it is most often this site's own line.
+            member.bound_s, spread_s = PAUSE_MIN_S, 0.0 if line.silent else self._options.spread_s
+        else:
+            member.bound_s = min(PAUSE_MAX_S, 2 * member.bound_s)
+            spread_s = member.bound_s - PAUSE_MIN_S
+        member.opens_s = now_s + PAUSE_MIN_S + self._random.random() * spread_s
         member.site.lost(now_s)
         member.line, member.watched = None, 0
 
@@ -309,16 +326,21 @@ class Fleet:
 
     # What it says of itself.
 
-    def _tell(self) -> None:
-        answered = sum(member.site.answered for member in self._members)
+    def _tell(self, now_s: float) -> None:
+        """Say how it goes: now and then, and at once when the hub has answered every site, or no longer has."""
+        if now_s < self._looked_s + LOOK_AROUND_S:
+            return
+        self._looked_s = now_s
+        answered = sum(member.line is not None and member.line.answered for member in self._members)
+        complete = answered == len(self._members)
+        if complete == self._complete and now_s < self._told_s + TELL_EVERY_S:
+            return
+        self._complete, self._told_s = complete, now_s
         events = sum(member.site.last for member in self._members)
-        committed = sum(member.site.position for member in self._members)
+        waiting = events - sum(member.site.position for member in self._members)
+        word = "complete" if complete else "partial"
         log.info(
-            "fleet=plays sites=%d answered=%d events=%d backlog=%d",
-            len(self._members),
-            answered,
-            events,
-            events - committed,
+            "fleet=%s sites=%d answered=%d events=%d backlog=%d", word, len(self._members), answered, events, waiting
         )
 
     def _outcome(self) -> dict[str, object]:
@@ -349,11 +371,9 @@ class Fleet:
         }
 
     def _write_ledger(self, file: Path) -> None:
-        lines = [
-            json.dumps({"site": member.site.name, "stream": member.site.stream, "last": member.site.last})
-            for member in self._members
-        ]
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        sites = [member.site for member in self._members]
+        keys = ("name", "stream", "last", "digest")
+        file.write_text("".join(f"{json.dumps([getattr(site, key) for key in keys])}\n" for site in sites))
 
     def _leave(self) -> None:
         """Say goodbye as agents do, and close everything."""

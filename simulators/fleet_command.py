@@ -50,7 +50,7 @@ def write_network(network: Network, file: Path) -> None:
 
 
 def run_fleet(
-    network: Network, *, broker: str, rate: float, for_s: float | None, seed: int, ledger: Path | None
+    network: Network, *, broker: str, rate: float, for_s: float | None, seed: int, spread_s: float, ledger: Path | None
 ) -> dict[str, object]:
     """Play a fleet until its time is over or SIGTERM or SIGINT comes; return what came of it.
 
@@ -66,7 +66,7 @@ def run_fleet(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    options = Options(network.sites, address, rate=rate, for_s=for_s, seed=seed, ledger=ledger)
+    options = Options(network.sites, address, rate=rate, for_s=for_s, seed=seed, spread_s=spread_s, ledger=ledger)
     return Fleet(options, stopped.is_set).run()
 
 

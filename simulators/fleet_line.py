@@ -72,8 +72,10 @@ class Line:
     def __init__(
         self, address: tuple[str, int], client_id: str, will: Message, topics: list[str], now_s: float
     ) -> None:
-        self.ready = self.greeted = False
-        """Whether the broker has accepted us; whether the owner has seen it."""
+        self.ready = self.silent = False
+        """Whether the broker has accepted us; whether it then said nothing until we left."""
+        self.greeted = self.answered = False
+        """The owner's notes: what it has seen, and what the hub has said."""
         self.lost: str | None = None
         self.in_flight = 0
         """Messages that the broker has not yet confirmed."""
@@ -124,6 +126,7 @@ class Line:
         if not self.ready and now_s >= self._deadline_s:
             self.close("no answer from the broker")
         elif now_s >= self._heard_s + SILENT_S:
+            self.silent = True
             self.close("the broker has fallen silent")
 
     def publish(self, message: Message) -> None:

@@ -7,6 +7,7 @@ fleet has one stream, which lives as long as the fleet.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from random import Random
 from typing import Literal
 
@@ -51,7 +52,6 @@ VERSION = "fleet"
 WINDOW_BATCHES = 32
 TIMER_MIN_S, TIMER_MAX_S, TIMER_JITTER = 5.0, 60.0, 0.25
 HELLO_EVERY_S = 900.0
-HELLO_SPREAD_S = 30.0
 STATUS_EVERY_S = 60.0
 NOW_EVERY_S = 1.0
 """TC1's own numbers, and the settings of a site as shipped (docs/mqtt-api.md, docs/operating.md)."""
@@ -101,17 +101,22 @@ class _Held:
 
 
 class FleetSite:
-    """What one site holds, and what it says next. `random` is its own, so that a site does not depend on the others."""
+    """What one site holds, and what it says next.
 
-    def __init__(self, name: str, *, desks: int, rooms: int, random: Random, tally: Tally) -> None:
+    `random` is its own, so that a site does not depend on the others; a new hub is greeted after up to `spread_s`.
+    """
+
+    def __init__(self, name: str, *, desks: int, rooms: int, random: Random, tally: Tally, spread_s: float) -> None:
         self.name = name
         self.stream = f"{random.getrandbits(128):032x}"
         self.position = 0
         """Up to where the hub has said that it committed the stream."""
         self._boot = f"{random.getrandbits(128):032x}"
         self._random = random
+        self._spread_s = spread_s
         self._tally = tally
         self._held = _Held()
+        self._digest = sha256()
         self._desks: dict[str, DeskState] = dict.fromkeys((f"desk-{n:02d}" for n in range(1, desks + 1)), "vacant")
         self._rooms: dict[str, RoomState] = dict.fromkeys((f"room-{n:02d}" for n in range(1, rooms + 1)), "free")
         self._members = [f"{random.getrandbits(40):08x}" for _ in range(max(1, desks))]
@@ -132,6 +137,11 @@ class FleetSite:
     def last(self) -> int:
         """The position of the last event that it observed: what the hub must end with."""
         return self._held.last
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the SHA-256 of each line, in order: what the hub must have, to the byte."""
+        return self._digest.hexdigest()
 
     @property
     def answered(self) -> bool:
@@ -183,7 +193,9 @@ class FleetSite:
 
     def _keep(self, event: Event, at: Moment, person: str | None = None) -> None:
         held = self._held
-        held.lines.append(encode(event))
+        line = encode(event)
+        held.lines.append(line)
+        self._digest.update(sha256(line).digest())
         held.made_s.append(at.s)
         if person is not None:
             held.persons[held.last] = person
@@ -213,7 +225,7 @@ class FleetSite:
             return
         self._hint = incarnation
         if incarnation != self._hub and self._connected:
-            self._hello_due_s = now_s + self._random.random() * HELLO_SPREAD_S
+            self._hello_due_s = now_s + self._random.random() * self._spread_s
 
     def heard(self, ack: Ack, now_s: float) -> None:
         """Take an answer, which is the truth, or an advance."""

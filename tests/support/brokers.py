@@ -84,6 +84,11 @@ class RunningBroker:
         text = self._config.read_text()
         self._config.write_text(text.replace("max_packet_size 262144", f"max_packet_size {size_bytes}"))
 
+    def limit(self, lines: list[str]) -> None:
+        """Give Mosquitto, before its start, these limits in place of the test's."""
+        kept = [line for line in self._config.read_text().splitlines() if not line.startswith("max_")]
+        self._config.write_text("\n".join([*kept, *lines, ""]))
+
     def start(self) -> None:
         """Start the broker and wait until it accepts connections."""
         if self.kind == "iotcore":

@@ -1,0 +1,168 @@
+"""Thousands of simulated sites and one broker that is killed: does every site come back, and is all of it there?"""
+
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tests.support.brokers import RunningBroker, free_port
+from tests.support.demo import program
+from tests.support.secure_broker import SHIPPED
+from tests.support.waiting import eventually
+from tests.system.campaign.world import Process
+
+BACK_WITHIN_S = 120.0
+"""After a broker's restart every site has been answered, and what it held is committed: the promise."""
+
+STEADY_S = 11.0
+"""How long a connection must have lasted for its loss to count as the broker's: else it is a bad line."""
+
+_COMPLETE = re.compile(r"fleet=complete sites=(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSize:
+    """How large a fleet is, and for how long its broker is gone."""
+
+    sites: int
+    rate: float
+    """Events a second, over all sites."""
+    spread_s: float = 30.0
+    away_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOutcome:
+    """What the fleet said, and what the hub's file says without any code of either."""
+
+    told: dict[str, Any]
+    different: list[str]
+    """Sites of which the hub has other events than the fleet made: fewer, more, or other bytes."""
+    differences: int
+    """Figures that a full recomputation finds different."""
+    dropped: dict[str, int]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the hub has each event once as it was made, and every site came back within the promised time."""
+        told = self.told
+        all_back = min(told["fewest_connections"] - 1, told["absence"]["n"] // told["sites"]) >= 1
+        caught_up = told["caught_up"]["n"] >= told["sites"] and told["caught_up"]["max_s"] <= BACK_WITHIN_S
+        return told["equal"] and not self.different and self.differences == 0 and all_back and caught_up
+
+    def __str__(self) -> str:
+        told = self.told
+        return (
+            f"{told['sites']:,} sites, {told['events']:,} events, {told['committed']:,} committed, different at"
+            f" {len(self.different)} sites; away {told['absence']}, caught up {told['caught_up']}, events waited"
+            f" {told['event_wait']}, first answers {told['first_answer']}; dropped by the hub {self.dropped};"
+            f" figures different: {self.differences}"
+        )
+
+
+def run_fleet(folder: Path, size: FleetSize, seed: int) -> FleetOutcome:
+    """Start broker, hub and fleet; kill the broker under it, start it again, and see what comes of it."""
+    network, ledger = folder / "network.toml", folder / "ledger.jsonl"
+    _sim("--sites", str(size.sites), "--write-network", str(network))
+    web_port = free_port()
+    broker = _shipped_limits(folder)
+    settings = folder / "hub.toml"
+    settings.write_text(
+        f'[web]\nport = {web_port}\n[database]\nfile = "hub.db"\n[broker]\nport = {broker.port}\n', encoding="utf-8"
+    )
+    _hub("site", "import", str(network), "--config", str(settings))
+    hub = Process("hub", lambda: [program("telecentre-hub"), "serve", "--config", str(settings)], folder / "hub.log")
+    with ExitStack() as stack:
+        stack.callback(broker.kill)
+        stack.callback(hub.give_up)
+        broker.start()
+        hub.start()
+        command = ["--network", str(network), "--rate", f"{size.rate:g}", "--spread", f"{size.spread_s:g}"]
+        command += ["--broker", f"127.0.0.1:{broker.port}", "--seed", str(seed), "--ledger", str(ledger)]
+        fleet = stack.enter_context(_running_fleet(folder, command))
+        _await_all(folder, 1)
+        time.sleep(STEADY_S)
+        broker.kill()
+        time.sleep(size.away_s)
+        broker.start()
+        _await_all(folder, 2)
+        fleet.send_signal(signal.SIGTERM)
+        out, _ = fleet.communicate(timeout=BACK_WITHIN_S)
+        dropped = _dropped(web_port)
+        hub.stop()
+    rebuilt = json.loads(_hub("rebuild", "--json", "--config", str(settings)))
+    told = json.loads(out)
+    return FleetOutcome(told, _different(ledger, folder / "hub.db"), rebuilt["differences"], dropped)
+
+
+def _shipped_limits(folder: Path) -> RunningBroker:
+    """Return a broker on loopback with the limits of firmware_config/mosquitto."""
+    shipped = (SHIPPED / "mosquitto.conf").read_text(encoding="utf-8")
+    broker = RunningBroker("mosquitto", folder)
+    broker.limit([line for line in shipped.splitlines() if line.startswith("max_")])
+    return broker
+
+
+@contextmanager
+def _running_fleet(folder: Path, arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    with (folder / "fleet.log").open("w") as log:
+        command = [program("telecentre-sim"), "fleet", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def _await_all(folder: Path, times: int) -> None:
+    """Wait until the hub has answered every site, for the `times`th time."""
+    log = folder / "fleet.log"
+    eventually(
+        lambda: len(_COMPLETE.findall(log.read_text())) >= times,
+        what=f"all sites are answered: {log.read_text()[-500:]}",
+        within_s=BACK_WITHIN_S,
+    )
+
+
+def _sim(*arguments: str) -> None:
+    subprocess.run([program("telecentre-sim"), "fleet", *arguments], check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
+def _hub(*arguments: str) -> str:
+    command = [program("telecentre-hub"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False).stdout
+
+
+def _dropped(web_port: int) -> dict[str, int]:
+    """Return what the hub dropped for want of room, by reason."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics", timeout=60) as answer:
+        told = answer.read().decode()
+    return {why: int(n) for why, n in re.findall(r'ingest_dropped_total\{reason="(\w+)"\} (\d+)', told)}
+
+
+def _different(ledger: Path, database: Path) -> list[str]:
+    """Return the sites whose stream at the hub is not what the fleet made: position, events, and each line's digest."""
+    found = []
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        streams = {
+            (row[0], row[1]): row[2:] for row in connection.execute("SELECT site, stream, position, events FROM stream")
+        }
+        for line in ledger.read_text().splitlines():
+            site, stream, last, digest = json.loads(line)
+            rows = connection.execute(
+                "SELECT digest FROM event WHERE site = ? AND stream = ? ORDER BY seq", (site, stream)
+            ).fetchall()
+            whole = sha256(b"".join(row[0] for row in rows)).hexdigest()
+            if streams.pop((site, stream), None) != (last, last) or len(rows) != last or whole != digest:
+                found.append(site)
+    return found + [site for site, _ in streams]

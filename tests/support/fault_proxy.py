@@ -38,6 +38,8 @@ class Faults:
     """Each piece waits so long: with 16 KiB a piece, this bounds the rate as well."""
     silent: bool = False
     """A black hole: connections stay open, new ones are taken, and nothing passes. Later all goes on, as TCP would."""
+    mute: bool = False
+    """Half of a black hole: nothing of the near side reaches the broker, what the broker says goes on to arrive."""
     refused: bool = False
     """New connections end at once."""
     bytes_per_s: float | None = None
@@ -65,7 +67,8 @@ class FaultProxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
-        self._speaks = asyncio.Event()
+        self._hears, self._speaks = asyncio.Event(), asyncio.Event()
+        self._hears.set()
         self._speaks.set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
@@ -110,10 +113,11 @@ class FaultProxy:
 
     def _put(self, faults: Faults) -> None:
         self._faults = faults
-        if faults.silent:
-            self._speaks.clear()
-        else:
-            self._speaks.set()
+        for passes, stopped in ((self._hears, faults.silent), (self._speaks, faults.silent or faults.mute)):
+            if stopped:
+                passes.clear()
+            else:
+                passes.set()
 
     def _cut(self) -> None:
         for writer in self._open:
@@ -145,15 +149,16 @@ class FaultProxy:
                 writer.close()  # what has come goes on its way; after a cut there is nothing left
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, packets: "Packets | None") -> None:
-        """Pass bytes in one direction, through the faults of the moment."""
+        """Pass bytes in one direction, through the faults of the moment; `packets` are those towards the broker."""
+        passes = self._hears if packets is None else self._speaks
         try:
             while True:
-                await self._speaks.wait()
+                await passes.wait()
                 piece = await source.read(self._piece_bytes())
                 if not piece:
                     return
                 await asyncio.sleep(self._takes_s(len(piece)))
-                await self._speaks.wait()
+                await passes.wait()
                 if packets is not None:
                     piece = packets.passed(piece, twice=self._faults.repeats)
                 if self._is_cut_by(piece):

@@ -70,10 +70,10 @@ BAD: dict[str, tuple[str, bytes, str, str]] = {
     "foreign site: a hello": (HELLO, hello("ydes"), "", "refused_site"),
     "foreign site: a now": (topic_for("murat", "now"), NOW_OF_YDES, "", "refused_site"),
     "foreign site: a status": (topic_for("murat", "status"), STATUS_OF_YDES, "", "refused_site"),
-    "future version: a batch": (UP, tomorrow(GOOD), PLAIN, "refused_header"),
-    "future version: a hello": (HELLO, tomorrow(hello()), "", "refused_hello"),
-    "future version: a now": (topic_for("murat", "now"), tomorrow(NOW), "", "refused_now"),
-    "future version: a status": (topic_for("murat", "status"), tomorrow(STATUS), "", "refused_status"),
+    "future version: a batch": (UP, tomorrow(GOOD), PLAIN, "refused_version"),
+    "future version: a hello": (HELLO, tomorrow(hello()), "", "refused_version"),
+    "future version: a now": (topic_for("murat", "now"), tomorrow(NOW), "", "refused_version"),
+    "future version: a status": (topic_for("murat", "status"), tomorrow(STATUS), "", "refused_version"),
     "forged: in a bucket that is not its own": (STRANGE_BUCKET, GOOD, PLAIN, "refused_topic"),
 }
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from tests.support.fault_proxy import Faults
 
-Trouble = Literal["delayed", "silent", "thin", "refused", "cut", "cut_after", "lossy", "repeating"]
+Trouble = Literal["delayed", "silent", "thin", "refused", "cut", "cut_after", "lossy", "repeating", "mute"]
 
 TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
 HUB, BROKER = "hub", "broker"
@@ -71,6 +71,7 @@ def _bad_line(random: Random, trouble: Trouble, at_s: float, whose: str) -> BadL
         "refused": Faults(refused=True),
         "lossy": Faults(loss=0.3),
         "repeating": Faults(repeats=True),
+        "mute": Faults(mute=True),
     }
     return BadLine(
         at_s=at_s,

@@ -1,4 +1,7 @@
-"""F7 at the hub: a broker that is there and says nothing is noticed in time, and history goes on when it is back."""
+"""F7 and F4 at the hub: a silent broker is left in time; an answer lost after the commit costs a repetition.
+
+History goes on when the line is back, and nothing of it counts twice.
+"""
 
 import time
 from collections.abc import Iterator
@@ -91,3 +94,25 @@ def test_a_broker_that_dies_is_told_in_plain_words(
     eventually(lambda: not hub.ingest.health().broker_connected, what="noticed at once", within_s=10)
     assert "reason='the connection to the broker was cut'" in caplog.text
     assert "Unspecified" not in caplog.text
+
+
+@pytest.mark.timeout(120)
+def test_an_acknowledgement_that_is_lost_after_the_commit_costs_a_repetition_and_no_more(
+    agent: Agent, broker: RunningBroker, line: FaultProxy, hub: RunningHub
+) -> None:
+    link = linked(agent, SITE, broker.port)
+    link.start()
+    eventually(lambda: link.online, what="the edge is online")
+    agent.store(desk(0))
+    eventually(lambda: is_drained(agent, link), what="all is well at first")
+    line.put(Faults(mute=True))
+    agent.store(*[desk(number) for number in range(1, 100)])
+    eventually(lambda: hub.store.totals().events == 100, what="the hub has committed")
+    assert agent.outbox.status().depth == 99, "and its answers went nowhere"
+    line.cut()
+    line.put(NO_FAULTS)
+    eventually(lambda: is_drained(agent, link), what="the edge knows it in the end", within_s=90)
+    link.stop(20)
+    totals = hub.store.totals()
+    assert (totals.events, totals.quarantined, len(totals.gaps), hub.alarms()) == (100, 0, 0, {})
+    assert hub.store.rebuild() == [], "no figure has counted anything twice"

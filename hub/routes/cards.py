@@ -212,9 +212,20 @@ def room_shape(room: LiveRoom, site: LiveSite, view: View) -> Shape:
         room["id"],
         words(key) if alone else words(f"{key}_n", n=number_of(room["id"])),
         ROOM_SHAPES.get(room["state"], room["state"]),
-        words(f"room_state.{room['state']}"),
+        words("room_state.bookings_unknown" if _lacks_bookings(room, site) else f"room_state.{room['state']}"),
         view.since(room["since"], site["time_zone"]),
         view.moment(room["since"], site["time_zone"]),
+    )
+
+
+def _lacks_bookings(room: LiveRoom, site: LiveSite) -> bool:
+    """Return whether a room is unknown for its calendar alone: its sensors work, and see nobody."""
+    if room["state"] != "unknown" or room["confidential"]:
+        return False
+    down = {device["id"] for device in site["devices_down"] if device["health"] == "down"}
+    others = {f"{room['id']}-bookings", f"{room['id']}-display"}
+    return f"{room['id']}-bookings" in down and not any(
+        name.startswith(f"{room['id']}-") and name not in others for name in down
     )
 
 
@@ -240,10 +251,21 @@ def trouble(device: LiveDevice, zone: str, view: View) -> Trouble:
     """Return what is wrong with a device and what to do, in plain sentences."""
     words, fault = view.words, device["fault"]
     key = f"fault.{fault}" if fault else f"device.{'degraded' if device['health'] == 'degraded' else 'down'}"
+    key = ROOM_FAULTS.get((device["kind"], fault or ""), key)
     return Trouble(
         device_name(device["id"], words), view.moment(device["since"], zone), words(key), words(f"{key}_remedy")
     )
 
+
+ROOM_FAULTS = {
+    ("bookings", "absent"): "device.bookings_unanswered",
+    ("bookings", "silent"): "device.bookings_unanswered",
+    ("bookings", "garbled"): "device.bookings_unanswered",
+    ("bookings", "refused"): "device.bookings_refused",
+    ("samsung-mdc", "refused"): "device.display_refused",
+    ("pjlink", "refused"): "device.display_refused",
+}
+"""What is meant by some faults where there is no cable to look at: by kind of device and fault."""
 
 DEVICE_PARTS: tuple[tuple[str, str, str], ...] = (
     ("room", "bookings", "room_bookings"),

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Generator
+from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -6,8 +7,10 @@ import pytest
 
 from edge.protocols.apdu import CardError, CardGoneError, native
 from edge.protocols.secured_badge import Personalisation, Proof, personalise, prove
+from simulators.attackers import Bluff, Recorder, copy_of
 from simulators.desfire import Desfire, DesfireApplet
 from simulators.ntag424 import Ntag424, Ntag424Applet
+from tests.support.block_reader import BlockReader, blocks_of
 
 UID = bytes.fromhex("04a1b2c3d4e5f6")
 BADGE, KEY = bytes.fromhex("a1b2c3d4e5f60718293a4b5c6d7e8f90"), bytes.fromhex("f6105b3c631bb6e0a29489d47e4cfd74")
@@ -111,6 +114,19 @@ def test_a_recording_of_a_whole_valid_exchange_proves_nothing() -> None:
     replayed, draw = iter(recording), Random(3)
     conversation = prove({BADGE: KEY}, lambda: draw.randbytes(16))
     assert held(conversation, lambda _: next(replayed)) == Proof(None, BADGE, "wrong_key")
+
+
+def test_in_a_thousand_tries_no_attacker_proves_anything() -> None:
+    badge = ours()
+    recorder = Recorder(badge)
+    assert proof(BlockReader(blocks_of(recorder)).apdu) == Proof(BADGE)
+    for seed in range(1_000):
+        random = Random(seed)
+        draw = partial(random.randbytes, 16)
+        attackers = copy_of(badge, random), Bluff(badge, random), Bluff(badge, random, "echo"), recorder.replayer()
+        for card in attackers:
+            shown = held(prove({BADGE: KEY}, draw), BlockReader(blocks_of(card)).apdu)
+            assert shown == Proof(None, BADGE, "wrong_key")
 
 
 @pytest.mark.parametrize("name", [b"", bytes(20), b"TCB2" + BADGE, b"TCB1" + BADGE[:15], b"TCB1" + BADGE + b"\0"])

@@ -2,54 +2,27 @@
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
 from host.journal import log_to_stderr
-from host.settings import EXIT_CONFIGURATION, SettingsError
+from hub.commands.badges import badge
+from hub.commands.keys import keys, rights, site_key
+from hub.commands.members import member
+from hub.commands.options import config_option, in_one_sentence, json_option
+from hub.commands.passes import free_access, pass_
 from hub.config import check_certificates, read_settings
 from hub.network import read_network
-from hub.store import Difference, Store, StoreDownError, StoreRefusedError, wall_ms
-from hub.store.backup import BackupError, back_up
+from hub.store import Difference, Store, wall_ms
+from hub.store.backup import back_up
 from hub.store.backup import restore as restore_copy
-from hub.store.erasures import ErasureError, is_credential, is_reason
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from hub.store.erasures import is_credential, is_reason
 
 MAX_PRINTED = 1_000
 """Differences printed one a line; were there more, the first thousand tell enough."""
-
-config_option = click.option(
-    "--config", "config", required=True, type=click.Path(path_type=Path), help="The hub's TOML file."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
-    """Print what stops a command as one sentence: exit 78 for the settings, 1 for the database."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except SettingsError as error:
-            click.echo(f"telecentre-hub: {error}", err=True)
-            sys.exit(EXIT_CONFIGURATION)
-        except (StoreDownError, StoreRefusedError) as error:
-            click.echo(f"telecentre-hub: the database: {error}", err=True)
-            sys.exit(1)
-        except (BackupError, ErasureError) as error:
-            click.echo(f"telecentre-hub: {error}", err=True)
-            sys.exit(1)
-
-    return wrapped
 
 
 @click.group()
@@ -59,7 +32,7 @@ def main() -> None:
 
 @main.command()
 @config_option
-@_in_one_sentence
+@in_one_sentence
 def serve(config: Path) -> None:
     """Run the hub until SIGTERM or SIGINT."""
     settings = read_settings(config)
@@ -85,7 +58,7 @@ def site() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @json_option
-@_in_one_sentence
+@in_one_sentence
 def import_file(file: Path, config: Path, *, as_json: bool) -> None:
     """Make the register say what FILE (network.toml) says, from today on; print what changed."""
     settings = read_settings(config)
@@ -99,10 +72,15 @@ def import_file(file: Path, config: Path, *, as_json: bool) -> None:
     click.echo(f"{len(network.site)} sites, {len(changes)} changes.")
 
 
+site.add_command(site_key)
+for group in (member, pass_, badge, free_access, keys, rights):
+    main.add_command(group)
+
+
 @main.command()
 @config_option
 @json_option
-@_in_one_sentence
+@in_one_sentence
 def rebuild(config: Path, *, as_json: bool) -> None:
     """Compute every figure anew from the events; print each that was different, and exit 1 if any was."""
     differences = Store(read_settings(config).database.file).rebuild()
@@ -119,7 +97,7 @@ def rebuild(config: Path, *, as_json: bool) -> None:
 @main.command()
 @config_option
 @json_option
-@_in_one_sentence
+@in_one_sentence
 def status(config: Path, *, as_json: bool) -> None:
     """Print what the database holds."""
     totals = Store(read_settings(config).database.file).totals()
@@ -141,7 +119,7 @@ def status(config: Path, *, as_json: bool) -> None:
 @main.command()
 @config_option
 @json_option
-@_in_one_sentence
+@in_one_sentence
 def purge(config: Path, *, as_json: bool) -> None:
     """Forget who badged more than 90 days ago; print how many access events that was."""
     count = Store(read_settings(config).database.file).purge()
@@ -153,7 +131,7 @@ def purge(config: Path, *, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why, in one line, without a name: it is kept.")
 @config_option
 @json_option
-@_in_one_sentence
+@in_one_sentence
 def erase(credential: str, reason: str, config: Path, *, as_json: bool) -> None:
     """Forget which access events were CREDENTIAL's, whether the hub runs or not; print how many that was."""
     if not is_credential(credential):
@@ -174,7 +152,7 @@ def erase(credential: str, reason: str, config: Path, *, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @json_option
-@_in_one_sentence
+@in_one_sentence
 def backup(file: Path, config: Path, *, as_json: bool) -> None:
     """Copy the database to FILE, whether the hub runs or not; never over a file that is there."""
     copy = back_up(read_settings(config).database.file, file, wall_ms())
@@ -190,7 +168,7 @@ def backup(file: Path, config: Path, *, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @json_option
-@_in_one_sentence
+@in_one_sentence
 def restore(file: Path, config: Path, *, as_json: bool) -> None:
     """Put the copy FILE in the place of the database, which is moved aside; the hub must be stopped."""
     done = restore_copy(read_settings(config).database.file, file, wall_ms())

@@ -4,9 +4,9 @@ Every key is documented in docs/operating.md (a test compares). Paths are relati
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from host import tls
 from host.settings import File, Settings, load, wrong_key
@@ -48,6 +48,21 @@ class BrokerSettings(tls.BrokerAddress):
         return embedded
 
 
+class IssuingSettings(Settings):
+    """What signs the lists of rights, what the badges' keys are derived from, and how long a list holds."""
+
+    signing_key_file: File | None = None
+    master_key_file: File | None = None
+    life_hours: Annotated[int, Field(ge=2, le=720)] = 168
+    renew_hours: Annotated[int, Field(ge=1, le=168)] = 24
+
+    @model_validator(mode="after")
+    def _renews_in_time(self) -> Self:
+        if self.renew_hours * 2 > self.life_hours:
+            raise ValueError("life_hours is at least twice renew_hours: a site that misses one list must not expire")
+        return self
+
+
 class HubSettings(Settings):
     """The whole file."""
 
@@ -55,6 +70,8 @@ class HubSettings(Settings):
     web: WebSettings = WebSettings()
     database: DatabaseSettings
     broker: BrokerSettings = BrokerSettings()
+    issuing: IssuingSettings | None = None
+    """Without it this hub issues no lists of rights."""
 
 
 def read_settings(path: Path) -> HubSettings:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Literal, Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel
@@ -169,6 +169,17 @@ class Ingest:
             committed_at_ms=self._committed_at,
             progress=self._progress,
         )
+
+    def connection(self) -> int:
+        """Return the number of the present connection to the broker; 0 while there is none."""
+        return self._generation if self._hearing else 0
+
+    def publish_sealed(
+        self, channel: Literal["rights", "cmd"], site: str, sealed: bytes
+    ) -> mqtt.MQTTMessageInfo | None:
+        """Publish a list of rights, retained, or a command, never retained; None when it cannot be taken now."""
+        sent = self._client.publish(topic_for(site, channel), sealed, qos=1, retain=channel == "rights")
+        return sent if sent.rc == mqtt.MQTT_ERR_SUCCESS else None
 
     # The broker's side: these run in paho's thread.
 
@@ -327,7 +338,7 @@ class Ingest:
                 self._unfinished = self._unfinished or self._backlog.take(MAX_GROUP, IDLE_S)
                 idle = not self._unfinished
                 if not idle:
-                    self._promise(self._unfinished, commit(writer, self._unfinished))
+                    self._promise(self._unfinished, commit(writer, self._unfinished, settle=not self._backlog))
                     self._unfinished = []
                 self._keep_house(writer, idle=idle)
                 self._progress += 1

@@ -8,21 +8,19 @@ The functions are pure; `LiveBoard` adds a lock, so that ingestion and web threa
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from threading import Lock
 
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from contract.events import Clock, DeskState, DoorAlarm, DoorState, Fault, RoomState
-from contract.messages import DeviceHealth, Now, Report, Status
+from contract.messages import DeviceHealth, Now, Report, RightsStatus, Status
 from hub.alarms import Claims, after_claim
-from hub.store.rows import Recorded, Resource, Site
+from hub.instants import instant, required_instant
+from hub.live_rights import LiveRights, live_rights
+from hub.store.rows import Issued, Recorded, Resource, Site
 
 SILENCE_MS = 180_000
 """A status comes every 60 s: three missed ones in a row are no accident (TC1, Topics)."""
-
-LATEST_MS = 7_258_118_400_000
-"""The year 2200: the contract allows any number up to 2**53, which is a year that no calendar here can write."""
 
 MAX_UNREGISTERED = 100
 """Unregistered senders that are remembered; were there more, the broker's access control would be the trouble."""
@@ -100,6 +98,7 @@ class LiveSite(TypedDict):
     contested_at: str | None
     """When it last showed that two agents speak for this site; null when they never did."""
     devices_down: list[LiveDevice]
+    rights: LiveRights
 
 
 class LiveAnswer(TypedDict):
@@ -118,6 +117,8 @@ class Heard:
     now: Now | None = None
     now_at_ms: int | None = None
     report: Report | None = None
+    rights: RightsStatus | None = None
+    """The last that was heard of its list: it stays in force while the site is not heard."""
     connected: bool = False
     alive_at_ms: int | None = None
     """The last proof of life: a status that said `online`."""
@@ -141,20 +142,10 @@ class Frame:
     def answer(self, only: frozenset[str] | None = None) -> LiveAnswer:
         """Return the frame as `GET /api/v1/live` gives it; with `only`, of these sites alone."""
         return {
-            "generated_at": _required_instant(self.at_ms),
+            "generated_at": required_instant(self.at_ms),
             "sites": [site for name, site in self.sites.items() if only is None or name in only],
             "unregistered": list(self.unregistered),
         }
-
-
-def instant(at_ms: int | None) -> str | None:
-    """Return a moment in ISO 8601, UTC, with milliseconds; one that no calendar here knows is as good as none."""
-    return None if at_ms is None or at_ms > LATEST_MS else _required_instant(at_ms)
-
-
-def _required_instant(at_ms: int) -> str:
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def true_at_ms(said_at_ms: int, clock: Clock, received_at_ms: int, *, retained: bool) -> int | None:
@@ -184,7 +175,8 @@ def after_status(heard: Heard, message: Status, received_at_ms: int, *, retained
     claims = heard.claims
     if message.report is not None and not retained:  # what a broker remembers may be anybody's, from any time
         claims = after_claim(claims, message.report.boot, message.report.outbox.stream, received_at_ms)
-    return replace(heard, connected=True, report=message.report, alive_at_ms=at_ms, claims=claims)
+    rights = heard.rights if message.report is None else message.report.rights
+    return replace(heard, connected=True, report=message.report, rights=rights, alive_at_ms=at_ms, claims=claims)
 
 
 def is_online(heard: Heard, now_ms: int) -> bool:
@@ -202,7 +194,7 @@ def as_of_ms(heard: Heard) -> int | None:
     return max(known, default=None)
 
 
-def live_site(site: Site, heard: Heard, now_ms: int) -> LiveSite:
+def live_site(site: Site, heard: Heard, now_ms: int, issued: Issued | None = None) -> LiveSite:
     """Return what the board shows of one site: the register's places in their order, then any others it speaks of."""
     online, as_of = is_online(heard, now_ms), instant(as_of_ms(heard))
     return {
@@ -218,6 +210,7 @@ def live_site(site: Site, heard: Heard, now_ms: int) -> LiveSite:
         "backlog": _backlog(heard.report),
         "contested_at": instant(heard.claims.contested_ms),
         "devices_down": _devices_down(heard.report),
+        "rights": live_rights(heard.rights, issued),
     }
 
 
@@ -316,6 +309,7 @@ class LiveBoard:
         self._register = {site.id: site for site in register}
         self._heard: dict[str, Heard] = {}
         self._recorded = Recorded()
+        self._issued: dict[str, Issued] = {}
         self._touched: set[str] = set(self._register)
         self._shown = _Shown()
 
@@ -331,6 +325,14 @@ class LiveBoard:
         """Show what the database knows to have gone wrong."""
         with self._lock:
             self._recorded = recorded
+
+    def take_issued(self, issued: Iterable[Issued]) -> None:
+        """Show which lists of rights were issued, and what is known of them."""
+        lists = {one.site: one for one in issued}
+        with self._lock:
+            if lists != self._issued:
+                self._issued = lists
+                self._touched.update(self._register)
 
     def take_now(self, message: Now, received_at_ms: int, *, retained: bool = False) -> None:
         """Remember a site's snapshot; `retained` when the broker had kept it."""
@@ -385,7 +387,7 @@ class LiveBoard:
         return tuple(sorted(self._heard.keys() - self._register.keys()))
 
     def _view(self, name: str, now_ms: int) -> LiveSite:
-        return live_site(self._register[name], self._heard.get(name, Heard()), now_ms)
+        return live_site(self._register[name], self._heard.get(name, Heard()), now_ms, self._issued.get(name))
 
     def _fell_silent(self, name: str, shown: LiveSite, now_ms: int) -> bool:
         return name in self._register and shown["online"] != is_online(self._heard.get(name, Heard()), now_ms)

@@ -56,6 +56,13 @@ def days_between(from_ms: int, to_ms: int, zone: ZoneInfo) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
+def public_holidays(first: date, last: date) -> list[date]:
+    """Return the public holidays from a day to another, both included, in order."""
+    zone = ZoneInfo("UTC")  # a calendar has none: any zone gives the same dates
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return [day for day in days if opened("PH", zone, day)]
+
+
 def hours_of(start_ms: int, end_ms: int) -> list[Interval]:
     """Return the hours of a local day, cut from its midnight in real time; the last may be shorter."""
     return [(at, min(at + HOUR_MS, end_ms)) for at in range(start_ms, end_ms, HOUR_MS)]

@@ -21,6 +21,7 @@ from hub.broker import EmbeddedBroker
 from hub.config import HubSettings, WebSettings
 from hub.health import Health
 from hub.ingest import Ingest
+from hub.issuing import Issuing
 from hub.live import LiveBoard
 from hub.store import Store, wall_ms
 from hub.store.lock import claimed
@@ -77,6 +78,17 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
     ingest = Ingest(
         settings.broker, store, board, now_ms=wall_ms, new_id=lambda: secrets.token_hex(16), on_crash=crashes.append
     )
+    issuing = None
+    if settings.issuing is not None:
+        issuing = Issuing(
+            settings.issuing,
+            store,
+            ingest,
+            board,
+            now_ms=wall_ms,
+            token=secrets.token_bytes,
+            on_crash=crashes.append,
+        )
     app = create_app(settings, store, board, ingest.health, on_crash=crashes.append)
     broker = None
     if settings.broker.embedded:
@@ -86,6 +98,8 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
         # The first connection then succeeds at once, instead of being tried again a second later.
         broker.wait(BROKER_WAIT_S)
     ingest.start()
+    if issuing is not None:
+        issuing.start()
     try:
         web = uvicorn.Config(
             app,
@@ -98,6 +112,8 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
         asyncio.run(_serve(WebServer(web, app), listener, ingest.health, lambda: bool(crashes) or asked.is_set()))
     finally:
         notify("STOPPING=1")
+        if issuing is not None:
+            issuing.stop(STOP_TIMEOUT_S)
         ingest.stop(STOP_TIMEOUT_S)
         if broker is not None:
             broker.stop()

@@ -239,6 +239,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[web]`": hub_config.WebSettings,
     "`[database]`": hub_config.DatabaseSettings,
     "`[broker]`": hub_config.BrokerSettings,
+    "`[issuing]`": hub_config.IssuingSettings,
     "top of `network.toml`": hub_network.Network,
     "`[network]`": hub_network.NetworkTable,
     "`[[site]]`": hub_network.SiteTable,

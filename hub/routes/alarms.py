@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from hub.live import instant
+from hub.instants import instant
 from hub.routes.attention import points
 from hub.routes.context import Hub, asks_only
 from hub.texts import preferred_language, words

@@ -39,17 +39,27 @@ MAX_DRAWS = 100
 _SQL = statements("passes")
 
 
+def network_of(connection: sqlite3.Connection, network: str | None) -> str:
+    """Return the network that was named; without a name, the only one there is.
+
+    Raises:
+        PassError: it is not in the register, or there are several.
+    """
+    known = networks(connection)
+    if network is None and len(known) == 1:
+        return known[0]
+    if network is None or network not in known:
+        raise PassError(f"name the network: {', '.join(known) or 'none is in the register yet (site import)'}")
+    return network
+
+
 def add_member(connection: sqlite3.Connection, network: str | None, person: Person, now_ms: int, token: Token) -> str:
     """Add a member and return its id; without a network, to the only one there is.
 
     Raises:
         PassError: the person cannot be, or the network is not in the register.
     """
-    known = networks(connection)
-    if network is None and len(known) == 1:
-        network = known[0]
-    if network not in known:
-        raise PassError(f"name the network: {', '.join(known) or 'none is in the register yet (site import)'}")
+    network = network_of(connection, network)
     person, member = check_person(person), new_id(token(8))
     connection.execute(
         _SQL["put_member"], {**_person_row(person), "member": member, "network": network, "added_at": now_ms}
@@ -211,7 +221,7 @@ def change_badge(
         raise PassError("this badge was removed from the register")
     before = read_pass(connection, known.pass_id)[-1]
     after = before if pass_id is None else read_pass(connection, pass_id)[-1]
-    if after.network != before.network or after.ended:
+    if pass_id is not None and (after.network != before.network or after.ended):
         raise PassError("a badge goes to a pass of its own network that was not ended")
     wanted = replace(
         known,

@@ -151,5 +151,51 @@ class Totals:
         return sum(alarm.times for alarm in self.alarms if alarm.reason.startswith(REFUSED))
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A site for which lists of rights are issued: its key, what of the register concerns it, and its last list."""
+
+    site: str
+    public_key: str
+    changed: int
+    revoked: int
+    revoked_at_ms: int
+    emergency_revoked: int
+    version: int | None
+    counter: int | None
+    issued_at_ms: int | None
+    expires_at_ms: int | None
+    badges: int | None
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What the hub knows of the lists of one site; versions are None while there is no such list."""
+
+    site: str
+    version: int | None = None
+    issued_at_ms: int | None = None
+    expires_at_ms: int | None = None
+    badges: int | None = None
+    size_bytes: int | None = None
+    revoked_at_ms: int | None = None
+    """When a right was last taken away there; None: never."""
+    needed_version: int | None = None
+    """The first list without what was revoked last."""
+    revoked_emergency: bool = False
+    """Whether an emergency badge was ever revoked there, which opens beyond the expiry."""
+    needed_emergency_version: int | None = None
+    applied_version: int | None = None
+    """The last one that the site said to have put in force, in its history."""
+    applied_at_ms: int | None = None
+    """When that one was issued."""
+    applied_expires_at_ms: int | None = None
+    is_too_large: bool = False
+    """More may enter there than fits in a list: the last one stays."""
+    is_held: bool = False
+    """Nothing is issued since a restore, until a person has looked at the register."""
+
+
 REFUSED = "refused_"
 """What the reason of an alarm begins with when a message was refused as a whole."""

@@ -22,3 +22,8 @@ create table issue (
 
 -- Which list is in force at a site that is not heard now.
 create index event_rights_applied on event (site, received_at) where kind = 'rights_applied';
+
+-- After a restore nothing is issued until a person has looked at the register, which has gone back with the rest.
+create table rights_resumed (
+    resumed_at bigint primary key
+);

@@ -6,7 +6,6 @@ One thread, one selector: a site is a state machine (`fleet_site`) and a connect
 import heapq
 import json
 import logging
-import resource
 import selectors
 import time
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from contract.identity import bucket_of
 from contract.messages import Ack, HubState
 from contract.topics import Channel, hub_topic, topic_for
 from simulators.fleet_line import Line, Message, Received
-from simulators.fleet_site import FleetSite, Moment, Say
+from simulators.fleet_place import Moment
+from simulators.fleet_site import FleetSite, Say
 from simulators.fleet_tally import Tally
 from simulators.network import Site
 
@@ -31,9 +31,6 @@ PAUSE_MIN_S, PAUSE_MAX_S, STEADY_S = 1.0, 60.0, 10.0
 
 START_SPREAD_S = 8.0
 """Over how long the sites make their first connections, at most."""
-
-SPARE_FILES = 64
-"""Open files beside the sites' sockets: the selector, the log, Python's own."""
 
 LOOK_EVERY_S = 5.0
 """How often each connection looks at its keepalive when nothing happens on it."""
@@ -59,10 +56,6 @@ FAREWELL_S = 5.0
 MAX_DIFFERENT_TOLD = 10
 
 
-class FleetError(Exception):
-    """The fleet cannot run: one sentence with its remedy."""
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """What to play; `for_s` None: until it is stopped."""
@@ -75,6 +68,7 @@ class Options:
     seed: int
     spread_s: float = 30.0
     """`hello_spread_s` of every site."""
+    drain_s: float = DRAIN_S
     ledger: Path | None = None
     """Where to write what the hub must end with, one line of JSON a stream."""
 
@@ -94,24 +88,6 @@ class _Member:
     bound_s: float = PAUSE_MIN_S
     scheduled_s: float = float("inf")
     connections: int = 0
-
-
-def allow_files(sites: int) -> None:
-    """Raise the soft limit of open files to what a fleet of `sites` needs.
-
-    Raises:
-        FleetError: the hard limit is lower.
-    """
-    wanted = sites + SPARE_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise FleetError(
-            f"{sites} sites need {wanted} open files and this system allows {hard}:"
-            f" raise the hard limit (ulimit -Hn {wanted} as root, or LimitNOFILE={wanted} in a service),"
-            f" or play at most {hard - SPARE_FILES} sites with --sites"
-        )
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Fleet:
@@ -142,7 +118,7 @@ class Fleet:
             self._schedule(number, at.s)
         ends_s = float("inf") if self._options.for_s is None else self._began_s + self._options.for_s
         self._play(ends_s)
-        drains_s = time.monotonic() + (STOPPED_DRAIN_S if self._stopped() else DRAIN_S)
+        drains_s = time.monotonic() + (STOPPED_DRAIN_S if self._stopped() else self._options.drain_s)
         self._until(self._is_drained, drains_s)
         for member in self._members:
             member.site.ask(time.monotonic())

@@ -1,19 +1,25 @@
 """What `telecentre-sim fleet` does before and around a fleet: its network, its limits, its signals."""
 
 import ipaddress
+import resource
 import signal
 import threading
 from pathlib import Path
 from types import FrameType
 
-from simulators.fleet import Fleet, FleetError, Options, allow_files
+from simulators.fleet import Fleet, Options
 from simulators.fleet_network import COMMUNES, network_toml, synthetic_network
 from simulators.network import Network, NetworkError, part_of, read_network
 
-__all__ = ["FleetError", "played_sites", "run_fleet", "write_network"]
-
 MAX_SITES = 10_000
 """As many as a hub imports."""
+
+SPARE_FILES = 64
+"""Open files beside the sites' sockets: the selector, the log, Python's own."""
+
+
+class FleetError(Exception):
+    """The fleet cannot run: one sentence with its remedy."""
 
 
 def played_sites(file: Path | None, sites: int | None, seed: int) -> Network:
@@ -68,6 +74,24 @@ def run_fleet(
         signal.signal(number, stop)
     options = Options(network.sites, address, rate=rate, for_s=for_s, seed=seed, spread_s=spread_s, ledger=ledger)
     return Fleet(options, stopped.is_set).run()
+
+
+def allow_files(sites: int) -> None:
+    """Raise the soft limit of open files to what a fleet of `sites` needs.
+
+    Raises:
+        FleetError: the hard limit is lower.
+    """
+    wanted = sites + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise FleetError(
+            f"{sites} sites need {wanted} open files and this system allows {hard}:"
+            f" raise the hard limit (ulimit -Hn {wanted} as root, or LimitNOFILE={wanted} in a service),"
+            f" or play at most {hard - SPARE_FILES} sites with --sites"
+        )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def broker_address(text: str) -> tuple[str, int]:

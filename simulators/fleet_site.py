@@ -11,43 +11,21 @@ from hashlib import sha256
 from random import Random
 from typing import Literal
 
-from contract.events import (
-    Access,
-    AccessDecided,
-    AccessReason,
-    Desk,
-    DeskState,
-    DeskStateChanged,
-    Door,
-    DoorStateChanged,
-    EdgeStarted,
-    Event,
-    Room,
-    RoomState,
-    RoomStateChanged,
-    Start,
-    encode,
-)
+from contract.events import Event, encode
 from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import (
     Ack,
     BatchHeader,
-    DeskNow,
-    DoorNow,
     Held,
     Hello,
-    Now,
     OutboxStatus,
     Report,
     RightsStatus,
-    RoomNow,
     Status,
     encode_batch,
 )
+from simulators.fleet_place import VERSION, Moment, Place
 from simulators.fleet_tally import Tally
-
-VERSION = "fleet"
-"""What its agents call themselves: nobody takes them for real ones."""
 
 WINDOW_BATCHES = 32
 TIMER_MIN_S, TIMER_MAX_S, TIMER_JITTER = 5.0, 60.0, 0.25
@@ -59,20 +37,7 @@ NOW_EVERY_S = 1.0
 KEPT_ACKNOWLEDGED = 200
 """Acknowledged events that a site still holds after a Hello: a real one keeps them for 30 days."""
 
-DESK_SHARE, ROOM_SHARE = 0.8, 0.1
-"""Of what is observed; the rest is badges at the door."""
-
 QUOTA_BYTES = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The three clocks of a site at one moment."""
-
-    s: float
-    """Monotonic, of this process."""
-    wall_ms: int
-    up_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +82,7 @@ class FleetSite:
         self._tally = tally
         self._held = _Held()
         self._digest = sha256()
-        self._desks: dict[str, DeskState] = dict.fromkeys((f"desk-{n:02d}" for n in range(1, desks + 1)), "vacant")
-        self._rooms: dict[str, RoomState] = dict.fromkeys((f"room-{n:02d}" for n in range(1, rooms + 1)), "free")
-        self._members = [f"{random.getrandbits(40):08x}" for _ in range(max(1, desks))]
-        self._since: dict[str, int] = {}
+        self._place = Place(name, desks=desks, rooms=rooms, random=random)
         self._started_ms = 0
         self._connected = False
         self._question: str | None = None
@@ -153,43 +115,14 @@ class FleetSite:
     def start(self, at: Moment) -> None:
         """Begin to observe: an agent says that it started, and every state."""
         self._started_ms = at.wall_ms
-        stamp = {"t": at.wall_ms, "clock": "synced", "up": at.up_ms}
-        self._keep(EdgeStarted.model_validate({"subject": "agent", "value": Start(version=VERSION), **stamp}), at)
-        for subject in (*self._desks, *self._rooms, "door-01"):
-            self._since[subject] = at.wall_ms
-            self._keep(self._event(subject, at), at)
+        for event in self._place.start(at):
+            self._keep(event, at)
 
     def observe(self, at: Moment) -> None:
         """Observe one more thing: a desk or a room changes, or somebody badges."""
-        kind = self._random.random()
-        if kind < DESK_SHARE and self._desks:
-            subject = self._random.choice(list(self._desks))
-            self._desks[subject] = "occupied" if self._desks[subject] == "vacant" else "vacant"
-        elif kind < DESK_SHARE + ROOM_SHARE and self._rooms:
-            subject = self._random.choice(list(self._rooms))
-            self._rooms[subject] = "occupied" if self._rooms[subject] == "free" else "free"
-        else:
-            self._badge(at)
-            return
-        self._since[subject] = at.wall_ms
-        self._keep(self._event(subject, at), at)
-        self._now_changed = True
-
-    def _badge(self, at: Moment) -> None:
-        reason: AccessReason = "GRANTED" if self._random.random() < 0.9 else "DENIED_OUT_OF_TIME_RANGE"
-        access = Access(door="door-01", reason=reason, assurance="uid")
-        event = AccessDecided(subject="reader-01", value=access, t=at.wall_ms, clock="synced", up=at.up_ms)
-        self._keep(event, at, self._random.choice(self._members))
-
-    def _event(self, subject: str, at: Moment) -> Event:
-        if subject in self._desks:
-            desk = Desk(state=self._desks[subject])
-            return DeskStateChanged(subject=subject, value=desk, t=at.wall_ms, clock="synced", up=at.up_ms)
-        if subject in self._rooms:
-            room = Room(state=self._rooms[subject])
-            return RoomStateChanged(subject=subject, value=room, t=at.wall_ms, clock="synced", up=at.up_ms)
-        door = Door(state="locked", alarm="NORMAL")
-        return DoorStateChanged(subject=subject, value=door, t=at.wall_ms, clock="synced", up=at.up_ms)
+        event, person = self._place.observe(at)
+        self._keep(event, at, person)
+        self._now_changed |= person is None
 
     def _keep(self, event: Event, at: Moment, person: str | None = None) -> None:
         held = self._held
@@ -312,7 +245,7 @@ class FleetSite:
         if self._now_changed and at.s >= self._now_due_s:
             self._now_changed = False
             self._now_due_s = at.s + NOW_EVERY_S
-            yield Say("now", self._now(at).model_dump_json().encode(), retain=True)
+            yield Say("now", self._place.now(at).model_dump_json().encode(), retain=True)
         if at.s >= self._status_due_s:
             self._status_due_s = at.s + STATUS_EVERY_S
             yield Say("status", self._status(at).model_dump_json().encode(), retain=True)
@@ -364,16 +297,6 @@ class FleetSite:
         self._in_flight.append(last)
         self._pointer = last + 1
         return Say("up", payload, content_type)
-
-    def _now(self, at: Moment) -> Now:
-        return Now(
-            site=self.name,
-            as_of=at.wall_ms,
-            clock="synced",
-            desks=[DeskNow(id=name, state=state, since=self._since[name]) for name, state in self._desks.items()],
-            rooms=[RoomNow(id=name, state=state, since=self._since[name]) for name, state in self._rooms.items()],
-            doors=[DoorNow(id="door-01", state="locked", alarm="NORMAL", since=self._since["door-01"])],
-        )
 
     def _status(self, at: Moment) -> Status:
         depth = max(0, self.last - self.position)

@@ -141,6 +141,7 @@ def doctor(config: Path, *, as_json: bool) -> None:
         for finding in findings:
             click.echo(
                 f"{finding.device:<24} {'ok' if finding.fault is None else f'{finding.fault}: {finding.remedy}'}"
+                f"{f' ({finding.said})' if finding.said else ''}"
             )
     sys.exit(0 if all(finding.fault is None for finding in findings) else 1)
 

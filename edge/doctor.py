@@ -8,7 +8,7 @@ from time import monotonic
 from contract.events import Fault
 from edge.clock import SystemClock
 from edge.config import EdgeSettings, SiteKeys
-from edge.core.observations import DeviceFailed, DeviceReady, Observation
+from edge.core.observations import DeviceFailed, DeviceReady, Observation, RadarIdentified
 from edge.core.site import RIGHTS
 from edge.devices.rights_list import ListRefusedError, stored_list
 from edge.wiring import devices_of, rights_keys_of
@@ -32,11 +32,12 @@ REMEDIES: dict[Fault, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One device, and what is wrong with it, if anything."""
+    """One device, and what is wrong with it, if anything; `said` is what a radar says of itself."""
 
     device: str
     fault: Fault | None
     remedy: str | None
+    said: str | None = None
 
 
 def examine(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
@@ -46,6 +47,7 @@ def examine(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
     clock = SystemClock(lambda: "unsynced")
     devices = devices_of(settings, keys, boot=None, clock=clock.now, random=Random(0), on_crash=crashes.append)  # noqa: S311
     faults: dict[str, Fault | None] = {}
+    said: dict[str, str] = {}
     deadline_s = monotonic() + ANSWER_WITHIN_S
     for thread in devices.threads:
         thread.start(heard.put)
@@ -55,10 +57,7 @@ def examine(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
                 seen = heard.get(timeout=min(left_s, 0.5))
             except queue.Empty:
                 continue
-            if isinstance(seen, DeviceReady):
-                faults.setdefault(seen.device, None)
-            elif isinstance(seen, DeviceFailed):
-                faults.setdefault(seen.device, seen.fault)
+            _note(seen, faults, said)
     finally:
         for thread in devices.threads:
             thread.stopping.set()
@@ -68,8 +67,20 @@ def examine(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
     if crashes:
         raise crashes[0]
     found = [(thread.id, faults.get(thread.id, "silent")) for thread in devices.threads]
-    findings = [Finding(device, fault, REMEDIES[fault] if fault else None) for device, fault in found]
+    findings = [Finding(name, fault, REMEDIES[fault] if fault else None, said.get(name)) for name, fault in found]
     return [*findings, *_rights(settings, keys)]
+
+
+def _note(seen: Observation, faults: dict[str, Fault | None], said: dict[str, str]) -> None:
+    """Note what is said first of each device; a radar identifies itself before it is ready."""
+    if isinstance(seen, DeviceReady):
+        faults.setdefault(seen.device, None)
+    elif isinstance(seen, DeviceFailed):
+        faults.setdefault(seen.device, seen.fault)
+    elif isinstance(seen, RadarIdentified):
+        said[seen.device] = f"firmware {seen.firmware}, settings {seen.settings}"
+        if seen.drifted:
+            faults.setdefault(seen.device, "drifted")
 
 
 def _rights(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:

@@ -15,6 +15,8 @@ import serial
 from click.testing import CliRunner, Result
 
 from edge.__main__ import main
+from edge.config import read_keys, read_settings
+from edge.doctor import Finding, examine
 from edge.radar_file import read_radar_file
 from simulators.ld2410 import Ld2410
 from simulators.pin_factory import SimulatedFactory
@@ -197,3 +199,15 @@ def test_a_place_that_cannot_be_told_from_an_empty_one_writes_nothing(place: Pla
     assert code == 1
     assert "cannot tell an occupied place from an empty one" in said
     assert not (place.bench.folder / "new.toml").exists()
+
+
+def test_the_doctor_says_what_a_radar_is_and_that_it_drifted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "telecentre-sim")
+    (place.bench.folder / "rights.toml").write_text("version = 1\n")
+    settings = read_settings(place.toml)
+    for expected in ("drifted", None):
+        found = {finding.device: finding for finding in examine(settings, read_keys(settings))}
+        assert found["desk-01-radar"].fault == expected
+        assert (found["desk-01-radar"].said or "").startswith("firmware 1.02.22062416, settings ")
+        assert found["desk-02-pin"] == Finding("desk-02-pin", None, None)
+        assert place.run("configure").exit_code == 0

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ BACK_WITHIN_S = 120.0
 STEADY_S = 11.0
 """How long a connection must have lasted for its loss to count as the broker's: else it is a bad line."""
 
-_COMPLETE = re.compile(r"fleet=complete sites=(\d+)")
+_STATE = re.compile(r"fleet=(\w+) sites=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,14 @@ def _running_fleet(folder: Path, arguments: list[str]) -> Iterator[subprocess.Po
 
 
 def _await_all(folder: Path, times: int) -> None:
-    """Wait until the hub has answered every site, for the `times`th time."""
+    """Wait until the hub has answered every site, for the `times`th time: it says so again now and then."""
     log = folder / "fleet.log"
+
+    def became_complete() -> int:
+        return [state for state, _ in groupby(_STATE.findall(log.read_text()))].count("complete")
+
     eventually(
-        lambda: len(_COMPLETE.findall(log.read_text())) >= times,
+        lambda: became_complete() >= times,
         what=f"all sites are answered: {log.read_text()[-500:]}",
         within_s=BACK_WITHIN_S,
     )

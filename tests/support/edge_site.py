@@ -18,7 +18,7 @@ from tests.support.rights import CENTURY_MS, PRIVATE_KEY, SETTINGS, a_list, inst
 KEY = bytes(range(32))
 KEYS = SiteKeys(site_key=KEY, rights_key=PRIVATE_KEY)
 UID = bytes.fromhex("04a1b2c3d4e5f6")
-BADGE, BADGE_KEY = bytes(range(16)), bytes(range(16, 32))
+BADGE, BADGE_KEY = bytes(range(60, 76)), bytes(range(200, 216))
 STRIKE, CONTACT, BUTTON, GREEN, RED, PIR = 17, 27, 22, 23, 24, 16
 
 _SITE = """

@@ -2,18 +2,21 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import nfc.clf
 import pytest
 
 from contract.credentials import uid_hash
 from edge.core.observations import CredentialSeen, DeviceFailed, DeviceReady, NoiseCounted
 from edge.devices.badge_reader import BadgeReader
-from edge.devices.card import CONVERSATION_S
+from edge.devices.card import CONVERSATION_S, Card, ask_badge
 from edge.devices.port import Port
 from simulators.attackers import Bluff, Recorder, Relay, Replayer, copy_of, uid_copy_of
-from simulators.cards import Card, Classic1k, IsoDepCard, Ntag21x, Phone
+from simulators.cards import Card as AnyCard
+from simulators.cards import Classic1k, IsoDepCard, Ntag21x, Phone
 from simulators.desfire import Desfire
 from simulators.iso_dep import DONE, IsoDep, NdefApplet
 from simulators.ntag424 import Ntag424, Ntag424Applet, factory_application
@@ -47,7 +50,7 @@ class Site:
     def __init__(self, bench: Bench, chip: Pn532, port: Path, driver: BadgeReader, heard: Heard) -> None:
         self.bench, self.chip, self.port, self.driver, self.heard = bench, chip, port, driver, heard
 
-    def present(self, *cards: Card) -> None:
+    def present(self, *cards: AnyCard) -> None:
         """Bring cards into the field at the same moment."""
 
         def bring() -> None:
@@ -87,7 +90,7 @@ def site(faults: Faults = NO_FAULTS, *, relay_limit_s: float = 1.0, uid_badges: 
 
 @pytest.mark.parametrize("wire", FOUR_WIRES)
 @pytest.mark.parametrize("card", [ntag, desfire])
-def test_a_badge_proves_who_it_is_once_for_each_presentation(card: Callable[[], Card], wire: str) -> None:
+def test_a_badge_proves_who_it_is_once_for_each_presentation(card: Callable[[], AnyCard], wire: str) -> None:
     with site(FOUR_WIRES[wire]) as at:
         at.present(card())
         seen = at.sees()
@@ -137,7 +140,7 @@ def test_rights_that_arrive_count_from_the_next_card_on() -> None:
 
 
 @pytest.mark.parametrize("card", [ntag, desfire])
-def test_a_badge_with_another_key_is_refused_and_the_reader_is_ready_again(card: Callable[..., Card]) -> None:
+def test_a_badge_with_another_key_is_refused_and_the_reader_is_ready_again(card: Callable[..., AnyCard]) -> None:
     with site() as at:
         at.present(card(OTHER_KEY))
         seen = at.sees()
@@ -157,7 +160,7 @@ def test_a_badge_with_another_key_is_refused_and_the_reader_is_ready_again(card:
     ],
     ids=["factory-new", "another application", "no application", "text only", "yes to all", "another layout"],
 )
-def test_a_card_without_our_application_is_refused_and_the_reader_is_ready_again(card: Callable[[], Card]) -> None:
+def test_a_card_without_our_application_is_refused_and_the_reader_is_ready_again(card: Callable[[], AnyCard]) -> None:
     with site() as at:
         at.present(card())
         seen = at.sees()
@@ -294,7 +297,7 @@ def recording_of(badge: Ntag424) -> Replayer:
         return at.bench.call(recorder.replayer)
 
 
-ATTACKERS: dict[str, Callable[[Ntag424, Random], Card]] = {
+ATTACKERS: dict[str, Callable[[Ntag424, Random], AnyCard]] = {
     "copy": copy_of,
     "copied number": lambda badge, _: uid_copy_of(badge),
     "made up": lambda badge, random: Bluff(badge, random, "random"),
@@ -324,7 +327,7 @@ def test_no_attacker_is_taken_for_a_badge(attacker: str) -> None:
         (lambda: IsoDepCard(UID, IsoDep(NdefApplet())), lambda: ntag(uid=bytes.fromhex("04000000000002"))),
     ],
 )
-def test_two_cards_at_once_are_refused_and_the_reader_is_ready_again(cards: tuple[Callable[[], Card], ...]) -> None:
+def test_two_cards_at_once_are_refused_and_the_reader_is_ready_again(cards: tuple[Callable[[], AnyCard], ...]) -> None:
     with site() as at:
         at.present(*(card() for card in cards))
         seen = at.sees()
@@ -377,3 +380,59 @@ def test_a_factory_new_card_has_no_name_to_show() -> None:
     applet = Ntag424Applet(factory_application(Random(1), UID))
     assert applet(bytes.fromhex("00a4040007d276000085010100")) == DONE
     assert applet(bytes.fromhex("90ad0000070300000014000000"))[-2:] != b"\x91\x00"
+
+
+class Babbler:
+    """What nfcpy's frontend would be with a card, or a wire, that says anything at all."""
+
+    max_send_data_size = max_recv_data_size = 264
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def exchange(self, frame: bytes, timeout: float) -> bytearray:  # noqa: ARG002  # as nfcpy calls it
+        random = self._random
+        if random.random() < 0.1:
+            raise random.choice([nfc.clf.TimeoutError, nfc.clf.TransmissionError, nfc.clf.ProtocolError])
+        if frame[0] == 0xE0 and random.random() < 0.8:
+            return bytearray.fromhex("067777710280")
+        if random.random() < 0.5:
+            sense = [
+                b"\x90\x00",
+                b"\x91\x00",
+                b"TCB1" + BADGE + b"\x91\x00",
+                bytes(16) + b"\x91\xaf",
+                bytes(32) + b"\x91\x00",
+            ]
+            return bytearray([frame[0] & 1 | 2]) + random.choice(sense)
+        noise = bytearray(random.randbytes(random.choice([0, 1, 2, 3, 20, 260])))
+        return bytearray(random.choice([b"\x02", b"\x03", b"\x12", b"\xa2", b"\xf2", b""])) + noise
+
+
+def test_whatever_a_card_says_the_conversation_ends_in_time_and_in_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "nfc")
+    for seed in range(1_500):
+        random, asked = Random(seed), 0
+        target = nfc.clf.RemoteTarget("106A", sens_res=bytearray(b"\x44\x03"), sel_res=bytearray(b"\x20"))
+        target.sdd_res = bytearray(UID)
+
+        def left_s() -> float:
+            nonlocal asked
+            asked += 1
+            return CONVERSATION_S - asked * 0.01
+
+        card = Card(Babbler(random), target, clock=lambda: 0.0, left_s=left_s)
+        shown = ask_badge(card, KEYS, partial(random.randbytes, 16), relay_limit_s=1.0)
+        assert shown.refusal in ("pulled_away", "unreadable", "wrong_application", "wrong_key")
+        assert asked < 200
+
+
+def test_many_taps_leave_nothing_behind() -> None:
+    with site() as at:
+        for number in range(60):
+            before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+            at.present(ntag(uid=bytes([4, 0, 0, 0, 0, 3, number])))
+            assert at.heard.hears(CredentialSeen, lambda seen: seen.refusal is None, times=number + 1)
+            at.remove()
+            assert (len(list(Path("/proc/self/fd").iterdir())), threading.active_count()) == before
+        assert not at.heard.of(DeviceFailed)

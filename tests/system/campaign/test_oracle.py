@@ -74,6 +74,16 @@ def test_each_difference_is_seen(
     assert seen in str(verdict)
 
 
+def test_a_person_whom_the_edge_has_forgotten_since_is_not_compared(
+    agent: Agent, database: sqlite3.Connection, tmp_path: Path
+) -> None:
+    assert database.execute("select count(*) from journal").fetchone() == (1,)
+    statement(agent.settings.folder, "UPDATE outbox SET person = NULL")
+    edges, _ = committed_at(SITE, agent.settings.folder / "outbox.db")
+    assert len(edges.blanked) == 1
+    assert verdict_on(edges, tmp_path / "hub.db").is_right
+
+
 def test_a_hole_at_an_edge_is_seen(agent: Agent) -> None:
     agent.store(*[desk(number) for number in range(20)])
     statement(agent.settings.folder, "DELETE FROM outbox WHERE seq = 7")

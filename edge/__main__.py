@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from edge.config import EdgeSettings, check_certificates, read_keys, read_settings
+from edge.config import EdgeSettings, check_certificates, check_room_secrets, read_keys, read_settings
 from edge.options import config_option, json_option, refuse, settings_errors_exit
 from edge.sensors import sensors
 from host.journal import log_to_stderr
@@ -48,10 +48,11 @@ def run(config: Path) -> NoReturn:
 @json_option
 @settings_errors_exit
 def check_config(config: Path, *, as_json: bool) -> None:
-    """Check settings, certificates, site key and the list of rights, and print the settings in force (no secret)."""
+    """Check settings, certificates, secrets and the list of rights, and print the settings in force (no secret)."""
     settings = read_settings(config)
     check_certificates(config, settings)
     keys = read_keys(settings)
+    check_room_secrets(settings)
     from edge.devices.rights_list import ListRefusedError, stored_list  # noqa: PLC0415
     from edge.wiring import refuse_simulated, rights_keys_of  # noqa: PLC0415
 

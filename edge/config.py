@@ -340,6 +340,18 @@ def _read_key(credential: str, setting: str, file: Path | None) -> bytes:
     return key
 
 
+def check_room_secrets(settings: EdgeSettings) -> None:
+    """Refuse secrets of rooms that cannot be read. A running agent goes on without: a calendar is no door.
+
+    Raises:
+        SettingsError: one sentence.
+    """
+    for room in settings.room:
+        read_display_password(room)
+        if room.bookings_login is not None:
+            read_bookings_secret(room)
+
+
 def read_bookings_secret(room: RoomSettings) -> bytes:
     """Return what opens a room's calendar: `name:password` for a basic login, a token for a bearer.
 

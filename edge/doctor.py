@@ -30,6 +30,17 @@ REMEDIES: dict[Fault, str] = {
 }
 
 
+ROOM_REMEDIES: dict[tuple[str, Fault], str] = {
+    ("display", "silent"): "it does not answer: many displays do not in standby: switch it on, then check its address",
+    ("display", "refused"): "correct its password or protocol, or let the system reach it (systemd/README.md)",
+    ("bookings", "absent"): "no calendar there: check file or address, and the line",
+    ("bookings", "silent"): "the calendar's server does not answer in time: check the address and the line",
+    ("bookings", "garbled"): "the calendar's server answers, but gives no calendar: look at the address in a browser",
+    ("bookings", "refused"): "the calendar's server refuses: check login, secret and certificate",
+}
+"""What fits a display or a calendar better, by the end of its device id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One device, and what is wrong with it, if anything; `said` is what a radar says of itself."""
@@ -67,7 +78,7 @@ def examine(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
     if crashes:
         raise crashes[0]
     found = [(thread.id, faults.get(thread.id, "silent")) for thread in devices.threads]
-    findings = [Finding(name, fault, REMEDIES[fault] if fault else None, said.get(name)) for name, fault in found]
+    findings = [Finding(name, fault, _remedy(name, fault), said.get(name)) for name, fault in found]
     return [*findings, *_rights(settings, keys)]
 
 
@@ -81,6 +92,12 @@ def _note(seen: Observation, faults: dict[str, Fault | None], said: dict[str, st
         said[seen.device] = f"firmware {seen.firmware}, settings {seen.settings}"
         if seen.drifted:
             faults.setdefault(seen.device, "drifted")
+
+
+def _remedy(device: str, fault: Fault | None) -> str | None:
+    if fault is None:
+        return None
+    return ROOM_REMEDIES.get((device.rpartition("-")[2], fault), REMEDIES[fault])
 
 
 def _rights(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:

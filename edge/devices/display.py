@@ -132,6 +132,8 @@ class Display:
         where = f"{self._address[0]} port {self._address[1]}"
         try:
             connection = socket.create_connection(self._address, CONNECT_WITHIN_S)
+        except PermissionError as error:
+            raise DeviceError("refused", f"the system does not let us reach {where}: see systemd/README.md") from error
         except OSError as error:
             raise _ClosedError(f"nothing answers at {where} ({error.strerror or error})") from error
         with connection:

@@ -50,6 +50,9 @@ DRAIN_S = 180.0
 STOPPED_DRAIN_S = 10.0
 """The same after SIGTERM."""
 
+LAST_WORD_S = 10.0
+"""For the answers to the last question, what is committed: a site that is away by then is different."""
+
 FAREWELL_S = 5.0
 """For the last status of every site to leave."""
 
@@ -123,7 +126,8 @@ class Fleet:
         for member in self._members:
             member.site.ask(time.monotonic())
         self._touch_all()
-        self._until(lambda: all(member.site.answered for member in self._members), drains_s)
+        last_s = time.monotonic() + min(LAST_WORD_S, self._options.drain_s)
+        self._until(lambda: all(member.site.answered for member in self._members), last_s)
         told = self._outcome()
         self._leave()
         return told
@@ -331,7 +335,7 @@ class Fleet:
         return {
             "sites": len(self._members),
             "events": sum(expected.values()),
-            "committed": sum(position or 0 for position in found.values()),
+            "committed": sum(member.site.position for member in self._members),
             "equal": not different,
             "different": different[:MAX_DIFFERENT_TOLD],
             "longest_absence_s": tally.longest_absence_s(now_s),

@@ -26,7 +26,8 @@ sensor = [{{ id = "room-{n:02}-pin", kind = "pin", pin = {pin} }}]
 
 
 def room(number: int, *lines: str) -> str:
-    return ROOM.format(n=number, pin=10 + number) + "\n".join(lines) + "\n"
+    head = ROOM.format(n=number, pin=10 + number).partition("\n[[room]]\n")
+    return head[1] + "\n".join(lines) + "\n" + head[2]
 
 
 def samsung(host: str = "192.0.2.21", port: int = 1515) -> str:
@@ -82,7 +83,6 @@ MISTAKES = {
         "its kind must be one of 'samsung-mdc', 'pjlink'",
     ),
     "a password for MDC": (samsung()[:-1] + ', password_file = "p" }', "is not known"),
-    "an id that is taken": (samsung() + '\n[[desk]]\nid = "room-01-display"\nsensor = []', ""),
 }
 
 

@@ -30,17 +30,7 @@ BOOT = "b" * 32
 
 def main(site: str, folder: Path, port: int, count: int) -> None:
     """Store, wait for the word, hand over."""
-    prepare_folder(folder)
-    outbox = Outbox(
-        OutboxSettings(folder=folder),
-        boot=BOOT,
-        new_id=lambda: secrets.token_hex(16),
-        wall_ms=lambda: START_MS + count * STEP_MS,
-        on_new_stream=lambda: None,
-        on_crash=crash,
-    )
-    outbox.start()
-    _fill(outbox, Random(site), count)
+    outbox = _filled(folder, Random(site), count)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
@@ -57,6 +47,30 @@ def main(site: str, folder: Path, port: int, count: int) -> None:
     sys.stdin.readline()
 
 
+def store_backlog(folder: Path, random: Random, count: int) -> None:
+    """Leave an outbox in a folder that holds so many events."""
+    _filled(folder, random, count).stop(STORED_WITHIN_S)
+
+
+def _filled(folder: Path, random: Random, count: int) -> Outbox:
+    """Return a running outbox that has stored so many events."""
+    prepare_folder(folder)
+    outbox = Outbox(
+        OutboxSettings(folder=folder),
+        boot=BOOT,
+        new_id=lambda: secrets.token_hex(16),
+        wall_ms=lambda: START_MS + count * STEP_MS,
+        on_new_stream=lambda: None,
+        on_crash=crash,
+    )
+    outbox.start()
+    for number, event in enumerate(backlog(random, count), start=1):
+        outbox.put(event, None)
+        if number % CHUNK_EVENTS == 0 or number == count:
+            wait_until_stored(outbox, number)
+    return outbox
+
+
 def backlog(random: Random, count: int) -> Iterator[Event]:
     """Yield what six desks said, one event every 90 s or so."""
     states: list[DeskState] = ["occupied", "vacant"]
@@ -66,13 +80,6 @@ def backlog(random: Random, count: int) -> Iterator[Event]:
         yield DeskStateChanged(
             subject=desk, value=Desk(state=random.choice(states)), t=at_ms, clock="synced", up=at_ms - START_MS
         )
-
-
-def _fill(outbox: Outbox, random: Random, count: int) -> None:
-    for number, event in enumerate(backlog(random, count), start=1):
-        outbox.put(event, None)
-        if number % CHUNK_EVENTS == 0 or number == count:
-            wait_until_stored(outbox, number)
 
 
 def wait_until_stored(outbox: Outbox, count: int) -> None:

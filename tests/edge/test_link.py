@@ -15,7 +15,7 @@ from contract.messages import Ack, DeskNow, Now, Report, RightsStatus, StreamAck
 from contract.topics import hub_topic, topic_for
 from edge.config import LinkSettings
 from edge.link import Link
-from edge.link.link import fitting_count
+from edge.link.link import BATCH_EVERY_S, fitting_count
 from tests.support.brokers import RunningBroker, broker, free_port
 from tests.support.events import PERSON, T0_MS, access, desk
 from tests.support.outbox_agent import Agent, agent, folder
@@ -102,6 +102,15 @@ def test_batches_keep_within_their_limits_and_name_persons_apart(linked: Linked,
     )
     assert all(PERSON.encode() not in line for line in hub.rows.values())
     assert {header.boot for header in hub.headers} == {"b" * 32}
+
+
+def test_a_backlog_leaves_the_door_time_between_two_batches(linked: Linked, hub: SmallHub) -> None:
+    linked.agent.store(*[desk(number) for number in range(10 * MAX_BATCH_EVENTS)])
+    linked.link.start()
+    eventually(linked.drained, what="drained")
+    sent_ms = [header.sent_at for header in hub.headers]
+    assert len(sent_ms) >= 10
+    assert sent_ms[-1] - sent_ms[0] >= (len(sent_ms) - 1) * BATCH_EVERY_S * 1000 - 1
 
 
 def test_a_connection_says_now_and_status_first_and_keeps_them_retained(

@@ -19,6 +19,8 @@ DONE = 0x9000
 NATIVE_DONE = 0x9100
 MORE_FRAMES = 0x91AF
 AUTHENTICATION_ERROR = 0x91AE
+AUTHENTICATION_DELAY = 0x91AD
+"""After fifty failures in a row a card makes everybody wait. Source: NT4H2421Gx 9.1.4."""
 
 MAX_DATA_BYTES = 255
 """A short APDU; nothing that we say to a badge is longer."""

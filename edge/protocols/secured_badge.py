@@ -14,6 +14,7 @@ from typing import Literal
 
 from contract.credentials import BADGE_AID, BADGE_ID_BYTES
 from edge.protocols.apdu import (
+    AUTHENTICATION_DELAY,
     DONE,
     NATIVE_DONE,
     CardError,
@@ -145,8 +146,14 @@ def _read_name() -> Conversation[bytes | None]:
 
 
 def _authenticated(key: bytes, draw: Draw) -> Conversation[Session | None]:
-    """Return a session if the card holds this key: any answer that is not the right one says that it does not."""
+    """Return a session if the card holds this key: any answer that is not the right one says that it does not.
+
+    Raises:
+        CardError: the card makes everybody wait, after too many wrong keys; asked again, it will say.
+    """
     try:
         return (yield from authenticate(key, KEY_NUMBER, draw()))
-    except CardError:
+    except CardError as error:
+        if error.status == AUTHENTICATION_DELAY:
+            raise
         return None

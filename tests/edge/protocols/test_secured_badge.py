@@ -211,6 +211,20 @@ def test_a_card_whose_answers_are_changed_on_the_way_is_never_said_to_be_done(st
     assert enrolled(disturbed) in ("not_blank", "uncertain")
 
 
+def test_a_badge_that_was_tried_with_wrong_keys_makes_us_wait_and_then_proves_itself() -> None:
+    card, outcomes = ours(), list[str]()
+    for _ in range(50):
+        assert proof(applet_of(card), {BADGE: OTHER_KEY}).doubt == "wrong_key"
+    for _ in range(200):
+        try:
+            outcomes.append(str(proof(applet_of(card)).doubt))
+            break
+        except CardError as error:
+            outcomes.append(f"{error.status:04x}")
+    assert outcomes[-1] == "None"
+    assert set(outcomes[:-1]) == {"91ad"}
+
+
 def test_an_answer_without_a_status_is_an_error_without_data() -> None:
     with pytest.raises(CardError, match="no status"):
         proof(lambda _: b"\x90")

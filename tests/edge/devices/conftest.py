@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator
 
 import gpiozero
@@ -5,6 +6,7 @@ import pytest
 
 from simulators.pin_factory import SimulatedFactory
 from simulators.pins import PinBoard
+from simulators.presence import played
 from tests.support.bench import Bench
 
 
@@ -17,6 +19,10 @@ class Pins:
 
     def drive(self, pin: int, *, high: bool) -> None:
         self.bench.call(self.board.drive, pin, high)
+
+    def play(self, pin: int, levels: list[tuple[float, bool]]) -> None:
+        """Let a line take its levels from now on, on the board's own clock."""
+        self.bench.call(lambda: played(levels, lambda high: self.board.drive(pin, high), asyncio.get_running_loop()))
 
     def level(self, pin: int) -> bool:
         return self.bench.call(self.board.level, pin)

@@ -1,4 +1,3 @@
-import asyncio
 import itertools
 from random import Random
 
@@ -7,7 +6,7 @@ import pytest
 
 from edge.core.observations import DeviceFailed, DeviceReady, PresenceRead
 from edge.devices.presence_pin import PresencePin
-from simulators.presence import Pir, bounced, played
+from simulators.presence import Pir, bounced
 from tests.edge.devices.conftest import Pins
 from tests.support.bench import eventually
 from tests.support.heard import running
@@ -64,15 +63,10 @@ def mat(loop_pin: int | None = None) -> PresencePin:
     return PresencePin("desk-01-pin", PIN, active_high=True, bounces=True, loop_pin=loop_pin)
 
 
-def play(pins: Pins, levels: list[tuple[float, bool]]) -> None:
-    """Let a line take its levels on the board's own clock."""
-    pins.bench.call(lambda: played(levels, lambda high: pins.board.drive(PIN, high), asyncio.get_running_loop()))
-
-
 def test_a_bouncing_mat_is_one_presence_from_its_last_edge_and_one_absence(pins: Pins) -> None:
     with running(mat(), "desk-01-pin") as heard:
         assert heard.hears(PresenceRead, lambda seen: not seen.present)
-        play(pins, bounced(Random(1), [(0.0, True), (0.6, False)]))
+        pins.play(PIN, bounced(Random(1), [(0.0, True), (0.6, False)]))
         assert heard.hears(PresenceRead, lambda seen: seen.present)
         assert eventually(lambda: not heard.of(PresenceRead)[-1].present)
         words = [seen.present for seen in heard.of(PresenceRead)]
@@ -82,7 +76,7 @@ def test_a_bouncing_mat_is_one_presence_from_its_last_edge_and_one_absence(pins:
 def test_a_touch_shorter_than_a_contact_bounces_is_nobody(pins: Pins) -> None:
     with running(mat(), "desk-01-pin") as heard:
         assert heard.hears(PresenceRead)
-        play(pins, [(0.0, True), (0.02, False)])
+        pins.play(PIN, [(0.0, True), (0.02, False)])
         assert heard.hears(PresenceRead, times=3)
         assert not any(seen.present for seen in heard.of(PresenceRead))
 
@@ -92,7 +86,7 @@ def test_a_pir_that_triggers_again_is_reported_pulse_by_pulse(pins: Pins) -> Non
     assert [high for _, high in levels] == [True, False] * 3
     with running(pir(), "desk-01-pin") as heard:
         assert heard.hears(PresenceRead)
-        play(pins, levels)
+        pins.play(PIN, levels)
         assert heard.hears(PresenceRead, lambda seen: seen.present, times=3)
 
 

@@ -35,11 +35,13 @@ def run(config: Path) -> NoReturn:
     # Imported here: the drivers take a second on a Pi, which the status commands need not wait.
     from edge.agent import Agent, forbid_core_dumps, stop_on_signals  # noqa: PLC0415
     from edge.wiring import refuse_simulated  # noqa: PLC0415
+    from host.crashes import end_with_threads  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
     forbid_core_dumps()
     agent = Agent(settings, keys)
     stop_on_signals(agent)
+    end_with_threads(agent.crash)
     sys.exit(agent.run())
 
 

@@ -107,7 +107,7 @@ class Agent:
         self._site, self._first_effects = begin(plan_of(settings), self._started, self._version)
         random = random or Random()  # noqa: S311  # spreads retries; nothing secret
         self._devices = devices_of(
-            settings, keys, boot=self._boot, clock=self._clock.now, random=random, on_crash=self._on_crash
+            settings, keys, boot=self._boot, clock=self._clock.now, random=random, on_crash=self.crash
         )
         self._outbox = Outbox(
             settings.outbox,
@@ -115,7 +115,7 @@ class Agent:
             new_id=lambda: secrets.token_hex(16),
             wall_ms=lambda: self._clock.now().wall_ms,
             on_new_stream=lambda: self._emit(StreamBegan(self._clock.now())),
-            on_crash=self._on_crash,
+            on_crash=self.crash,
         )
         self._link = Link(
             settings.link,
@@ -124,7 +124,7 @@ class Agent:
             now=self._now,
             report=self._report,
             random=random,
-            on_crash=self._on_crash,
+            on_crash=self.crash,
         )
         if self._devices.rights is not None:
             self._link.hand_orders_to(Orders(rights=self._devices.rights.offer, command=lambda _: None))
@@ -203,7 +203,8 @@ class Agent:
                 self._inbox.put(seen, timeout=EMIT_LOOK_S)
                 return
 
-    def _on_crash(self, error: BaseException) -> None:
+    def crash(self, error: BaseException) -> None:
+        """End with exit code 1, because of a bug of ours in some thread."""
         if self._crash is None:
             self._crash = error
         with suppress(queue.Full):

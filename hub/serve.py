@@ -15,6 +15,7 @@ from contextlib import closing
 import uvicorn
 from fastapi import FastAPI
 
+from host.crashes import end_with_threads
 from host.systemd import notify, watchdog_interval_s
 from hub.app import create_app, let_watchers_go
 from hub.broker import EmbeddedBroker
@@ -123,15 +124,6 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
         return 1
     log.info("hub=stopped")
     return 0
-
-
-def end_with_threads(on_crash: Callable[[BaseException], None]) -> None:
-    """Hear of a bug in any thread, also in paho's own, which would end without a word and leave a deaf hub behind."""
-
-    def forward(crash: threading.ExceptHookArgs) -> None:
-        on_crash(crash.exc_value or crash.exc_type())
-
-    threading.excepthook = forward
 
 
 def _stop_when_asked() -> threading.Event:

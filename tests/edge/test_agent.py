@@ -23,6 +23,7 @@ from edge.devices.device import DeviceThread
 from edge.devices.presence_pin import PresencePin
 from edge.outbox import Outbox, read_status
 from edge.outbox.read import read_rows
+from host.crashes import end_with_threads
 from simulators.cards import Ntag21x
 from simulators.pin_factory import SimulatedFactory
 from tests.support.bench import eventually
@@ -123,6 +124,24 @@ def test_a_bug_in_a_device_thread_ends_the_agent_with_its_strikes_locked(monkeyp
             place.bench.call(place.chip.present, Ntag21x(UID))
             assert eventually(lambda: place.level(STRIKE))
             asked.set()
+            assert eventually(lambda: bool(codes))
+        assert codes == [1]
+        assert eventually(lambda: not place.level(STRIKE))
+
+
+def test_a_bug_in_a_thread_of_a_library_ends_the_agent_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+
+    def fail() -> None:
+        raise ZeroDivisionError("in a callback of a library")
+
+    with telecentre(NOBODY_LISTENS) as place:
+        with agent_of(place, monkeypatch) as (agent, codes):
+            end_with_threads(agent.crash)
+            assert eventually(lambda: ready(place))
+            place.bench.call(place.chip.present, Ntag21x(UID))
+            assert eventually(lambda: place.level(STRIKE))
+            threading.Thread(target=fail).start()
             assert eventually(lambda: bool(codes))
         assert codes == [1]
         assert eventually(lambda: not place.level(STRIKE))

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hub.serve import end_with_threads
+from host.crashes import end_with_threads
 
 
 @pytest.fixture(autouse=True)

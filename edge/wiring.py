@@ -36,6 +36,7 @@ from edge.devices.presence_radar import PresenceRadar
 from edge.devices.rights_file import RightsFile
 from edge.devices.rights_list import RightsKeys, RightsReader
 from edge.protocols import pjlink, samsung_mdc
+from edge.protocols.ld2410_config import Parameters
 from edge.radar_file import read_radar_file
 from edge.sensor_settings import PinSensor, RadarSensor, limits_of
 from host.settings import SettingsError
@@ -116,8 +117,9 @@ def devices_of(
         )
         drivers[reader.id] = readers[reader.id]
         drivers[light_of(reader.id)] = indicators[reader.id]
+    wanted = radar_files(settings)
     for sensor in settings.sensors():
-        drivers[sensor.id] = _sensor(sensor, simulated=settings.simulated)
+        drivers[sensor.id] = _sensor(sensor, wanted.get(sensor.id), simulated=settings.simulated)
     for room in settings.room:
         drivers |= _of_room(room, ZoneInfo(settings.time_zone))
     threads = [
@@ -164,6 +166,16 @@ def refuse_simulated(settings: EdgeSettings, pin_factory: str | None) -> None:
             _refuse_pty(sensor.id, sensor.port)
 
 
+def radar_files(settings: EdgeSettings) -> dict[str, Parameters]:
+    """Return what each radar that names a file should keep in flash.
+
+    Raises:
+        SettingsError: a file cannot be read, or says something impossible.
+    """
+    radars = [sensor for sensor in settings.sensors() if isinstance(sensor, RadarSensor)]
+    return {radar.id: read_radar_file(radar.settings_file) for radar in radars if radar.settings_file is not None}
+
+
 def _refuse_pty(device: str, port: str) -> None:
     if is_pty(port):
         raise SettingsError(
@@ -201,7 +213,7 @@ def _presence_rules(place: DeskSettings | RoomSettings) -> PresenceRules:
     )
 
 
-def _sensor(sensor: PinSensor | RadarSensor, *, simulated: bool) -> Driver:
+def _sensor(sensor: PinSensor | RadarSensor, wanted: Parameters | None, *, simulated: bool) -> Driver:
     if isinstance(sensor, PinSensor):
         return PresencePin(
             sensor.id,
@@ -210,7 +222,6 @@ def _sensor(sensor: PinSensor | RadarSensor, *, simulated: bool) -> Driver:
             bounces=sensor.type != "pir",
             loop_pin=sensor.loop_pin,
         )
-    wanted = None if sensor.settings_file is None else read_radar_file(sensor.settings_file)
     return PresenceRadar(sensor.id, Port(sensor.port, simulated=simulated), wanted)
 
 

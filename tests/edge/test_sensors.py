@@ -147,9 +147,11 @@ def test_a_sensor_that_is_no_radar_of_the_site_is_told_with_those_that_are(place
 
 def test_a_wrong_radar_file_is_one_sentence_and_78(place: Place) -> None:
     (place.bench.folder / "radar.toml").write_text(DESK.replace("max_static_gate = 2", "max_static_gate = 1"))
-    result = place.run("configure")
-    assert result.exit_code == 78
-    assert "'max_static_gate' is wrong: at least 2 is needed" in result.stderr
+    (place.bench.folder / "rights.toml").write_text("version = 1\n")
+    whole = CliRunner().invoke(main, ["check-config", "--config", str(place.toml)])
+    for result in (place.run("configure"), whole):
+        assert result.exit_code == 78
+        assert "'max_static_gate' is wrong: at least 2 is needed" in result.stderr
 
 
 def calibrate(place: Place, *, somebody: bool, write: Path) -> tuple[int, str]:

@@ -56,9 +56,10 @@ def check_config(config: Path, *, as_json: bool) -> None:
     keys = read_keys(settings)
     check_room_secrets(settings)
     from edge.devices.rights_list import ListRefusedError, stored_list  # noqa: PLC0415
-    from edge.wiring import refuse_simulated, rights_keys_of  # noqa: PLC0415
+    from edge.wiring import radar_files, refuse_simulated, rights_keys_of  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
+    radar_files(settings)
     rights = None
     believed = rights_keys_of(settings, keys)
     if settings.rights.folder is not None and believed is not None:
@@ -134,10 +135,9 @@ def doctor(config: Path, *, as_json: bool) -> None:
     log_to_stderr("error")  # what is wrong with a device is the answer, not a line in a log
     keys = read_keys(settings)
     from edge.doctor import examine  # noqa: PLC0415
-    from edge.wiring import radar_files, refuse_simulated  # noqa: PLC0415
+    from edge.wiring import refuse_simulated  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
-    radar_files(settings)
     findings = examine(settings, keys)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))

@@ -1,4 +1,4 @@
-"""B6: what one idle agent costs, with reader, four PIR and two radar desks and a room, connected to a broker."""
+"""B6: what one idle agent costs, with reader, four PIR and two radar desks and a room with its calendar and display."""
 
 import tempfile
 import threading
@@ -7,6 +7,9 @@ from random import Random
 
 import psutil
 
+from simulators.calendars import CalendarServer
+from simulators.displays import Screen, pjlink
+from simulators.folder import calendar_of
 from simulators.ld2410 import Ld2410
 from simulators.pn532 import Pn532
 from tests.benchmarks.edge_process import running_edge, write_site
@@ -37,7 +40,7 @@ def measure() -> list[Figure]:
             what="one idle edge",
             measured=f"{cpu_pct:.1f} % of one core, {rss_mb:.0f} MB RSS",
             peer="none",
-            size=f"reader, 4 PIR desks, 2 radar desks, room with radar; {WATCHED_S:.0f} s",
+            size=f"reader, 4 PIR desks, 2 radar desks, room with radar, calendar and display; {WATCHED_S:.0f} s",
             reach="<= 3 % of one core, <= 80 MB RSS",
             reached=cpu_pct <= 3 and rss_mb <= 80,
         )
@@ -50,7 +53,8 @@ def _watch(agent: psutil.Process) -> tuple[float, float]:
     before = agent.cpu_times()
     pause.wait(WATCHED_S)
     after = agent.cpu_times()
-    used_s = after.user + after.system - before.user - before.system
+    # Its children read the calendar.
+    used_s = sum(after[:4]) - sum(before[:4])
     return 100 * used_s / WATCHED_S, agent.memory_info().rss / 1e6
 
 
@@ -65,5 +69,23 @@ def _site(bench: Bench, broker_port: int) -> str:
     wiring += [f'kind = "radar"\nport = "{radar}"' for radar in radars]
     places = ["desk"] * 6 + ["room"]
     for number, (place, sensor) in enumerate(zip(places, wiring, strict=True), start=1):
-        site += f'[[{place}]]\nid = "{place}-{number}"\n[[{place}.sensor]]\nid = "sensor-{number}"\n{sensor}\n'
+        site += f'[[{place}]]\nid = "{place}-{number}"\n'
+        site += _calendar_and_display(bench) if place == "room" else ""
+        site += f'[[{place}.sensor]]\nid = "sensor-{number}"\n{sensor}\n'
     return site
+
+
+def _calendar_and_display(bench: Bench) -> str:
+    """Return the keys of a room's calendar and display, which end with the bench.
+
+    The calendar is asked once in the time that is watched: five times as often as usual.
+    """
+    calendars, display = CalendarServer(), pjlink(Screen(), random=Random(4))
+    calendars.put("/room.ics", calendar_of([(0, 3600)]), 0)
+    bench.run(calendars.start())
+    bench.run(display.start())
+    url = f"http://127.0.0.1:{calendars.port}/room.ics"
+    return (
+        f'bookings_url = "{url}"\nbookings_every_s = 60\n'
+        f'display = {{ kind = "pjlink", host = "127.0.0.1", port = {display.port} }}\n'
+    )

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import nfc.clf
 import nfc.tag
+import nfc.tag.tt4
 
 from edge.core.observations import CardRefusal
 from edge.protocols.apdu import CardError, CardGoneError, Conversation
@@ -113,10 +114,8 @@ class Card:
             return outcome
 
     def _activate(self) -> Any:  # noqa: ANN401  # nfcpy has no types
-        tag = nfc.tag.activate(self._frontend, self._target)
-        if tag is None:
-            raise nfc.clf.TimeoutError
-        return tag
+        # Not by `nfc.tag.activate`: it believes a card's ATQA before its SAK, and fails on one that says type 1 there.
+        return nfc.tag.tt4.Type4ATag(self._frontend, self._target)
 
     def _ask(self, tag: Any, command: bytes) -> bytes:  # noqa: ANN401  # nfcpy has no types
         began_s = self._clock()

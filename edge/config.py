@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints, field_
 from contract.credentials import SITE_KEY_BYTES
 from contract.identity import ResourceId, SiteId
 from edge.core.opening import parse_opening
+from edge.core.reader import ReaderRules
 from edge.sensor_settings import Pin, PinSensor, Port, RadarSensor, Sensor
 from host import tls
 from host.settings import File, Settings, SettingsError, TimeZone, load, secret, wrong_key
@@ -85,6 +86,19 @@ class ReaderSettings(Settings):
     buzzer_pin: Pin | None = None
     relay_limit_ms: Annotated[int, Field(ge=20, le=1_000)] = 150
     """How late a badge may answer the step that only it can answer: later, it may be elsewhere (ADR 0017)."""
+
+
+_READERS = ReaderRules()
+
+
+class AccessSettings(Settings):
+    """How readers take failed attempts, and when a badge that comes again is worth telling."""
+
+    max_attempts: Annotated[int, Field(ge=3, le=10_000)] = _READERS.max_attempts
+    """Below three, one visitor with the wrong card in hand would shut everybody out."""
+    attempts_within_s: Seconds = _READERS.attempts_within_s
+    lockout_s: Annotated[float, Field(ge=1, le=3_600)] = _READERS.lockout_s
+    passback_s: Annotated[float, Field(ge=0, le=86_400)] = _READERS.passback_s
 
 
 class DeskSettings(Settings):
@@ -202,6 +216,7 @@ class EdgeSettings(Settings):
     link: LinkSettings
     outbox: OutboxSettings
     rights: RightsSettings
+    access: AccessSettings = Field(default_factory=AccessSettings)
     door: Annotated[list[DoorSettings], Field(max_length=20)] = Field(default_factory=list)
     reader: Annotated[list[ReaderSettings], Field(max_length=20)] = Field(default_factory=list)
     desk: Annotated[list[DeskSettings], Field(max_length=200)] = Field(default_factory=list)

@@ -54,7 +54,7 @@ def plan_of(settings: EdgeSettings) -> Plan:
         site=settings.site,
         zone=ZoneInfo(settings.time_zone),
         uid_badges=settings.rights.uid_badges,
-        reader_rules=ReaderRules(),
+        reader_rules=ReaderRules(**settings.access.model_dump()),
         alive_interval_s=settings.alive_interval_s,
         doors={
             door.id: DoorRules(door.id, door.pulse_s, door.held_open_s, contact=door.contact_pin is not None)

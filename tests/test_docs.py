@@ -224,6 +224,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[link]`": edge_config.LinkSettings,
     "`[outbox]`": edge_config.OutboxSettings,
     "`[rights]`": edge_config.RightsSettings,
+    "`[access]`": edge_config.AccessSettings,
     "`[[door]]`": DoorSettings,
     "`[[reader]]`": ReaderSettings,
     "`[[desk]]`": edge_config.DeskSettings,

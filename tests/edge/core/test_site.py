@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +14,12 @@ from edge.core.observations import (
     CredentialSeen,
     DeviceFailed,
     DeviceReady,
+    DisplayRead,
     DoorContactRead,
     ExitPressed,
     NoiseCounted,
     Observation,
+    Power,
     PresenceRead,
     RightsLoaded,
     StreamBegan,
@@ -224,6 +227,7 @@ observations = st.one_of(
     st.builds(lambda s, known: tap(s, HASH if known else None), moments, st.booleans()),
     st.builds(lambda s, present: PresenceRead(at(s), "desk-01-pin", present), moments, st.booleans()),
     st.builds(lambda s, present: PresenceRead(at(s), "room-01-radar", present), moments, st.booleans()),
+    st.builds(lambda s, power: DisplayRead(at(s), "room-01", power), moments, st.sampled_from(get_args(Power))),
     st.builds(lambda s, closed: DoorContactRead(at(s), "door-01", closed), moments, st.booleans()),
     st.builds(lambda s: ExitPressed(at(s), "door-01"), moments),
     st.builds(lambda s, name: DeviceFailed(at(s), name, "silent"), moments, st.sampled_from(list(PLAN.devices))),

@@ -153,9 +153,14 @@ def _report(connection: sqlite3.Connection, empty: OutboxReport) -> OutboxReport
 
 
 def _open_to_read(folder: Path) -> sqlite3.Connection:
-    """Return a read-only connection for one short question; it never writes nor checkpoints."""
-    connection = sqlite3.connect(
-        f"{(folder / FILE_NAME).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None
-    )
+    """Return a read-only connection for one short question; it never writes nor checkpoints.
+
+    A reader, too, shares an index of the journal, which it cannot make on a read-only disk. There, a file without a
+    journal is whole, and nobody changes it.
+    """
+    path = folder / FILE_NAME
+    still = not is_writable(folder) and not path.with_name(f"{FILE_NAME}-wal").exists()
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
     return connection

@@ -47,6 +47,10 @@ class Partition:
         """Make the kernel take it for damaged: it becomes read-only under the files that are open."""
         run("mount", "-o", "remount,abort", str(self.mount_point))
 
+    def protect(self, *, read_only: bool) -> None:
+        """Remount it read-only, as an administrator does, or writable again; nobody may have a file open to write."""
+        run("mount", "-o", f"remount,{'ro' if read_only else 'rw'}", str(self.mount_point))
+
     def fill(self) -> Path:
         """Fill it to the last block; return what to delete to have room again."""
         ballast = self.mount_point / "ballast"
@@ -137,6 +141,24 @@ def test_a_disk_that_fails_is_waited_for_and_nothing_is_written_under_its_mount_
     partition.mount()
     eventually(lambda: stored_count(agent.outbox) == 200, what="recovered alone", within_s=LONG_S)
     assert ups(agent.outbox) == list(range(200))
+
+
+def test_an_agent_that_starts_on_a_read_only_disk_waits_until_it_can_be_written(partition: Partition) -> None:
+    folder = partition.mount_point / "outbox"
+    prepare_folder(folder)
+    first = Agent(folder).start()
+    first.store(desk(0))
+    first.stop()
+    partition.protect(read_only=True)
+    agent = Agent(folder).start()
+    agent.put(*[desk(number) for number in range(1, 50)])
+    eventually(lambda: degraded(agent), what="degraded")
+    report = read_status(agent.settings)
+    assert (report.storage, report.events) == ("degraded", 1), "the command says so, and what is there"
+    partition.protect(read_only=False)
+    eventually(lambda: stored_count(agent.outbox) == 50, what="recovered alone", within_s=LONG_S)
+    agent.stop()
+    assert ups(agent.outbox) == list(range(50))
 
 
 def test_a_small_quota_keeps_its_reserve_for_badges(partition: Partition) -> None:

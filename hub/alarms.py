@@ -33,6 +33,12 @@ ALTERNATING_MS = 600_000
 CONTESTED_MS = 900_000
 """How long a contested site is told after the last proof."""
 
+PENDING_MS = 60_000
+"""A revocation reaches a site that is heard within seconds: one that is not confirmed after this asks for a person."""
+
+OLD_RIGHTS_MS = 36 * 3_600_000
+"""A list is renewed every day: one that is older than this has missed at least one renewal."""
+
 MAX_CLAIMS = 8
 """Boots and streams remembered of one site, each: two agents, and a few restarts."""
 
@@ -54,8 +60,16 @@ Reason = Literal[
     "other_version",
     "refused_messages",
     "unknown_messages",
+    "rights_refused",
+    "emergency_opened",
     "restored",
     "unregistered",
+    "revocation_pending",
+    "revocation_unbounded",
+    "rights_expired",
+    "rights_old",
+    "rights_too_large",
+    "rights_held",
 ]
 GRADES: dict[Reason, Grade] = {
     "stale": "stale",
@@ -66,6 +80,13 @@ GRADES: dict[Reason, Grade] = {
     "gap": "alarm",
     "disk_went_back": "alarm",
     "conflicting_event": "alarm",
+    "rights_refused": "alarm",
+    "emergency_opened": "alarm",
+    "revocation_pending": "alarm",
+    "revocation_unbounded": "alarm",
+    "rights_expired": "alarm",
+    "rights_too_large": "alarm",
+    "rights_held": "alarm",
 }
 """How grave; what is not here is a notice."""
 
@@ -76,6 +97,8 @@ RECORDED: dict[str, Reason] = {
     "boot_changed": "boot_changed",
     "quarantined": "quarantined",
     "suspect_time": "suspect_time",
+    "rights_refused": "rights_refused",
+    "emergency_opened": "emergency_opened",
 }
 """Reasons of the database's alarm table that have a sentence of their own."""
 
@@ -93,6 +116,20 @@ class OutboxNow:
 
 
 @dataclass(frozen=True, slots=True)
+class RightsNow:
+    """The list of rights that the hub issues for a site, as far as it stands."""
+
+    issued_ms: int | None
+    expires_ms: int | None
+    """Of the list in force there."""
+    revoked_ms: int | None
+    """When a right was last taken away there."""
+    may_open_s: int | None
+    """The longest that a revoked badge could still open; None: no known bound."""
+    is_too_large: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SiteNow:
     """One site as the live board knows it."""
 
@@ -102,6 +139,8 @@ class SiteNow:
     """Until when its snapshot is known to be true; None: it was never heard."""
     contested_ms: int | None
     outbox: OutboxNow | None
+    rights: RightsNow | None = None
+    """None: the hub issues no lists for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +154,8 @@ class Raised:
     count: int = 0
     share: float = 0.0
     """Of the quota that is in use."""
+    left_ms: int = 0
+    """How long a revoked badge could still open."""
 
     @property
     def grade(self) -> Grade:
@@ -150,11 +191,28 @@ def live_alarms(site: SiteNow, now_ms: int) -> Iterator[Raised]:
     """Yield what a site says of itself, the gravest first; of a silent one, that it is silent."""
     if site.contested_ms is not None and now_ms - site.contested_ms <= CONTESTED_MS:
         yield Raised("contested", site.site, site.contested_ms)
+    if site.rights is not None:
+        yield from _rights_alarms(site, site.rights, now_ms)
     if not site.online:
         yield Raised("never" if site.as_of_ms is None else "stale", site.site, site.as_of_ms)
         return
     if site.outbox is not None:
         yield from _outbox_alarms(site.site, site.outbox, now_ms)
+
+
+def _rights_alarms(site: SiteNow, rights: RightsNow, now_ms: int) -> Iterator[Raised]:
+    """Yield what is wrong with a list; a revocation that has not arrived counts also where nothing is heard."""
+    if rights.is_too_large:
+        yield Raised("rights_too_large", site.site)
+    if rights.revoked_ms is not None and rights.may_open_s != 0 and now_ms - rights.revoked_ms > PENDING_MS:
+        reason: Reason = "revocation_unbounded" if rights.may_open_s is None else "revocation_pending"
+        yield Raised(reason, site.site, rights.revoked_ms, left_ms=(rights.may_open_s or 0) * 1_000)
+    if not site.online or rights.issued_ms is None:
+        return
+    if rights.expires_ms is not None and rights.expires_ms <= now_ms:
+        yield Raised("rights_expired", site.site, rights.expires_ms)
+    elif now_ms - rights.issued_ms > OLD_RIGHTS_MS:
+        yield Raised("rights_old", site.site, rights.issued_ms)
 
 
 def _outbox_alarms(site: str, outbox: OutboxNow, now_ms: int) -> Iterator[Raised]:

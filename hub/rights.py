@@ -21,9 +21,6 @@ KeyOf = Callable[[str, str], str]
 MAX_FREE_ACCESS = 200
 """What the contract allows in a list."""
 
-FRESH_MS = 36 * 3_600_000
-"""A list is renewed every day: one that is older than this has missed at least one renewal."""
-
 
 class TooLargeError(ValueError):
     """More may enter at one site than a list can carry; the last list stays."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hub.alarms import OutboxNow, Raised, SiteNow, live_alarms, recorded_alarms
+from hub.alarms import OutboxNow, Raised, RightsNow, SiteNow, live_alarms, recorded_alarms
 from hub.live import Frame, LiveDoor, LiveSite
 from hub.routes.cards import View, number_of, trouble, view_of
 from hub.texts import Words, parse_instant
@@ -27,6 +27,8 @@ COUNTED = (
     "other_version",
     "refused_messages",
     "unknown_messages",
+    "rights_refused",
+    "emergency_opened",
 )
 """Reasons whose sentence says how many."""
 
@@ -50,6 +52,8 @@ def points(frame: Frame, words: Words) -> list[Point]:
     view = view_of(frame, words)
     found = [point for site in frame.sites.values() for point in _points_of(site, view)]
     found.extend(_recorded(frame, view))
+    if any(site["rights"]["is_held"] for site in frame.sites.values()):
+        found.append(_point(Raised("rights_held", None), "", "UTC", view))
     found.extend(
         Point("notice", None, words("attention.unregistered", name=name), words("remedy.unregistered"), "unregistered")
         for name in frame.unregistered
@@ -92,6 +96,7 @@ def _point(raised: Raised, name: str, zone: str, view: View) -> Point:
         "since": _full_moment(raised.since_ms, zone, view) if reason == "restored" else _since(raised, zone, view),
         "until": _full_moment(raised.until_ms, zone, view),
         "share": words.percent(raised.share),
+        "left": words.duration(raised.left_ms),
     }
     key = f"attention.{reason}"
     return Point(
@@ -134,7 +139,16 @@ def _site_now(site: LiveSite) -> SiteNow:
         backlog["refused_count"],
         backlog["storage"] == "ok",
     )
-    return SiteNow(site["site_id"], site["online"], _ms(site["as_of"]), _ms(site["contested_at"]), outbox)
+    contested_ms = _ms(site["contested_at"])
+    return SiteNow(site["site_id"], site["online"], _ms(site["as_of"]), contested_ms, outbox, _rights_now(site))
+
+
+def _rights_now(site: LiveSite) -> RightsNow | None:
+    rights = site["rights"]
+    if rights["latest_version"] is None and not rights["is_too_large"]:
+        return None
+    revoked_ms, too_large = _ms(rights["revoked_at"]), rights["is_too_large"]
+    return RightsNow(_ms(rights["issued_at"]), _ms(rights["expires_at"]), revoked_ms, rights["may_open_s"], too_large)
 
 
 def _devices_point(site: LiveSite, view: View) -> Point:

@@ -65,6 +65,9 @@ class Card:
     backlog: str
     outbox: list[tuple[str, str]]
     """What the site keeps for the hub, and where: name and value; empty while it is not heard."""
+    rights: str
+    """Which list decides at its doors, and how long a revoked badge could still open; empty if the hub issues none."""
+    rights_table: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def card(site: LiveSite, view: View) -> Card:
         devices=words("site.all_devices_well" if site["online"] else "site.devices_unknown"),
         backlog="" if stale else _backlog(site, view),
         outbox=[] if stale else _outbox(site, view),
+        rights=_rights(site, view),
+        rights_table=_rights_table(site, view),
     )
 
 
@@ -184,6 +189,40 @@ def _outbox(site: LiveSite, view: View) -> list[tuple[str, str]]:
         "refused": words.number(backlog["refused_count"]),
     }
     return [(words(f"site.outbox_{name}"), value) for name, value in values.items()]
+
+
+def _rights(site: LiveSite, view: View) -> str:
+    rights, words = site["rights"], view.words
+    if rights["latest_version"] is None:
+        return ""
+    in_force = view.moment(rights["issued_at"], site["time_zone"]) or words("rights.unknown")
+    return words("card.rights", moment=in_force, bound=_bound(site, words))
+
+
+def _bound(site: LiveSite, words: Words) -> str:
+    """Return for how long a revoked badge could still open; a figure also when it is none."""
+    may_open_s = site["rights"]["may_open_s"]
+    if may_open_s is None:
+        return words("rights.unbounded")
+    return words.duration(may_open_s * 1_000) if may_open_s else words("statistics.seconds", n=0)
+
+
+def _rights_table(site: LiveSite, view: View) -> list[tuple[str, str]]:
+    rights, words, zone = site["rights"], view.words, site["time_zone"]
+    if rights["latest_version"] is None:
+        return []
+    issued, unknown = parse_instant(rights["issued_at"]), words("rights.unknown")
+    age_ms = None if issued is None else round((view.now - issued).total_seconds() * 1_000)
+    values = {
+        "in_force": view.moment(rights["issued_at"], zone) or unknown,
+        "age": unknown if age_ms is None else words.duration(max(0, age_ms)),
+        "badges": unknown if rights["badges"] is None else words.number(rights["badges"]),
+        "expires": view.moment(rights["expires_at"], zone) or unknown,
+        "latest": view.moment(rights["latest_issued_at"], zone) or words("rights.none"),
+        "revoked": view.moment(rights["revoked_at"], zone) or words("rights.none"),
+        "bound": _bound(site, words),
+    }
+    return [(words(f"rights.{name}"), value) for name, value in values.items()]
 
 
 def desk_shape(desk: LiveDesk, zone: str, view: View) -> Shape:

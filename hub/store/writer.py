@@ -298,11 +298,18 @@ class Writer:
             "quarantined": len(receipt.bad) + refused,
             "suspect_time": receipt.suspect,
             "misplaced_person": receipt.misplaced_persons,
+            "rights_refused": sum(event.kind == "rights_refused" for event in receipt.events),
+            "emergency_opened": sum(map(_is_emergency, receipt.events)),
         }
         for reason, times in counts.items():
             if times:
                 sample = receipt.bad[0].line if reason == "quarantined" and receipt.bad else b""
                 self.raise_alarm(site, reason, received_at, sample, times)
+
+
+def _is_emergency(event: NewEvent) -> bool:
+    """Return whether an emergency badge opened after the list of rights had ended."""
+    return event.kind == "access_decided" and '"emergency":true' in event.value
 
 
 def purge_journal(connection: sqlite3.Connection, now_ms: int) -> int:

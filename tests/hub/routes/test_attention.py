@@ -8,11 +8,12 @@ from typing import get_args
 import pytest
 from fastapi import FastAPI
 
-from contract.messages import Status
+from contract.messages import RightsStatus, Status
 from hub.alarms import GRADES, RECORDED, Reason
 from hub.live import Frame, LiveBoard
 from hub.routes.attention import COUNTED, points, points_of
 from hub.store import Alarm, GapRow, Recorded, RestoreRow, Store
+from hub.store.rows import Issued
 from hub.texts import LANGUAGES, words
 from tests.hub.test_live import MURAT
 from tests.support.telecentres import MINUTE_MS, NOON_MS, cantal, now_of, status_of
@@ -55,11 +56,59 @@ def troubled_board() -> LiveBoard:
     return board
 
 
+def with_rights(site: str, age_min: int, left_min: int) -> Status:
+    """Return the status of a site whose list is so old, and has so long to go."""
+    status = status_of(site)
+    assert status.report is not None
+    rights = RightsStatus(
+        version=1,
+        issued_at=NOON_MS - age_min * MINUTE_MS,
+        expires_at=NOON_MS + left_min * MINUTE_MS,
+        credentials=3,
+        trusted_at=NOON_MS,
+    )
+    return status.model_copy(update={"report": status.report.model_copy(update={"rights": rights})})
+
+
+def board_of_rights() -> LiveBoard:
+    """Return a board with every trouble of lists: at Ydes, Riom and Mauriac."""
+    board = LiveBoard([replace(MURAT, id=name, name=name.title()) for name in ("ydes", "riom", "mauriac")])
+    for name, age_min, left_min in (("ydes", 9_000, -5), ("riom", 2_200, 480), ("mauriac", 60, 480)):
+        board.take_now(now_of(name, "v"), NOON_MS)
+        board.take_status(with_rights(name, age_min, left_min), NOON_MS)
+    revoked = Issued("riom", version=1, revoked_at_ms=NOON_MS - 2 * MINUTE_MS)
+    board.take_issued(
+        [
+            Issued("ydes", version=1, is_too_large=True, is_held=True),
+            revoked,
+            replace(revoked, site="mauriac", revoked_emergency=True),
+        ]
+    )
+    return board
+
+
+def test_a_revoked_badge_that_could_still_open_is_told_with_its_time_also_where_nothing_is_heard() -> None:
+    board = board_of_rights()
+    (point,) = [one for one in points(board.look(NOON_MS), words("fr")) if one.reason == "revocation_pending"]
+    assert point.sentence == "Un badge révoqué pourrait encore ouvrir la porte de Riom pendant 8,0 h au plus."
+    board.take_status(Status(site="riom", online=False), NOON_MS)
+    assert point in points(board.look(NOON_MS), words("fr"))
+
+
+def test_a_revocation_of_this_minute_asks_for_nobody_yet() -> None:
+    board = board_of_rights()
+    board.take_issued([Issued("riom", version=1, revoked_at_ms=NOON_MS)])
+    reasons = {point.reason for point in points(board.look(NOON_MS + MINUTE_MS), words("fr"))}
+    assert "revocation_pending" not in reasons
+    reasons = {point.reason for point in points(board.look(NOON_MS + MINUTE_MS + 1), words("fr"))}
+    assert "revocation_pending" in reasons
+
+
 def frames() -> list[Frame]:
     """Return frames that raise every reason between them."""
     silent = LiveBoard([MURAT, replace(MURAT, id="ydes", name="Ydes")])
     silent.take_now(now_of("murat", "v"), NOON_MS - 10 * MINUTE_MS)
-    return [troubled_board().look(NOON_MS), silent.look(NOON_MS)]
+    return [troubled_board().look(NOON_MS), silent.look(NOON_MS), board_of_rights().look(NOON_MS)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -72,15 +121,17 @@ def test_every_reason_has_its_sentence_and_its_remedy(language: str) -> None:
         assert "{" not in point.sentence + point.remedy
         assert "  " not in point.sentence
         if point.site_id is not None:
-            assert "Murat" in point.sentence or "Ydes" in point.sentence
+            assert any(name in point.sentence for name in ("Murat", "Ydes", "Riom", "Mauriac"))
         if point.reason in COUNTED:
             assert str(point.count) in point.sentence
 
 
 def test_the_gravest_come_first() -> None:
-    found = points(frames()[0], words("fr"))
+    troubled, _, of_rights = frames()
+    found = points(troubled, words("fr"))
     grades = [point.grade for point in found]
     assert grades == sorted(grades, key=["alarm", "stale", "notice"].index)
+    found += points(of_rights, words("fr"))
     assert {point.reason for point in found if point.grade == "alarm"} == {
         reason for reason, grade in GRADES.items() if grade == "alarm"
     }

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from contract.events import Milliseconds
 from contract.identity import CredentialId
 from contract.limits import MAX_FUTURE_MS
+from hub.store.pass_changes import remove_member
+from hub.store.passes import named_members
 from hub.store.sqlite import statements, transaction
 
 MAX_ERASURES = 10_000
@@ -99,6 +101,8 @@ def erase(connection: sqlite3.Connection, ledger: Path, credential: str, reason:
 def replay(connection: sqlite3.Connection, ledger: Path) -> tuple[int, int]:
     """Forget again whom the ledger names, inside the caller's transaction; return (erasures, access events forgotten).
 
+    A member who was removed stands there by the member's own id: the name goes again, and the passes end again.
+
     Raises:
         ErasureError: the ledger is damaged or cannot be read.
     """
@@ -111,6 +115,9 @@ def replay(connection: sqlite3.Connection, ledger: Path) -> tuple[int, int]:
     for (person,) in connection.execute(_SQL["persons"]).fetchall():
         if (at := until.get(_hash(person))) is not None:
             forgotten += _forget(connection, person, at + MAX_FUTURE_MS)
+    for member in named_members(connection):
+        if (at := until.get(_hash(member))) is not None:
+            remove_member(connection, member, at)
     return len(until), forgotten
 
 

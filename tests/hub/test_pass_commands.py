@@ -205,7 +205,7 @@ def test_a_member_is_corrected_where_something_was_said(config: Path) -> None:
     assert (shown["name"], shown["organisation"]) == ("Ada Lovelace", "Analytique")
 
 
-GOOD = "name;email;category;valid_from;valid_until;sites;windows;holidays;badge\n"
+GOOD = "name;email;category;valid_from;valid_until;sites;windows;holidays;badge;state\n"
 LINE = "Ada;;visitor;2026-01-01;2026-01-08;murat;Mo 8:00-9:00;no;\n"
 
 
@@ -227,6 +227,16 @@ def test_a_file_is_imported_whole(config: Path) -> None:
     assert sorted(one["category"] for one in passes) == ["employee", "staff", "visitor"]
     (visitor,) = (one for one in passes if one["category"] == "visitor")
     assert (visitor["sites"], visitor["windows"]) == (["murat", "aurillac"], "Mo-Fr 08:00-09:00 | Sa 09:00-12:00")
+
+
+def test_a_badge_begins_in_the_state_that_its_line_says(config: Path) -> None:
+    states = ("", "Lost", "stolen", "disabled", "active")
+    lines = [
+        LINE.replace("Ada", f"Ada{n}").replace(";no;", f";no;{n:032x};{state}") for n, state in enumerate(states, 1)
+    ]
+    assert imported(config, GOOD + "".join(lines)).exit_code == 0
+    badges = sorted(told(config, "badge", "list")["badges"], key=lambda badge: str(badge["badge"]))
+    assert [badge["state"] for badge in badges] == ["active", "lost", "stolen", "disabled", "active"]
 
 
 def test_commas_and_quotes_are_understood(config: Path) -> None:
@@ -256,7 +266,9 @@ def test_a_check_says_what_would_be_done_and_does_nothing(config: Path) -> None:
         (";;visitor", ";nonsense;visitor", "this is not an e-mail address"),
         (";no;", ";maybe;", "says neither yes nor no"),
         (";no;", ";no;04A2B3C4D5E6F7", "the number of a card is not one"),
-        (";no;", ";no;;;more", "the line has more cells than there are columns"),
+        (";no;", ";no;;;;more", "the line has more cells than there are columns"),
+        (";no;", ";no;" + "cd" * 16 + ";gone", "'gone' is no state of a badge: active, lost, stolen, disabled"),
+        (";no;", ";no;;lost", "a state is a badge's, and the line has no badge"),
     ],
 )
 def test_a_bad_line_is_told_by_its_number_and_nothing_is_imported(
@@ -314,3 +326,19 @@ def test_a_file_in_another_encoding_is_one_sentence(config: Path) -> None:
     file.write_bytes((GOOD + LINE.replace("Ada", "Zoé")).encode("cp1252"))
     assert "save it as 'CSV UTF-8'" in refusal(run(config, "member", "import", str(file)))
     assert "cannot be read" in refusal(run(config, "member", "import", str(file.with_name("absent.csv"))))
+
+
+def test_a_restored_copy_forgets_again_who_was_removed_since(config: Path) -> None:
+    badge = a_badge(config)
+    member = told(config, "pass", "show", badge["pass"])["member"]
+    copy = config.parent / "copy.db"
+    told(config, "backup", str(copy))
+    told(config, "member", "remove", member, "--reason", "asked on 3 March")
+    told(config, "restore", str(copy))
+    assert told(config, "member", "show", member)["name"] is None
+    assert told(config, "pass", "show", badge["pass"])["ended"]
+    assert told(config, "badge", "show", badge["label"])["state"] == "disabled"
+    assert NAME.encode() not in (config.parent / "hub.db").read_bytes()
+    assert told(config, "rights", "status")["held"]
+    assert told(config, "rights", "resume")["held"]
+    assert not told(config, "rights", "status")["held"]

@@ -74,16 +74,20 @@ def make_keys(settings: IssuingSettings, token: Callable[[int], bytes]) -> None:
         if file.exists():
             raise KeysError(f"{file} is there already: a key is made once, and nothing was changed")
     for file, size in files:
-        _write(file, token(size).hex())
+        write_secret(file, f"{token(size).hex()}\n")
 
 
-def _write(file: Path, text: str) -> None:
+def write_secret(file: Path, text: str) -> None:
+    """Write a file that its owner alone can read; never over one that is there.
+
+    Raises:
+        KeysError: it is there already, or it cannot be written.
+    """
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(handle, f"{text}\n".encode("ascii"))
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(text)
+            stream.flush()
             os.fsync(handle)
-        finally:
-            os.close(handle)
     except OSError as error:
         raise KeysError(f"{file}: cannot be written ({error.strerror})") from error

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contract.identity import is_site
+from contract.rights import CredentialState
 from hub.passes import (
+    STATES,
     PassError,
     Person,
     Terms,
@@ -38,6 +40,7 @@ COLUMNS = (
     "windows",
     "holidays",
     "badge",
+    "state",
 )
 EVERYWHERE = "*"
 YES, NO = frozenset({"yes", "oui", "true", "1"}), frozenset({"", "no", "non", "false", "0"})
@@ -51,6 +54,8 @@ class Line:
     person: Person
     terms: Terms
     badge: str | None
+    state: CredentialState = "active"
+    """How the badge begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +194,17 @@ def _line(number: int, row: Mapping[str, str], known: Known) -> Line:
         windows=read_windows(cell("windows")),
         holidays=_yes_or_no(cell("holidays")),
     )
-    return Line(
-        number, person, check_terms(terms, known.sites), read_badge_id(cell("badge")) if cell("badge") else None
-    )
+    badge = read_badge_id(cell("badge")) if cell("badge") else None
+    if cell("state") and badge is None:
+        raise PassError("a state is a badge's, and the line has no badge")
+    return Line(number, person, check_terms(terms, known.sites), badge, _state(cell("state")))
+
+
+def _state(text: str) -> CredentialState:
+    for state in STATES:
+        if text.lower() in ("", state):
+            return state
+    raise PassError(f"'{text[:40]}' is no state of a badge: {', '.join(STATES)}")
 
 
 def _sites(text: str) -> tuple[str, ...]:

@@ -45,6 +45,8 @@ class SiteTable(Settings):
     confidential_rooms: Annotated[int, Field(ge=0, le=99)] = 0
     """The first this many visio rooms never show more than free or occupied (telemedicine)."""
     doors: Annotated[int, Field(ge=0, le=20)] = 1
+    rights_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """The public key to which its lists of rights are sealed; without it, the one that is registered stays."""
 
     @model_validator(mode="after")
     def _confidential_rooms_are_rooms(self) -> Self:

@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from contract.rights import CredentialState
-from hub.commands.options import config_option, in_one_sentence, json_option, store_of, tell
+from hub.commands.options import config_option, in_one_sentence, issuing_settings, json_option, store_of, tell
 from hub.commands.show import badge_answer, badge_line, moment, pass_line
+from hub.keys import read_keys, write_secret
 from hub.passes import STATES, NewBadge, read_badge_id
 from hub.store import wall_ms
 from hub.store.pass_changes import add_badge, change_badge
@@ -58,6 +59,28 @@ def list_badges(state: str | None, config: Path, *, as_json: bool) -> None:
         every = read_register(connection).badges
     badges = [one for one in every if not one.removed and state in (None, one.state)]
     tell("\n".join(map(badge_line, badges)), {"badges": list(map(badge_answer, badges))}, as_json=as_json)
+
+
+@badge.command("export-keys")
+@click.option("--to", "file", required=True, type=click.Path(path_type=Path), help="A file that is not there yet.")
+@config_option
+@json_option
+@in_one_sentence
+def export_keys(file: Path, config: Path, *, as_json: bool) -> None:
+    """Write the keys of all secured badges to a file, for who personalises cards. Whoever has it can copy them all."""
+    keys = read_keys(issuing_settings(config))
+    with store_of(config).seen() as connection:
+        register = read_register(connection)
+    lines = ["# Whoever has this file can copy every badge in it: delete it as soon as the cards are made."]
+    secured = [one for one in register.badges if one.badge is not None and not one.removed]
+    for one in secured:
+        key = keys.badge_key(one.badge or "", register.passes[one.pass_id].network)
+        lines += ["", "[[badge]]", f'label = "{one.label}"', f'badge_id = "{one.badge}"', f'key = "{key}"']
+    write_secret(file, "\n".join([*lines, ""]))
+    sentence = (
+        f"{file}: the keys of {len(secured)} badges. Whoever has this file can copy them: delete it after the cards."
+    )
+    tell(sentence, {"file": str(file), "badges": len(secured)}, as_json=as_json)
 
 
 @badge.command()

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from host.settings import SettingsError
-from hub.commands.options import config_option, in_one_sentence, json_option, store_of, tell
+from hub.commands.options import config_option, in_one_sentence, issuing_settings, json_option, store_of, tell
 from hub.commands.show import moment
-from hub.config import IssuingSettings, read_settings
 from hub.keys import make_keys, read_keys
 from hub.passes import PassError
 from hub.rights import standing
@@ -28,7 +26,7 @@ def keys() -> None:
 @in_one_sentence
 def init(config: Path, *, as_json: bool) -> None:
     """Make the signing key and the master key of the badges, once; print what the telecentres know this hub by."""
-    settings = _issuing(config)
+    settings = issuing_settings(config)
     make_keys(settings, secrets.token_bytes)
     key = read_keys(settings).verify_key
     sentence = f'hub_key = "{key}"\nWrite this line into [rights] of every site.toml. Keep a copy of both key files.'
@@ -41,15 +39,8 @@ def init(config: Path, *, as_json: bool) -> None:
 @in_one_sentence
 def show_keys(config: Path, *, as_json: bool) -> None:
     """Print what the telecentres know this hub by: no secret."""
-    key = read_keys(_issuing(config)).verify_key
+    key = read_keys(issuing_settings(config)).verify_key
     tell(f'hub_key = "{key}"', {"hub_key": key}, as_json=as_json)
-
-
-def _issuing(config: Path) -> IssuingSettings:
-    settings = read_settings(config).issuing
-    if settings is None:
-        raise SettingsError(f"{config}: the section [issuing] is missing: without it this hub issues no lists")
-    return settings
 
 
 @click.command("key")

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from host.settings import EXIT_CONFIGURATION, SettingsError
-from hub.config import read_settings
+from hub.config import IssuingSettings, read_settings
 from hub.keys import KeysError
 from hub.passes import PassError
 from hub.store import Store, StoreDownError, StoreRefusedError
@@ -49,6 +49,18 @@ def in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
 def store_of(config: Path) -> Store:
     """Return the database that the settings name."""
     return Store(read_settings(config).database.file)
+
+
+def issuing_settings(config: Path) -> IssuingSettings:
+    """Return what the settings say of issuing lists.
+
+    Raises:
+        SettingsError: they say nothing of it.
+    """
+    settings = read_settings(config).issuing
+    if settings is None:
+        raise SettingsError(f"{config}: the section [issuing] is missing: without it this hub issues no lists")
+    return settings
 
 
 def tell(sentence: str, answer: object, *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from hub.opening import day_of
 from hub.store.decisions import read_decisions
 from hub.store.erasures import erase, ledger_of
 from hub.store.figures import read_occupancy
+from hub.store.issues import put_site_key
 from hub.store.register import Imported, import_site, read_sites
 from hub.store.rows import (
     Alarm,
@@ -131,13 +132,16 @@ class Store:
         connection = self._guest()
         try:
             with transaction(connection):
-                return [
-                    change
-                    for table in network.site
-                    for change in _import(
-                        connection, import_site(connection, network.network, table, local_day.isoformat())
-                    )
-                ]
+                changes: list[str] = []
+                for table in network.site:
+                    imported = import_site(connection, network.network, table, local_day.isoformat())
+                    changes += _import(connection, imported)
+                    key = table.rights_key
+                    if key is not None and put_site_key(connection, table.id, key, self._now_ms()):
+                        changes.append(
+                            f"site {table.id}: its lists of rights are sealed to the key of the file from now on"
+                        )
+                return changes
         finally:
             connection.close()
 

@@ -71,6 +71,6 @@ def _put(
         made = add_pass(connection, members[line.person], line.terms, now_ms, token)
         passes += 1
         if line.badge is not None:
-            add_badge(connection, made, NewBadge(badge=line.badge), now_ms, token)
+            add_badge(connection, made, NewBadge(badge=line.badge, state=line.state), now_ms, token)
             badges += 1
     return Imported(members=len(members) - known, passes=passes, badges=badges)

@@ -48,9 +48,21 @@ def test_an_import_prints_what_changed_and_nothing_the_second_time(config: Path)
     assert (first.exit_code, second.exit_code) == (0, 0)
 
 
+def test_a_network_file_may_bring_the_keys_to_which_lists_are_sealed(config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "network.toml"
+    text = CANTAL.read_text(encoding="utf-8").replace('id = "murat"', f'id = "murat"\nrights_key = "{"ab" * 32}"')
+    file.write_text(text, encoding="utf-8")
+    first, second = (run("site", "import", file, "--config", config) for _ in range(2))
+    assert "site murat: its lists of rights are sealed to the key of the file from now on" in first.output
+    assert second.output == "10 sites, 0 changes.\n"
+    assert run("site", "import", CANTAL, "--config", config).output == "10 sites, 0 changes.\n", "the key stays"
+    assert run("rights", "status", "--config", config).output == "murat  no list yet\n"
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "sentence"),
     [
+        ("desks = 8", 'desks = 8\nrights_key = "04A2"', "'site[1].rights_key' is wrong"),
         ("desks = 8", "desks = -8", "'site[1].desks' is wrong"),
         ("visio_rooms = 2", "visio_room = 2", "the key 'site[1].visio_room' is not known"),
         ('"Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off"', '"when we like"', "not opening hours such as"),

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,25 @@ def test_a_life_that_ends_before_the_second_renewal_is_refused(config: Path) -> 
     config.write_text(config.read_text() + "life_hours = 40\n")
     result = run("keys", "show", "--config", config)
     assert (result.exit_code, "life_hours is at least twice renew_hours" in result.output) == (78, True)
+
+
+def test_the_keys_of_badges_are_exported_for_their_owner_alone_and_never_over_a_file(config: Path) -> None:
+    cantal(config.parent).close()
+    assert run("keys", "init", "--config", config).exit_code == 0
+    members, exported = config.with_name("members.csv"), config.with_name("badges.toml")
+    members.write_text("name,category,valid_from,sites,badge\nAda,staff,2026-01-01,*," + "ab" * 16 + "\n")
+    assert run("member", "import", members, "--config", config).exit_code == 0
+    said = run("badge", "export-keys", "--to", exported, "--config", config)
+    assert (said.exit_code, "the keys of 1 badges. Whoever has this file can copy them" in said.output) == (0, True)
+    (badge,) = tomllib.loads(exported.read_text())["badge"]
+    settings = read_settings(config).issuing
+    assert settings is not None
+    assert (badge["badge_id"], badge["key"]) == ("ab" * 16, read_keys(settings).badge_key("ab" * 16, "cantal"))
+    assert len(badge["label"]) == 6
+    assert badge["key"] not in said.output
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+    again = run("badge", "export-keys", "--to", exported, "--config", config)
+    assert (again.exit_code, "File exists" in again.output) == (1, True)
 
 
 def test_neither_key_is_in_the_text_of_the_object(config: Path) -> None:

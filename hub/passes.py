@@ -240,6 +240,11 @@ def read_moment(text: str) -> datetime:
     return moment
 
 
+def is_over(one: Pass, day: datetime) -> bool:
+    """Return whether a pass allows nothing any more from a local time on."""
+    return one.ended or (one.terms.valid_until is not None and one.terms.valid_until <= day)
+
+
 def write_moment(moment: datetime) -> str:
     """Return a local time as it is read: a midnight as its date alone."""
     return moment.strftime("%Y-%m-%d") if (moment.hour, moment.minute) == (0, 0) else moment.strftime("%Y-%m-%dT%H:%M")

@@ -4,6 +4,7 @@ import json
 import secrets
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from hub.commands.options import config_option, in_one_sentence, json_option, store_of, tell
 from hub.commands.show import badge_answer, badge_line, member_answer, member_line, pass_answer, pass_line
 from hub.member_file import MAX_FILE_BYTES
-from hub.passes import PassError, Person
+from hub.passes import PassError, Person, is_over
 from hub.store import wall_ms
 from hub.store.erasures import is_reason
 from hub.store.member_import import import_members
@@ -44,13 +45,19 @@ def add(name: str, organisation: str, email: str, network: str | None, config: P
 
 @member.command("list")
 @click.option("--search", default="", help="Only those in whose name, organisation or e-mail this text is.")
+@click.option("--over", is_flag=True, help="Only those whose passes are all over: whose names are needed no more.")
 @config_option
 @json_option
 @in_one_sentence
-def list_members(search: str, config: Path, *, as_json: bool) -> None:
+def list_members(search: str, over: bool, config: Path, *, as_json: bool) -> None:
     """Print the members, by name."""
+    yesterday = datetime.fromtimestamp(wall_ms() / 1000, UTC).replace(tzinfo=None) - timedelta(days=1)
     with store_of(config).seen() as connection:
-        members = [one for one in read_members(connection) if search.lower() in member_line(one).lower()]
+        members, passes = read_members(connection), read_register(connection).passes.values()
+    members = [one for one in members if search.lower() in member_line(one).lower()]
+    if over:
+        holders = {one.member for one in passes if not is_over(one, yesterday)}
+        members = [one for one in members if one.person is not None and one.id not in holders]
     tell("\n".join(map(member_line, members)), {"members": list(map(member_answer, members))}, as_json=as_json)
 
 

@@ -47,8 +47,10 @@ def in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def store_of(config: Path) -> Store:
-    """Return the database that the settings name."""
-    return Store(read_settings(config).database.file)
+    """Return the database that the settings name; it is closed when the command ends."""
+    store = Store(read_settings(config).database.file)
+    click.get_current_context().call_on_close(store.close)
+    return store
 
 
 def issuing_settings(config: Path) -> IssuingSettings:

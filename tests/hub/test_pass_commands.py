@@ -74,6 +74,15 @@ def test_a_member_is_found_by_a_part_of_the_name(config: Path) -> None:
     assert run(config, "member", "list", "--search", "nobody").output.strip() == ""
 
 
+def test_members_whose_passes_are_all_over_can_be_listed_to_be_forgotten(config: Path) -> None:
+    made = a_pass(config)
+    member = told(config, "pass", "show", made)["member"]
+    told(config, "pass", "change", made, "--no-end")
+    assert told(config, "member", "list", "--over")["members"] == []
+    told(config, "pass", "change", made, "--until", "2026-01-02")
+    assert [one["member"] for one in told(config, "member", "list", "--over")["members"]] == [member]
+
+
 @pytest.mark.parametrize(
     ("command", "state"), [("lost", "lost"), ("stolen", "stolen"), ("disable", "disabled"), ("enable", "active")]
 )

@@ -1,8 +1,9 @@
 """The list of rights that the hub issues for one site: who may open which door, when, until when the list holds.
 
 It travels sealed (`contract.sealing`, purpose `rights`), retained on the site's rights topic. It holds only badges that
-may enter there; a badge that was lost, stolen or disabled is named without its key, so that the door can say why. A
-badge of the UID class is named by its credential alone: the site itself keeps the keyed hash (docs/badges.md).
+may enter there; a badge that was lost, stolen or disabled, or whose time was over at the issue, is named without its
+key, so that the door can say why. A badge of the UID class is named by its credential alone: the site itself keeps the
+keyed hash (docs/badges.md).
 Times of day are local to the site's zone; validity is half-open, in UTC milliseconds.
 """
 
@@ -59,7 +60,7 @@ class Profile(_Part):
 
 
 class BadgeRight(_Part):
-    """One badge: a secured one has `badge` and, while it is active, `key`; one of the UID class has neither."""
+    """One badge: a secured one has `badge` and, while it may open, `key`; one of the UID class has neither."""
 
     id: CredentialId
     badge: BadgeId | None = None
@@ -74,8 +75,8 @@ class BadgeRight(_Part):
     """Opens also after the list has expired, with an alarm: the fire brigade, the mayor's office."""
 
     @model_validator(mode="after")
-    def _has_a_key_exactly_while_it_may_open(self) -> Self:
-        if (self.key is not None) != (self.badge is not None and self.state == "active"):
+    def _has_a_key_only_if_it_may_open(self) -> Self:
+        if self.key is not None and (self.badge is None or self.state != "active"):
             raise ValueError("an active secured badge has a key; no other has")
         if self.valid_from is not None and self.valid_until is not None and self.valid_until <= self.valid_from:
             raise ValueError("the badge would never be valid")
@@ -115,6 +116,10 @@ class RightsList(_Part):
         known = [badge.badge for badge in self.badges if badge.badge is not None]
         if len(set(known)) != len(known):
             raise ValueError("a badge is listed twice")
+        for badge in self.badges:
+            is_over = badge.valid_until is not None and badge.valid_until <= self.issued_at
+            if badge.badge is not None and badge.state == "active" and (badge.key is None) != is_over:
+                raise ValueError("an active secured badge has a key until its time is over")
         return self
 
 

@@ -1,8 +1,8 @@
 """The list of rights of one site, from the register; and what a revoked badge could still do there. Pure.
 
 What must stay true here: a list names only badges that may enter there while it holds; a badge that was lost, stolen or
-disabled is named without its key; nothing in it names a member. The time for which a revoked badge could still open is
-never told shorter than it is.
+disabled, or whose time is over, is named without its key; nothing in it names a member. The time for which a revoked
+badge could still open is never told shorter than it is.
 Source: docs/passes.md; ADR 0021.
 """
 
@@ -20,6 +20,10 @@ KeyOf = Callable[[str, str], str]
 
 MAX_FREE_ACCESS = 200
 """What the contract allows in a list."""
+
+
+TOLD_MS = 30 * 86_400_000
+"""So long after its end the door says of a badge that its time is over, and not that nobody knows it."""
 
 
 class TooLargeError(ValueError):
@@ -59,7 +63,7 @@ def rights_for(
         validity = _validity(site, badge, register.passes[badge.pass_id], at_ms, at_ms + life_ms)
         if validity is not None:
             profile = profiles.setdefault((write_windows(terms.windows), terms.holidays), len(profiles))
-            badges.append(_right(badge, profile, validity, lambda badge_id: key_of(badge_id, site.network)))
+            badges.append(_right(badge, profile, validity, at_ms, lambda badge_id: key_of(badge_id, site.network)))
     free = [one for one in register.free_access.get(site.id, ()) if at_ms < one.end and one.start < at_ms + life_ms]
     if len(badges) > MAX_BADGES or len(profiles) > MAX_PROFILES or len(free) > MAX_FREE_ACCESS:
         raise TooLargeError(f"{len(badges)} badges, {len(profiles)} profiles, {len(free)} event days")
@@ -76,7 +80,10 @@ def rights_for(
 
 
 def _validity(site: Site, badge: Badge, one: Pass, at_ms: int, until_ms: int) -> tuple[int | None, int | None] | None:
-    """Return from when and until when a badge may enter, None for no bound; or None if not while the list holds."""
+    """Return from when and until when a badge may enter, None for no bound; or None if it is not to be listed.
+
+    What ended a short while ago is listed, so that the door can say it.
+    """
     terms = one.terms
     if badge.removed or one.ended or one.network != site.network or badge.site not in (None, site.id):
         return None
@@ -85,19 +92,20 @@ def _validity(site: Site, badge: Badge, one: Pass, at_ms: int, until_ms: int) ->
     begins_ms = instant_ms(terms.valid_from, site.zone)
     ends_ms = None if terms.valid_until is None else instant_ms(terms.valid_until, site.zone)
     # Local times that differ may be one instant: a pass for the hour that is skipped in spring is never valid.
-    if begins_ms >= until_ms or (ends_ms is not None and ends_ms <= max(begins_ms, at_ms)):
+    if begins_ms >= until_ms or (ends_ms is not None and ends_ms <= max(begins_ms, at_ms - TOLD_MS)):
         return None
     return begins_ms if begins_ms > at_ms else None, ends_ms
 
 
 def _right(
-    badge: Badge, profile: int, validity: tuple[int | None, int | None], key_of: Callable[[str], str]
+    badge: Badge, profile: int, validity: tuple[int | None, int | None], at_ms: int, key_of: Callable[[str], str]
 ) -> BadgeRight:
     begins_ms, ends_ms = validity
+    may_open = badge.state == "active" and (ends_ms is None or ends_ms > at_ms)
     return BadgeRight(
         id=badge.credential,
         badge=badge.badge,
-        key=key_of(badge.badge) if badge.badge is not None and badge.state == "active" else None,
+        key=key_of(badge.badge) if badge.badge is not None and may_open else None,
         state=badge.state,
         profile=profile,
         valid_from=begins_ms,

@@ -52,7 +52,7 @@ class Door:
 class Decision:
     """What was decided, about whom, how sure the reader is of the badge, and by which time.
 
-    `person` is set when the badge is known: proven, or one that was reported lost, stolen or disabled.
+    `person` is set when the badge is known: proven, or one that was reported lost, stolen or disabled, or is over.
     """
 
     reason: AccessReason
@@ -96,11 +96,13 @@ def decide_access(
 def _refused_unproven(refusal: CardRefusal, credential: Credential | None, time: Judged) -> Decision:
     """Return the refusal of a card that proved nothing.
 
-    A badge that was reported lost, stolen or disabled has no key in the list, so that it cannot prove itself: that it
-    shows up is worth knowing all the same.
+    A badge that was reported lost, stolen or disabled, or whose time is over, has no key in the list, so that it cannot
+    prove itself: that it shows up is worth knowing all the same.
     """
     if credential is not None and credential.state != "active":
         return Decision(_REFUSED_STATES[credential.state], credential.id, "none", time.by)
+    if credential is not None and credential.badge is not None and credential.key is None:
+        return Decision("DENIED_CREDENTIAL_EXPIRED", credential.id, "none", time.by)
     return Decision(_REFUSED_CARDS[refusal], None, "none", time.by)
 
 

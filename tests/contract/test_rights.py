@@ -24,6 +24,7 @@ def a_list() -> RightsList:
         badges=[
             BadgeRight(id="k7q2m9x4", badge=BADGE, key=KEY, profile=0, valid_until=T + 1),
             BadgeRight(id="m3", badge="00" * 16, state="stolen", profile=0),
+            BadgeRight(id="over", badge="11" * 16, profile=0, valid_until=T),
             BadgeRight(id="u1", profile=0, doors=["door-01"], emergency=True),
         ],
         free_access=[FreeAccess(door="door-01", start=T, end=T + 3_600_000)],
@@ -43,6 +44,8 @@ def test_a_list_comes_back_as_it_went() -> None:
         {"profiles": []},
         {"badges": [{"id": "a", "profile": 0}, {"id": "a", "profile": 0}]},
         {"badges": [{"id": "a", "badge": BADGE, "profile": 0}]},
+        {"badges": [{"id": "a", "badge": BADGE, "profile": 0, "valid_until": T + 1}]},
+        {"badges": [{"id": "a", "badge": BADGE, "key": KEY, "profile": 0, "valid_until": T}]},
         {"badges": [{"id": "a", "badge": BADGE, "key": KEY, "state": "lost", "profile": 0}]},
         {"badges": [{"id": "a", "key": KEY, "profile": 0}]},
         {"badges": [{"id": "a", "badge": "00" * 16, "key": KEY, "profile": 0, "uid": "04A2241B"}]},

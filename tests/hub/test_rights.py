@@ -14,7 +14,7 @@ from contract.rights import MAX_BADGES, CredentialState, FreeAccess, RightsList,
 from contract.sealing import public_key_of, seal, unseal, verify_key_of
 from hub.opening import public_holidays
 from hub.passes import STATES, Badge, Pass, Register, Terms, new_id, read_moment, read_windows
-from hub.rights import MAX_FREE_ACCESS, TooLargeError, is_due, next_version, rights_for, standing
+from hub.rights import MAX_FREE_ACCESS, TOLD_MS, TooLargeError, is_due, next_version, rights_for, standing
 from hub.store.rows import Issued, Keyed, Site
 from tests.support.telecentres import NOON_MS
 
@@ -77,6 +77,15 @@ def test_what_was_removed_or_ended_is_not_listed() -> None:
     register = register_of((TERMS, secured()))
     ended = {name: replace(one, ended=True) for name, one in register.passes.items()}
     assert list_of(replace(register, passes=ended)).badges == []
+
+
+def test_a_badge_whose_pass_is_over_is_named_without_its_key_for_a_month() -> None:
+    end_ms = int(datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp()) * 1000
+    register = register_of((replace(TERMS, valid_until=read_moment("2026-11-21")), secured()))
+    assert [one.key is None for one in list_of(register, at_ms=end_ms - 1).badges] == [False]
+    assert [one.key is None for one in list_of(register, at_ms=end_ms).badges] == [True]
+    assert [one.key is None for one in list_of(register, at_ms=end_ms + TOLD_MS - 1).badges] == [True]
+    assert list_of(register, at_ms=end_ms + TOLD_MS).badges == []
 
 
 def test_profiles_are_listed_once() -> None:
@@ -147,6 +156,10 @@ parts_of_a_register = st.lists(
 )
 
 
+def local(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, MURAT.zone).replace(tzinfo=None)
+
+
 @settings(max_examples=150, deadline=None)
 @given(parts_of_a_register, st.integers(0, 24 * 14))
 def test_a_list_holds_exactly_who_may_enter_in_some_hour_of_its_life(
@@ -167,16 +180,16 @@ def test_a_list_holds_exactly_who_may_enter_in_some_hour_of_its_life(
         valid = {
             at
             for at in range(at_ms, at_ms + LIFE_MS, HOUR_MS)
-            if terms.valid_from
-            <= datetime.fromtimestamp(at / 1000, MURAT.zone).replace(tzinfo=None)
-            < (terms.valid_until or datetime(2100, 1, 1))  # noqa: DTZ001 -- local
+            if terms.valid_from <= local(at) < (terms.valid_until or datetime(2100, 1, 1))  # noqa: DTZ001 -- local
         }
-        assert (badge.credential in listed) == (here and bool(valid))
+        # No drawn moment is 30 days after the end of a pass.
+        over = terms.valid_until is not None and terms.valid_until <= local(at_ms)
+        assert (badge.credential in listed) == (here and (bool(valid) or over))
         if badge.credential in listed:
             entry = listed[badge.credential]
             begins, ends = entry.valid_from or 0, entry.valid_until or 2**53
             assert {at for at in range(at_ms, at_ms + LIFE_MS, HOUR_MS) if begins <= at < ends} == valid
-            assert (entry.key is not None) == (badge.state == "active" and badge.badge is not None)
+            assert (entry.key is not None) == (badge.state == "active" and badge.badge is not None and not over)
     assert decode_rights(encode_rights(rights)) == rights
 
 

@@ -111,6 +111,11 @@ def test_a_badge_that_is_not_active_never_opens_not_even_for_an_emergency(state:
     assert (claimed.reason, claimed.person, claimed.assurance) == (reason, "alice", "none")
 
 
+def test_a_badge_that_is_listed_without_a_key_is_one_whose_time_is_over() -> None:
+    claimed = ask(listed(replace(ALICE, key=None)), refusal="unknown_badge")
+    assert (claimed.reason, claimed.person, claimed.assurance) == ("DENIED_CREDENTIAL_EXPIRED", "alice", "none")
+
+
 def test_validity_is_half_open() -> None:
     start, end = wall_ms("2026-11-23T00:00:00+01:00"), wall_ms("2026-11-24T00:00:00+01:00")
     one_day = replace(ALICE, valid_from_ms=start, valid_until_ms=end)

@@ -161,18 +161,22 @@ class Issuing:
             with self._store.changed() as connection:
                 forget_old(connection, self._now_ms())
         with self._store.seen() as connection:
-            register, keyed = read_register(connection), read_keyed(connection)
-            restored_ms, held_ms = last_restore(connection), held_since(connection)
-        if held_ms is None:
-            sites = {site.id: site for site in self._store.sites()}
-            due = [one for one in keyed if is_due(one, self._now_ms(), self._renew_ms, restored_ms)]
-            for one in sorted(due, key=lambda one: (one.revoked <= (one.counter or 0), one.site)):
-                if self._stopping.is_set():
-                    return
-                self._issue(sites[one.site], one, register)
-                self._publish()
+            count, is_held, restored_ms = (
+                counter(connection),
+                held_since(connection) is not None,
+                last_restore(connection),
+            )
+            now_ms, keyed = self._now_ms(), [] if is_held else read_keyed(connection)
+            due = [one for one in keyed if is_due(one, now_ms, self._renew_ms, restored_ms)]
+            register = read_register(connection) if due else Register()
+        sites = {site.id: site for site in self._store.sites()} if due else {}
+        for one in sorted(due, key=lambda one: (one.revoked <= (one.counter or 0), one.site)):
+            if self._stopping.is_set():
+                return
+            self._issue(sites[one.site], one, register)
+            self._publish()
         self._tell_board()
-        self._counter, self._looked_s = register.counter, now_s
+        self._counter, self._looked_s = count, now_s
 
     def _issue(self, site: Site, keyed: Keyed, register: Register) -> None:
         tried, tried_s = self._too_large.get(site.id, (-1, 0.0))

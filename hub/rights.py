@@ -118,7 +118,8 @@ def is_due(site: Keyed, now_ms: int, renew_ms: int, restored_at_ms: int = 0) -> 
     """Return whether a site needs a list: none yet, the register changed, a day has passed, or the hub went back."""
     if site.version is None or site.counter is None or site.issued_at_ms is None:
         return True
-    return site.counter < site.changed or now_ms - site.issued_at_ms >= renew_ms or site.issued_at_ms < restored_at_ms
+    is_fresh = 0 <= now_ms - site.issued_at_ms < renew_ms  # a list of the future is a clock that was wrong
+    return site.counter < site.changed or not is_fresh or site.issued_at_ms < restored_at_ms
 
 
 def next_version(site: Keyed, now_ms: int) -> int:

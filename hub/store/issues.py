@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from hub.passes import PassError
-from hub.store.pass_changes import concern_site
+from hub.store.pass_changes import concern_site, count_change
 from hub.store.rows import Issued, Keyed
 from hub.store.sqlite import statements
 
@@ -69,6 +69,7 @@ def last_restore(connection: sqlite3.Connection) -> int:
 def resume(connection: sqlite3.Connection, now_ms: int) -> None:
     """Issue lists again after a restore: somebody has looked at the register."""
     connection.execute(_SQL["put_resumed"], {"resumed_at": now_ms})
+    count_change(connection)
 
 
 def put_issue(connection: sqlite3.Connection, new: NewIssue) -> None:

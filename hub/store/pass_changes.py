@@ -304,6 +304,11 @@ def forget_old(connection: sqlite3.Connection, now_ms: int) -> int:
     )
 
 
+def count_change(connection: sqlite3.Connection) -> None:
+    """Have the register looked at, although no site's list changes by it."""
+    connection.execute(_SQL["count_change"])
+
+
 def concern_site(connection: sqlite3.Connection, site: str, now_ms: int) -> None:
     """Have the list of a site issued anew."""
     _concern(connection, [site], now_ms)
@@ -313,7 +318,7 @@ def _concern(
     connection: sqlite3.Connection, sites: Iterable[str], now_ms: int, *, revoked: bool = False, emergency: bool = False
 ) -> None:
     """Count a change, and note at which sites it counts; `revoked`: it may have taken a right away."""
-    connection.execute(_SQL["count_change"])
+    count_change(connection)
     change = counter(connection)
     values = {
         "changed": change,

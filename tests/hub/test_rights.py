@@ -231,6 +231,7 @@ DUE = Keyed(
         (replace(DUE, version=None, counter=None, issued_at_ms=None), 0, 0, True),
         (DUE, 24 * HOUR_MS - 1, 0, False),
         (DUE, 24 * HOUR_MS, 0, True),
+        (DUE, -1, 0, True),
         (DUE, 0, NOON_MS + 1, True),
     ],
 )

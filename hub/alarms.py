@@ -204,10 +204,12 @@ def _rights_alarms(site: SiteNow, rights: RightsNow, now_ms: int) -> Iterator[Ra
     """Yield what is wrong with a list; a revocation that has not arrived counts also where nothing is heard."""
     if rights.is_too_large:
         yield Raised("rights_too_large", site.site)
+    if rights.issued_ms is None:
+        return  # as far as we know it never had a list of ours
     if rights.revoked_ms is not None and rights.may_open_s != 0 and now_ms - rights.revoked_ms > PENDING_MS:
         reason: Reason = "revocation_unbounded" if rights.may_open_s is None else "revocation_pending"
         yield Raised(reason, site.site, rights.revoked_ms, left_ms=(rights.may_open_s or 0) * 1_000)
-    if not site.online or rights.issued_ms is None:
+    if not site.online:
         return
     if rights.expires_ms is not None and rights.expires_ms <= now_ms:
         yield Raised("rights_expired", site.site, rights.expires_ms)

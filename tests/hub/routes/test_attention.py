@@ -104,6 +104,12 @@ def test_a_revocation_of_this_minute_asks_for_nobody_yet() -> None:
     assert "revocation_pending" in reasons
 
 
+def test_a_telecentre_that_never_had_a_list_is_not_told_for_its_revocations() -> None:
+    board = LiveBoard([MURAT])
+    board.take_issued([Issued("murat", version=1, revoked_at_ms=NOON_MS - 60 * MINUTE_MS)])
+    assert [point.reason for point in points(board.look(NOON_MS), words("fr"))] == ["never"]
+
+
 def frames() -> list[Frame]:
     """Return frames that raise every reason between them."""
     silent = LiveBoard([MURAT, replace(MURAT, id="ydes", name="Ydes")])

@@ -18,7 +18,8 @@ COMPRESSED = "application/vnd.telecentre.batch+zlib"
 COMPRESS_FROM_EVENTS = 10
 """Below this a lone event gains some 8 % only (measured); not worth the work."""
 
-Seq = Annotated[int, Field(ge=1, le=2**53)]
+MAX_SEQ = 2**53
+Seq = Annotated[int, Field(ge=1, le=MAX_SEQ)]
 
 
 class MessageError(ValueError):
@@ -49,6 +50,12 @@ class BatchHeader(_Message):
     def last(self) -> int:
         """The position of the last event of the batch."""
         return self.first + self.n - 1
+
+    @model_validator(mode="after")
+    def _ends_at_a_position(self) -> Self:
+        if self.last > MAX_SEQ:
+            raise ValueError("the last event is beyond the last position: no Ack could name it")
+        return self
 
     @model_validator(mode="after")
     def _persons_are_in_the_batch(self) -> Self:
@@ -125,7 +132,7 @@ class StreamAck(_Message):
     """Up to where the hub has committed a stream; 0 if nothing."""
 
     stream: StreamId
-    seq: Annotated[int, Field(ge=0, le=2**53)]
+    seq: Annotated[int, Field(ge=0, le=MAX_SEQ)]
 
 
 class Ack(_Message):

@@ -11,7 +11,7 @@ from sqlite3 import connect
 import pytest
 
 from contract.limits import MAX_MESSAGE_BYTES
-from contract.messages import PLAIN, encode_batch
+from contract.messages import MAX_SEQ, PLAIN, Held, encode_batch
 from contract.topics import topic_for
 from tests.hub.test_ingest import Bench, bench
 from tests.hub.test_receiver import NOW, access, batch, desk
@@ -64,6 +64,16 @@ def test_a_forged_line_at_a_stored_position_is_set_aside_and_alarmed(heard: Benc
     heard.edge.send(batch(desk("vacant")))
     assert audited(heard, "murat", "conflicting_event") == desk("vacant")
     assert heard.store.totals().quarantined == 1
+
+
+def test_a_batch_beyond_the_last_position_is_refused_counted_and_in_the_audit(heard: Bench) -> None:
+    """It can be reached in one step: a site is believed when it says that all before is gone for good."""
+    sent = batch(desk(), desk("vacant"), first=MAX_SEQ - 1)
+    heard.edge.greet("0" * 16, Held(stream=sent.header.stream, first=MAX_SEQ, last=MAX_SEQ))
+    forged = encode_batch(sent.header, sent.lines)[1].replace(b"%d" % (MAX_SEQ - 1), b"%d" % MAX_SEQ)
+    heard.edge.publish(UP, forged, PLAIN)
+    audited(heard, "murat", "refused_header")
+    refused(heard, 1)
 
 
 def test_an_oversized_message_is_refused_counted_and_in_the_audit(heard: Bench) -> None:

@@ -2,10 +2,17 @@
 
 A site with a backlog then drains for as long as a benchmark needs, as fast as a hub can ever take it. It stores nothing
 and stands in for the hub only where the edge is measured.
+
+Run as a program: `python -m tests.benchmarks.eager_hub PORT SITE`, apart from the simulated devices, whose answers it
+would delay. Says `ready`, lives until its standard input ends, and prints how many events it has acknowledged.
 """
 
 import secrets
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -70,3 +77,33 @@ class EagerHub:
         acks = [StreamAck(stream=stream, seq=seq) for stream, seq in positions]
         ack = Ack(site=self._site, hub=self._incarnation, acks=acks, hello_id=hello_id)
         self._client.publish(topic_for(self._site, "ack"), ack.model_dump_json(), qos=1)
+
+
+@contextmanager
+def running_hub(port: int, site: str) -> Iterator[list[int]]:
+    """Run it in a process of its own until the block ends; then the list holds how many events it acknowledged."""
+    drained: list[int] = []
+    command = [sys.executable, "-m", "tests.benchmarks.eager_hub", str(port), site]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError("the stand-in hub did not start")
+        try:
+            yield drained
+            told, _ = process.communicate(timeout=PATIENCE_S)
+            drained.append(int(told))
+        finally:
+            process.kill()
+
+
+def main(port: int, site: str) -> None:
+    """Acknowledge until the standard input ends."""
+    with EagerHub(port, site) as hub:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        sys.stdout.write(f"{hub.drained}\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

@@ -14,7 +14,7 @@ from edge.devices.badge_reader import INTERVAL_S
 from simulators.cards import Ntag21x
 from simulators.pins import PinBoard
 from simulators.pn532 import Pn532
-from tests.benchmarks.eager_hub import EagerHub
+from tests.benchmarks.eager_hub import running_hub
 from tests.benchmarks.edge_process import running_edge, write_site
 from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.replaying_edge import store_backlog
@@ -141,8 +141,9 @@ def _draining_ms(random: Random) -> tuple[list[float], int]:
         broker = RunningBroker("mosquitto", folder)
         broker.start()
         try:
-            with EagerHub(broker.port, SITE) as hub:
-                return _agent_ms(random, folder, broker.port), hub.drained
+            with running_hub(broker.port, SITE) as drained:
+                taps_ms = _agent_ms(random, folder, broker.port)
+            return taps_ms, drained[0]
         finally:
             broker.kill()
 

@@ -33,6 +33,8 @@ class RadarLine:
         self._port = port
         self._splitter = FrameSplitter()
         self._line: serial.Serial | None = None
+        self.bytes_count = 0
+        """Bytes that have come since the port was opened."""
 
     @property
     def noise_count(self) -> int:
@@ -68,6 +70,7 @@ class RadarLine:
         line = self._open()
         with self._trouble():
             data = line.read(max(1, min(line.in_waiting, MAX_READ_BYTES)))
+        self.bytes_count += len(data)
         return self._splitter.feed(data)
 
     def forget(self) -> None:

@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -71,6 +72,35 @@ def test_a_radar_that_says_nothing_is_silent() -> None:
             assert heard.hears(DeviceReady)
             bench.set_faults(port, Faults(loss=1.0))
             assert heard.hears(DeviceFailed, lambda seen: seen.fault == "silent")
+
+
+def test_what_speaks_and_is_no_radar_is_garbled() -> None:
+    with Bench() as bench:
+        port = bench.wire(Ld2410(Random(1)), Faults(loss=1.0))
+        with running(radar(port), "desk-01-radar") as heard:
+
+            def babbled() -> bool:
+                bench.inject(port, b"$GPGGA,120000,4507,N,00252,E")
+                return bool(heard.of(DeviceFailed))
+
+            assert eventually(babbled, 15.0, every_s=0.05)
+    assert {failed.fault for failed in heard.of(DeviceFailed)} == {"garbled"}
+
+
+def test_the_thread_of_a_calm_radar_wakes_up_for_two_reports_at_a_time() -> None:
+    with Bench() as bench, running(radar(bench.wire(Ld2410(Random(1)))), "desk-01-radar") as heard:
+        assert heard.hears(PresenceRead, times=2)
+        before, woken_before = heard.of(PresenceRead)[-1], woken("desk-01-radar")
+        assert heard.hears(PresenceRead, times=4)
+        after, woken_after = heard.of(PresenceRead)[-1], woken("desk-01-radar")
+    assert (woken_after - woken_before) / (after.at.mono_s - before.at.mono_s) < 8
+
+
+def woken(thread: str) -> int:
+    """How often a thread has waited for something so far."""
+    number = next(one.native_id for one in threading.enumerate() if one.name == thread)
+    lines = Path(f"/proc/self/task/{number}/status").read_text(encoding="ascii").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("voluntary")))
 
 
 def test_garbage_is_counted_and_the_reports_between_are_read() -> None:

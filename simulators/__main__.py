@@ -48,11 +48,12 @@ def command() -> None:
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port of the board.")
 @state_option
 @click.option("--for", "for_s", type=click.FloatRange(1), help="Stop after so many seconds, and compare both ends.")
-@click.option("--fixture-hours", is_flag=True, help="Keep the network's real opening hours; without it, always open.")
+@click.option("--fixture-hours", is_flag=True, help="Count the network's real opening hours; without it, always open.")
 @click.option("--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Another play.")
 @click.option(
     "--speed", type=click.FloatRange(0, 2_000), default=DEFAULT_SPEED, show_default=True, help="Pace; 0: nobody comes."
 )
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", help="Of hub and agents.")
 def demo(**given: Any) -> None:  # noqa: ANN401 - click gives each option its declared type
     """Run a hub, its broker and ten telecentres with real agents on simulated devices.
 
@@ -65,7 +66,7 @@ def demo(**given: Any) -> None:  # noqa: ANN401 - click gives each option its de
     except NetworkError as error:
         raise click.UsageError(str(error)) from error
     folder = Folder(given["state"].absolute())
-    options = Options(played, folder, given["port"], given["seed"], given["speed"], given["for_s"])
+    options = Options(played, folder, given["port"], given["seed"], given["speed"], given["for_s"], given["log_level"])
     try:
         code = asyncio.run(run_demo(options))
     except (DemoError, OSError) as error:
@@ -106,7 +107,7 @@ def site(sites: tuple[str, ...], state: Path, seed: int, speed: float) -> None:
 @click.option(
     "--badge", help="Whose badge; a member's by default. `unknown`, `expired`, `lost`, `phone`... stay outside."
 )
-@click.option("--clone", is_flag=True, help="Show another card with the same number.")
+@click.option("--clone", is_flag=True, help="Show a copy of it: same number, same name, not its key.")
 @state_option
 def tap(site: str, badge: str | None, *, clone: bool, state: Path) -> None:
     """Show a badge at a telecentre of the running demo; the exit code is 0 if the door opened, 1 if not."""

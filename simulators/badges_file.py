@@ -7,11 +7,13 @@
     key = "<32 hex>"
     card = "ntag424"                   # or "desfire"; "ntag424" if absent
 
-The hub derives the keys and the simulators know no master: whoever registers the people's badges writes this file.
+The hub derives the keys and the simulators know no master: whoever registers the people's badges writes this file
+(`simulators.registration`). It stands for the cards themselves.
 """
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,16 @@ def read_secrets(path: Path) -> dict[str, dict[str, Secret]]:
             raise BadgesFileError(f"{path}: badge {number}: {name} at {site} has one already")
         found[site][name] = secret
     return found
+
+
+def badges_toml(secrets: Mapping[str, Mapping[str, Secret]]) -> str:
+    """Return a file that says `secrets`, by site and name."""
+    lines = ["# This stands for the cards themselves: whoever reads it has the people's badges."]
+    for site, badges in secrets.items():
+        for name, secret in badges.items():
+            lines += ["", "[[badge]]", f'site = "{site}"', f'name = "{name}"', f'badge_id = "{secret.badge_id.hex()}"']
+            lines += [f'key = "{secret.key.hex()}"', f'card = "{secret.kind}"']
+    return "\n".join(lines) + "\n"
 
 
 def _secret(entry: Any, place: str) -> tuple[str, str, Secret]:  # noqa: ANN401 - what TOML can hold

@@ -17,14 +17,17 @@ import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from simulators.accounts import AccountError, differences, edge_account, hub_accounts, rebuild_differs
+from simulators.badges_file import BadgesFileError
 from simulators.control import ControlError, ask
-from simulators.folder import DEFAULT_STATE, Folder, open_run, write_settings
+from simulators.folder import DEFAULT_STATE, Folder, open_run, write_settings, write_sites
 from simulators.hub_page import has_caught_up, is_ready, read_figures
 from simulators.network import Network
-from simulators.processes import Child, program, run_once
+from simulators.processes import Child, program
+from simulators.registration import RegistrationError, register
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,6 @@ READY_WITHIN_S = 60.0
 HUB_TRIES = 3
 """A hub that has never been ready and ends three times will not come up by itself."""
 
-IMPORT_WITHIN_S = 60.0
 DRAINED_WITHIN_S = 20.0
 AGENT_STOPS_WITHIN_S = 20.0
 HUB_STOPS_WITHIN_S = 20.0
@@ -61,6 +63,7 @@ class Options:
     seed: int
     speed: float
     for_s: float | None
+    log_level: str = "info"
 
     @property
     def url(self) -> str:
@@ -73,6 +76,7 @@ class Demo:
 
     def __init__(self, options: Options, lock: int) -> None:
         self.options = options
+        self._broker_port = _free_port()
         folder, held = options.folder, (lock,)
         config = ["--config", str(folder.hub_toml)]
         self.hub = Child("hub", [program("telecentre-hub"), "serve", *config], folder.log / "hub.log", held=held)
@@ -82,17 +86,13 @@ class Demo:
         self.agents = [_agent(folder, site.id, held) for site in options.network.sites]
 
     async def start(self) -> None:
-        """Start every child, and return when the hub is ready.
+        """Prepare the folder, start every child, and return when the hub is ready.
 
         Raises:
-            DemoError: the hub refuses the network or does not come up, with what it said.
+            DemoError: the hub refuses what it is told or does not come up, with what it said.
         """
-        folder = self.options.folder
+        await self._prepare()
         self.devices.start()
-        command = [program("telecentre-hub"), "site", "import", str(folder.network_toml)]
-        code, _, said = await run_once([*command, "--config", str(folder.hub_toml)], within_s=IMPORT_WITHIN_S)
-        if code != 0:
-            raise DemoError(f"The hub refuses the network: {said.strip()[-300:]}")
         self.hub.start()
         # The agents come after the hub: they find its broker at once, and the page can be looked at while they start.
         await self._hub_is_ready()
@@ -100,7 +100,19 @@ class Demo:
             agent.start()
         sites = [site.id for site in self.options.network.sites]
         state = {"pid": os.getpid(), "url": self.options.url, "seed": self.options.seed, "sites": sites}
-        folder.demo_json.write_text(json.dumps(state) + "\n", encoding="utf-8")
+        self.options.folder.demo_json.write_text(json.dumps(state) + "\n", encoding="utf-8")
+
+    async def _prepare(self) -> None:
+        """Write every file, and register telecentres, people and badges as far as the hub does not know them."""
+        options, port = self.options, self._broker_port
+        write_settings(
+            options.folder, options.network, web_port=options.port, broker_port=port, log_level=options.log_level
+        )
+        try:
+            hub_key = await register(options.folder, options.network, seed=options.seed, today=datetime.now(UTC).date())
+        except (RegistrationError, BadgesFileError) as error:
+            raise DemoError(str(error)) from error
+        write_sites(options.folder, options.network, hub_key=hub_key, broker_port=port, log_level=options.log_level)
 
     async def _hub_is_ready(self) -> None:
         until_s = time.monotonic() + READY_WITHIN_S
@@ -154,9 +166,6 @@ async def run_demo(options: Options) -> int:
     async with _locked(options.folder) as lock:
         _refuse_taken(options.port)
         open_run(options.folder, tuple(site.id for site in options.network.sites))
-        write_settings(
-            options.folder, options.network, seed=options.seed, web_port=options.port, broker_port=_free_port()
-        )
         demo = Demo(options, lock)
         try:
             if await _unless(stopping, demo.start()):
@@ -237,7 +246,7 @@ def _welcome(demo: Demo) -> str:
 
 Try, in another terminal:
   {command} tap {site}{state}
-      a badge opens the door; add `--badge unknown` for one that does not
+      a badge opens the door; `--clone` shows a copy of it, `--badge lost` one that was reported lost
   {command} unplug {site} reader{state}
       the page says what is broken; `plug` repairs it
   kill -9 {demo.hub.pid}

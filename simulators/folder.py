@@ -1,9 +1,10 @@
 """The state folder of a demo: where everything lies, and the settings files of its hub and its agents.
 
-    demo.json  network.toml  hub.toml  badges.toml  hub/  log/  run/<site>/{reader-01,<radar>,pins}  run/control
-    sites/<site>/{site.toml,rights.toml,site.key,display.password,outbox/}
+    demo.json  network.toml  hub.toml  badges.toml  log/  run/<site>/{reader-01,<radar>,pins}  run/control
+    hub/{hub.sqlite,signing.key,badge-master.key}
+    sites/<site>/{site.toml,site.key,rights.key,rights/,display.password,outbox/}
 
-Keys and databases survive a restart; the rest is written anew at each start.
+Keys, badges, lists of rights and databases survive a restart; the rest is written anew at each start.
 """
 
 import contextlib
@@ -15,12 +16,14 @@ import secrets
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
-from simulators.badges import badges_of, hours_of, rights_toml
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from simulators.network import (
     BUZZER_PIN,
     CONTACT_PIN,
@@ -101,8 +104,23 @@ class Folder:
 
     @property
     def badges(self) -> Path:
-        """What is on the people's secured badges; without it, they carry plain tags."""
+        """What is on the people's secured badges; without it, these are as their factories made them."""
         return self.root / "badges.toml"
+
+    @property
+    def hub_database(self) -> Path:
+        """The hub's database."""
+        return self.root / "hub" / "hub.sqlite"
+
+    @property
+    def members_csv(self) -> Path:
+        """The people as the hub imported them last."""
+        return self.root / "hub" / "members.csv"
+
+    @property
+    def bureau(self) -> Path:
+        """The keys of all badges, while the cards are made of them; then it is deleted."""
+        return self.root / "hub" / "badge-keys.toml"
 
     @property
     def log(self) -> Path:
@@ -167,23 +185,31 @@ def leftovers(folder: Folder) -> Iterator[Path]:
             yield path
 
 
-def write_settings(folder: Folder, network: Network, *, seed: int, web_port: int, broker_port: int) -> None:
-    """Write the files of the network, the hub and every site; site keys and databases stay as they are."""
+def write_settings(
+    folder: Folder, network: Network, *, web_port: int, broker_port: int, log_level: str = "info"
+) -> None:
+    """Write the files of network and hub, and the secrets of every site; those that are there stay as they are."""
     for part in ("hub", "log", "sites"):
         (folder.root / part).mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(folder.network_toml, network_toml(network))
-    _write(folder.hub_toml, hub_toml(web_port=web_port, broker_port=broker_port))
-    _write(folder.ports, json.dumps(_free_ports(network)))
+    write_whole(folder.hub_toml, hub_toml(web_port=web_port, broker_port=broker_port, log_level=log_level))
+    write_whole(folder.ports, json.dumps(_free_ports(network)))
+    rights_keys = {}
     for site in network.sites:
         place = folder.site(site.id)
-        (place / "outbox").mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = site_key(place / "site.key")
-        _write(folder.site_toml(site.id), site_toml(folder, site, network.time_zone, broker_port))
-        _write(
-            place / "rights.toml",
-            rights_toml(badges_of(site.id, site.desks, seed), key, hours_of(network.opening_hours)),
-        )
-        _write(place / "display.password", display_password(site.id))
+        for part in ("outbox", "rights"):
+            (place / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+        secret(place / "site.key")
+        private = X25519PrivateKey.from_private_bytes(secret(place / "rights.key"))
+        rights_keys[site.id] = private.public_key().public_bytes_raw().hex()
+        write_whole(place / "display.password", display_password(site.id))
+    write_whole(folder.network_toml, network_toml(network, rights_keys))
+
+
+def write_sites(folder: Folder, network: Network, *, hub_key: str, broker_port: int, log_level: str = "info") -> None:
+    """Write the settings of every site's agent, which believes the hub that signs with `hub_key`."""
+    for site in network.sites:
+        text = site_toml(folder, site, network.time_zone, hub_key, broker_port)
+        write_whole(folder.site_toml(site.id), f'log_level = "{log_level}"\n{text}')
 
 
 def display_password(site: str) -> str:
@@ -206,8 +232,8 @@ def _free_port(probe: socket.socket) -> int:
     return int(probe.getsockname()[1])
 
 
-def site_key(path: Path) -> bytes:
-    """Return the key of a site's badge hashes, drawn at the first call and kept in a file of mode 0600."""
+def secret(path: Path) -> bytes:
+    """Return 32 random bytes, drawn at the first call and kept in a file of mode 0600."""
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -215,8 +241,8 @@ def site_key(path: Path) -> bytes:
     return bytes.fromhex(path.read_text(encoding="ascii"))
 
 
-def network_toml(network: Network) -> str:
-    """Return a network file that says `network`."""
+def network_toml(network: Network, rights_keys: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return a network file that says `network`, and by site to which public key its lists of rights are sealed."""
     lines = ["[network]"]
     lines += [_line(key, getattr(network, key)) for key in ("id", "name", "time_zone", "opening_hours")]
     for site in network.sites:
@@ -224,23 +250,29 @@ def network_toml(network: Network) -> str:
         lines += ["", "[[site]]", *(_line(key, getattr(site, key)) for key in keys)]
         if site.confidential_rooms:
             lines.append(_line("confidential_rooms", site.confidential_rooms))
+        if site.id in rights_keys:
+            lines.append(_line("rights_key", rights_keys[site.id]))
     return "\n".join(lines) + "\n"
 
 
-def hub_toml(*, web_port: int, broker_port: int) -> str:
-    """Return the settings of a hub with its broker inside, both on loopback."""
-    web = ["[web]", _line("host", "127.0.0.1"), _line("port", web_port)]
-    broker = ["[broker]", "embedded = true", _line("host", "127.0.0.1"), _line("port", broker_port)]
-    return "\n".join([*web, "", "[database]", _line("file", "hub/hub.sqlite"), "", *broker]) + "\n"
+def hub_toml(*, web_port: int, broker_port: int, log_level: str = "info") -> str:
+    """Return the settings of a hub with its broker inside, both on loopback, that issues lists of rights."""
+    lines = [_line("log_level", log_level), "", "[web]", _line("host", "127.0.0.1"), _line("port", web_port)]
+    lines += ["", "[database]", _line("file", "hub/hub.sqlite")]
+    lines += ["", "[broker]", "embedded = true", _line("host", "127.0.0.1"), _line("port", broker_port)]
+    lines += ["", "[issuing]", _line("signing_key_file", "hub/signing.key")]
+    lines += [_line("master_key_file", "hub/badge-master.key")]
+    return "\n".join(lines) + "\n"
 
 
-def site_toml(folder: Folder, site: Site, time_zone: str, broker_port: int) -> str:
+def site_toml(folder: Folder, site: Site, time_zone: str, hub_key: str, broker_port: int) -> str:
     """Return the settings of one site's agent, on simulated devices and with a demo's short times."""
     equipment, ports = equipment_of(site), folder.ports_of(site.id)
     lines = [_line("site", site.id), _line("time_zone", time_zone), "simulated = true", "alive_interval_s = 10"]
     lines += ["", "[link]", _line("host", "127.0.0.1"), _line("port", broker_port)]
     lines += ["hello_spread_s = 0.5", "status_interval_s = 10", "", "[outbox]", _line("folder", "outbox")]
-    lines += ["", "[rights]", _line("file", "rights.toml"), _line("site_key_file", "site.key"), "uid_badges = true"]
+    lines += ["", "[rights]", _line("folder", "rights"), _line("hub_key", hub_key)]
+    lines += [_line("private_key_file", "rights.key"), _line("site_key_file", "site.key")]
     lines += ["", "[[door]]", _line("id", "door-01"), _line("strike_pin", STRIKE_PIN), _line("pulse_s", PULSE_S)]
     lines += [_line("contact_pin", CONTACT_PIN), _line("exit_button_pin", EXIT_BUTTON_PIN)]
     lines += ["", "[[reader]]", _line("id", "reader-01"), _line("door", "door-01")]
@@ -289,7 +321,11 @@ def _line(key: str, value: str | float | bool) -> str:
     return f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file anew: whole, or not at all."""
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8", newline="")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
     fresh.replace(path)

@@ -42,6 +42,7 @@ PATTERN_S = 1.0
 
 OPENED_LOOK_S = 0.2
 
+TRY_AGAIN_S = 1.0
 _ENTER_TRIES = 3
 _POLL_S = 0.005
 
@@ -160,12 +161,14 @@ class SimulatedSite:
             self._doorway.release()
 
     async def enter(self, badge: str, companions: int) -> bool:
-        """Show a badge, a few times if nothing answers, and go in with so many companions if the door opens."""
+        """Show a badge, a few times if the door stays shut, and go in with so many companions if it opens."""
         async with self._doorway:
             for _ in range(_ENTER_TRIES):
                 tap = await self._tap(self._wallet.card(self.badges[badge]), 0.0)
-                if tap.answered:
+                if tap.pulsed:
                     break
+                # An agent that has just been started for the first time may still wait for its list of rights.
+                await asyncio.sleep(TRY_AGAIN_S)
             if tap.pulsed:
                 await asyncio.sleep(self._random.uniform(0.2, 0.5))
                 await self._pass_through(0.6 + 0.4 * companions)

@@ -39,7 +39,7 @@ async def _nobody() -> None:
 async def _bench(tmp_path: Path) -> AsyncIterator[tuple[Folder, SimulatedSite]]:
     folder = Folder(tmp_path)
     open_run(folder, tuple(site.id for site in NETWORK.sites))
-    write_settings(folder, NETWORK, seed=1, web_port=8001, broker_port=1884)
+    write_settings(folder, NETWORK, web_port=8001, broker_port=1884)
     site = SimulatedSite(MURAT, folder, badges_of("murat", MURAT.desks, seed=1), seed=1)
     control = Control(folder.control, {"murat": site}, _nobody)
     await site.start()

@@ -1,16 +1,26 @@
 """The network's devices and files: what the agents and the hub are given to read."""
 
 import stat
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from edge.config import EdgeSettings, read_settings, read_site_key
+from contract.sealing import public_key_of
+from edge.config import EdgeSettings, read_rights_key, read_settings, read_site_key
 from edge.sensor_settings import PinSensor, RadarSensor
 from hub.config import read_settings as read_hub_settings
-from simulators.badges import badges_of, hours_of, members_of, uid_hash
-from simulators.folder import MAX_RUN_LENGTH, Folder, calendar_of, leftovers, network_toml, open_run, write_settings
+from hub.network import read_network as read_hub_network
+from simulators.badges import badges_of, members_of
+from simulators.folder import (
+    MAX_RUN_LENGTH,
+    Folder,
+    calendar_of,
+    leftovers,
+    network_toml,
+    open_run,
+    write_settings,
+    write_sites,
+)
 from simulators.network import (
     ALWAYS_OPEN,
     Network,
@@ -22,15 +32,15 @@ from simulators.network import (
 )
 
 NETWORK = packaged_network()
-VECTORS = tomllib.loads((Path(__file__).parents[1] / "vectors" / "credentials.toml").read_text())["uid_hash"]
 SITES = {site.id: site for site in NETWORK.sites}
 
 
-def _prepared(tmp_path: Path, network: Network = NETWORK, seed: int = 1) -> Folder:
+def _prepared(tmp_path: Path, network: Network = NETWORK) -> Folder:
     folder = Folder(tmp_path / "state")
     folder.root.mkdir(exist_ok=True)
     open_run(folder, tuple(site.id for site in network.sites))
-    write_settings(folder, network, seed=seed, web_port=8001, broker_port=1884)
+    write_settings(folder, network, web_port=8001, broker_port=1884)
+    write_sites(folder, network, hub_key="ab" * 32, broker_port=1884)
     return folder
 
 
@@ -99,14 +109,19 @@ def test_a_site_key_is_private_and_survives_a_restart(tmp_path: Path) -> None:
     assert read_site_key(_agent(folder, "ydes")) != key
 
 
-def test_rights_hold_every_known_badge_and_no_uid(tmp_path: Path) -> None:
+def test_the_hub_registers_the_public_half_of_each_sites_key(tmp_path: Path) -> None:
     folder = _prepared(tmp_path)
-    text = (folder.site("murat") / "rights.toml").read_text()
-    badges = badges_of("murat", 6, seed=1)
-    known = [badge for badge in badges.values() if badge.credential_id]
-    assert [each["id"] for each in tomllib.loads(text)["credential"]] == [badge.credential_id for badge in known]
-    everything = "".join(path.read_text() for path in (tmp_path / "state").rglob("*.toml"))
-    assert not any(badge.uid.hex() in everything.lower() for badge in badges.values() if badge.uid)
+    keys = {site.id: site.rights_key for site in read_hub_network(folder.network_toml).site}
+    for site in SITES:
+        assert stat.S_IMODE((folder.site(site) / "rights.key").stat().st_mode) == 0o600
+        assert keys[site] == public_key_of(read_rights_key(_agent(folder, site))).hex()
+    assert len(set(keys.values())) == 10
+
+
+def test_no_file_of_a_prepared_folder_holds_a_number(tmp_path: Path) -> None:
+    _prepared(tmp_path)
+    everything = "".join(path.read_text() for path in (tmp_path / "state").rglob("*.toml")).lower()
+    assert not any(badge.uid.hex() in everything for badge in badges_of("murat", 6, seed=1).values() if badge.uid)
 
 
 def test_the_same_seed_makes_the_same_badges() -> None:
@@ -115,23 +130,14 @@ def test_the_same_seed_makes_the_same_badges() -> None:
     assert badges_of("murat", 6, seed=1)["jeanne"].uid != badges_of("ydes", 6, seed=1)["jeanne"].uid
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["name"]))
-def test_badges_are_hashed_by_the_bytes_that_are_written_down(vector: dict[str, str]) -> None:
-    hashed = uid_hash(bytes.fromhex(vector["site_key"]), bytes.fromhex(vector["uid"]))
-    assert hashed.hex() == vector["uid_hash"]
+def test_one_member_in_two_has_a_desfire_card() -> None:
+    kinds = [badge.kind for badge in members_of(badges_of("murat", 6, seed=1))]
+    assert set(kinds) == {"ntag424", "desfire"}
+    assert abs(kinds.count("ntag424") - kinds.count("desfire")) <= 1
 
 
 def test_more_members_than_desks_may_enter() -> None:
     assert len(members_of(badges_of("aurillac", 30, seed=1))) > 30
-
-
-def test_the_real_opening_hours_become_weekly_windows() -> None:
-    windows = [(each.days, each.start, each.end) for each in hours_of(NETWORK.opening_hours)]
-    assert windows == [("Mo-Fr", "08:00", "19:00"), ("Sa", "09:00", "12:00")]
-
-
-def test_a_site_open_at_all_hours_has_no_window() -> None:
-    assert hours_of(ALWAYS_OPEN) == ()
 
 
 def test_a_network_written_and_read_again_is_the_same() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from simulators.badges import badges_of
-from simulators.folder import Folder, open_run, write_settings
+from simulators.folder import Folder, open_run, write_settings, write_sites
 from simulators.network import packaged_network, part_of
 from simulators.site import SimulatedSite
 
@@ -24,7 +24,8 @@ def rooms_of(folder: Folder, site: str) -> list[dict[str, Any]]:
 def prepared(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path)
     open_run(folder, tuple(SITES))
-    write_settings(folder, NETWORK, seed=1, web_port=8001, broker_port=1884)
+    write_settings(folder, NETWORK, web_port=8001, broker_port=1884)
+    write_sites(folder, NETWORK, hub_key="ab" * 32, broker_port=1884)
     return folder
 
 

@@ -20,6 +20,11 @@ from tests.support.demo import RunningDemo, until
 RECOVERS_WITHIN_S = 60.0
 """Back-offs of demo, device and link, start of a program: some 5 s when the machine has nothing else to do."""
 
+REFUSED_COPY = (
+    "Ce badge n'a pas pu prouver qu'il est authentique. "
+    "Présentez-le à nouveau, bien à plat ; si cela continue, faites-le remplacer."
+)
+
 Record = Callable[[str, object], None]
 
 
@@ -85,6 +90,9 @@ def test_a_badge_opens_the_door_of_murat_and_the_hub_knows_it(demo: RunningDemo,
         ("unknown", "DENIED_UNKNOWN_CREDENTIAL"),
         ("expired", "DENIED_CREDENTIAL_EXPIRED"),
         ("lost", "DENIED_AUTHENTICATION_FACTOR_LOST"),
+        ("disabled", "DENIED_CREDENTIAL_DISABLED"),
+        ("blank", "DENIED_CREDENTIAL_NOT_PROVISIONED"),
+        ("tag", "DENIED_VERIFICATION_FAILED"),
     ],
 )
 def test_a_badge_that_may_not_enter_stays_outside_and_is_told_why(demo: RunningDemo, badge: str, reason: str) -> None:
@@ -95,10 +103,19 @@ def test_a_badge_that_may_not_enter_stays_outside_and_is_told_why(demo: RunningD
     assert "red light" in tap.stdout
 
 
-def test_a_copied_number_opens_and_the_command_says_so(demo: RunningDemo) -> None:
-    tap = demo.sim("tap", "montmurat", "--clone")
-    assert tap.returncode == 0
-    assert "copied number" in tap.stdout
+def test_a_copy_of_a_badge_stays_outside_and_is_told_so_in_plain_french(demo: RunningDemo) -> None:
+    since = _now()
+    tap = demo.sim("tap", "murat", "--clone")
+    assert tap.returncode == 1, tap.stdout + tap.stderr
+    assert tap.stdout.splitlines() == [
+        "murat: the door stayed shut (DENIED_VERIFICATION_FAILED)",
+        f"the hub says: {REFUSED_COPY}",
+        "at the reader: red light, 3 beeps",
+        "This was a copy of a secured badge: the same number and the same name, but not its key.",
+    ]
+    told = [f"{each['sentence']} {each['remedy']}" for each in _decisions(demo, "murat", since)]
+    assert REFUSED_COPY in told
+    assert _opens(demo, "murat"), "the badge itself opens"
 
 
 def test_an_unplugged_reader_opens_nothing_and_works_again_when_it_is_back(demo: RunningDemo) -> None:

@@ -60,12 +60,16 @@ class Bluff(IsoDepCard):
 
 
 class Recorder:
-    """A badge overheard: passes every frame on, and keeps what was said from one presentation to the next."""
+    """A badge overheard: passes every frame on, and keeps the last talk.
+
+    A reader that only looks whether the badge is still there says nothing to it: the talk before is kept.
+    """
 
     late_s = 0.0
 
     def __init__(self, badge: Card) -> None:
         self._badge = badge
+        self._begins = True
         self.said: list[tuple[bytes, bytes | None]] = []
 
     @property
@@ -74,8 +78,8 @@ class Recorder:
         return self._badge.anticollision
 
     def select(self) -> None:
-        """Be chosen; a recording begins anew."""
-        self.said = []
+        """Be chosen; a recording begins anew with the next frame."""
+        self._begins = True
         self._badge.select()
 
     def reset(self) -> None:
@@ -85,6 +89,8 @@ class Recorder:
     def exchange(self, frame: bytes) -> bytes | None:
         """Return the badge's answer."""
         answer = self._badge.exchange(frame)
+        if self._begins:
+            self._begins, self.said = False, []
         if len(self.said) < MAX_FRAMES:
             self.said.append((frame, answer))
         return answer

@@ -10,6 +10,7 @@ import click
 
 from host.journal import log_to_stderr
 from hub.commands.badges import badge
+from hub.commands.journal import journal
 from hub.commands.keys import keys, rights, site_key
 from hub.commands.members import member
 from hub.commands.options import config_option, in_one_sentence, json_option
@@ -73,7 +74,7 @@ def import_file(file: Path, config: Path, *, as_json: bool) -> None:
 
 
 site.add_command(site_key)
-for group in (member, pass_, badge, free_access, keys, rights):
+for group in (member, pass_, badge, free_access, keys, rights, journal):
     main.add_command(group)
 
 

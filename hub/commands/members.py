@@ -17,7 +17,7 @@ from hub.store import wall_ms
 from hub.store.erasures import is_reason
 from hub.store.member_import import import_members
 from hub.store.pass_changes import add_member, change_member, remove_member
-from hub.store.passes import read_member, read_members, read_register
+from hub.store.passes import credentials_of, read_member, read_members, read_register
 
 MAX_PRINTED = 200
 """Bad lines that are printed: whoever has more corrects these first."""
@@ -120,8 +120,10 @@ def remove(member_id: str, reason: str, config: Path, *, as_json: bool) -> None:
     store = store_of(config)
     with store.changed() as connection:
         credentials = remove_member(connection, member_id, wall_ms())
+        # What was the member's and is somebody else's now names the member too, in the journal of that time.
+        named_by = credentials_of(connection, member_id)
     # The member's own id is erased like a badge's, so that a restored copy forgets the name again.
-    erased = sum(store.erase(one, reason) for one in (member_id, *credentials))
+    erased = sum(store.erase(one, reason) for one in (member_id, *named_by))
     sentence = (
         f"The name is forgotten, {len(credentials)} badges open nothing any more, and {erased} access events no longer "
         "name them. Older copies of the database do."

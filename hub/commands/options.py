@@ -16,6 +16,7 @@ from hub.passes import PassError
 from hub.store import Store, StoreDownError, StoreRefusedError
 from hub.store.backup import BackupError
 from hub.store.erasures import ErasureError
+from hub.store.journal import JournalError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,7 +40,7 @@ def in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
         except (StoreDownError, StoreRefusedError) as error:
             click.echo(f"telecentre-hub: the database: {error}", err=True)
             sys.exit(1)
-        except (BackupError, ErasureError, KeysError, PassError) as error:
+        except (BackupError, ErasureError, JournalError, KeysError, PassError) as error:
             click.echo(f"telecentre-hub: {error}", err=True)
             sys.exit(1)
 

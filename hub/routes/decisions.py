@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from contract.events import AccessReason, Assurance
 from hub.routes.context import Hub, QueryError
 from hub.routes.period import bound_ms, parse_bound
-from hub.texts import preferred_language, words
+from hub.store import DecisionRow
+from hub.store.rows import Note, notes_of
+from hub.texts import Words, preferred_language, words
 
 router = APIRouter(tags=["doors"])
 
@@ -28,6 +30,10 @@ class DecisionAnswer(BaseModel):
     received_at: datetime = Field(description="When the hub had it.")
     sentence: str = Field(description="The reason, as a person is told it.")
     remedy: str = Field(description="What this person can do.")
+    notes: list[Note] = Field(
+        description="What was unusual: decided by the trusted time alone, let in twice, an emergency, nobody opened."
+    )
+    remarks: list[str] = Field(description="The notes as sentences.")
 
 
 class DecisionsAnswer(BaseModel):
@@ -69,17 +75,21 @@ def decisions(
     rows = hub.store.decisions(site.id, from_ms, to_ms, MAX_DECISIONS)
     return DecisionsAnswer(
         site_id=site.id,
-        decisions=[
-            DecisionAnswer(
-                reader=row.reader,
-                door=row.door,
-                reason=row.reason,
-                assurance=row.assurance,
-                at=datetime.fromtimestamp(row.at_ms / 1000, UTC),
-                received_at=datetime.fromtimestamp(row.received_at_ms / 1000, UTC),
-                sentence=say(f"reason.{row.reason}"),
-                remedy=say(f"reason.{row.reason}_remedy"),
-            )
-            for row in rows
-        ],
+        decisions=[_answer(row, say) for row in rows],
+    )
+
+
+def _answer(row: DecisionRow, say: Words) -> DecisionAnswer:
+    access, notes = row.access, notes_of(row.access, unused=row.unused)
+    return DecisionAnswer(
+        reader=row.reader,
+        door=access.door,
+        reason=access.reason,
+        assurance=access.assurance,
+        at=datetime.fromtimestamp(row.at_ms / 1000, UTC),
+        received_at=datetime.fromtimestamp(row.received_at_ms / 1000, UTC),
+        sentence=say(f"reason.{access.reason}"),
+        remedy=say(f"reason.{access.reason}_remedy"),
+        notes=list(notes),
+        remarks=[say(f"note.{note}") for note in notes],
     )

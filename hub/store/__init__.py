@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 from hub.network import Network
 from hub.opening import day_of
-from hub.store.decisions import read_decisions
+from hub.store.decisions import read_decisions, read_last_decisions
 from hub.store.erasures import erase, ledger_of
 from hub.store.figures import read_occupancy
 from hub.store.issues import put_site_key
+from hub.store.journal import purge_journal
 from hub.store.register import Imported, import_site, read_sites
 from hub.store.rows import (
     Alarm,
@@ -36,7 +37,7 @@ from hub.store.rows import (
 )
 from hub.store.sqlite import StoreDownError, StoreRefusedError, connect, migrate, snapshot, statements, transaction
 from hub.store.timeline import Difference, forget_figures, mark_all, rebuild_site
-from hub.store.writer import Writer, purge_journal
+from hub.store.writer import Writer
 
 __all__ = [
     "Alarm",
@@ -104,6 +105,11 @@ class Store:
         with snapshot(self._reader()):
             return read_decisions(self._reader(), site, (from_ms, to_ms), most)
 
+    def last_decisions(self, site: str, most: int) -> list[DecisionRow]:
+        """Return the last `most` decisions at a site's doors, in order of time; nobody is named."""
+        with snapshot(self._reader()):
+            return read_last_decisions(self._reader(), site, most)
+
     def totals(self) -> Totals:
         """Return what the database holds, on one consistent state of it."""
         reader = self._reader()
@@ -166,7 +172,7 @@ class Store:
             connection.close()
 
     def purge(self) -> int:
-        """Forget who badged more than 90 days ago; return how many access events that was."""
+        """Forget who badged more than 90 days ago; return how many access events that was. Readings go after a year."""
         connection = self._guest()
         try:
             with transaction(connection):

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hub.store.erasures import ErasureError, ledger_of, replay
+from hub.store.journal import purge_journal
 from hub.store.lock import claimed
 from hub.store.sqlite import connect, migrate, migrations, statements, transaction
-from hub.store.writer import purge_journal
 
 EXCLUSIVE_WAIT_MS = 2_000
 """How long a restore waits for a command that has the database open, before it says so."""

@@ -126,8 +126,14 @@ def forgotten_until(connection: sqlite3.Connection, person: str) -> int | None:
 
     An edge's clock may be ahead by as much as its events are believed.
     """
+    at_ms = erased_at(connection, person)
+    return None if at_ms is None else at_ms + MAX_FUTURE_MS
+
+
+def erased_at(connection: sqlite3.Connection, person: str) -> int | None:
+    """Return when a person was erased last, UTC ms; None when never."""
     row = connection.execute(_SQL["erased_at"], {"credential": _hash(person)}).fetchone()
-    return None if row is None else row[0] + MAX_FUTURE_MS
+    return None if row is None else row[0]
 
 
 def read(ledger: Path) -> list[Erasure]:

@@ -89,6 +89,11 @@ def read_badge(connection: sqlite3.Connection, name: str) -> list[Badge]:
     return found
 
 
+def credentials_of(connection: sqlite3.Connection, member: str) -> list[str]:
+    """Return every badge that belongs to a pass of a member, or did so in the last 90 days: also one given on since."""
+    return [row[0] for row in connection.execute(_SQL["credentials_of_member"], {"member": member})]
+
+
 def networks(connection: sqlite3.Connection) -> list[str]:
     """Return the networks whose sites are in the register."""
     return [row[0] for row in connection.execute(_SQL["networks"])]

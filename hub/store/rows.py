@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from contract.events import AccessReason, Assurance
+from contract.events import Access
 
 Kind = Literal["desk", "room"]
 Step = Literal["hour", "day", "month"]
@@ -58,16 +58,31 @@ class OccupancyRow:
     occupied_ms: int
 
 
+Note = Literal["high_water", "passback", "emergency", "unused"]
+"""What was unusual about a decision, in a word that maps to one sentence."""
+
+
+def notes_of(access: Access, *, unused: bool = False) -> tuple[Note, ...]:
+    """Return what was unusual about a decision; nothing, nearly always."""
+    said: dict[Note, bool] = {
+        "high_water": access.time == "high_water",
+        "passback": access.passback,
+        "emergency": access.emergency,
+        "unused": unused,
+    }
+    return tuple(note for note, holds in said.items() if holds)
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
     """A decision at a door, without a person."""
 
     reader: str
-    door: str
-    reason: AccessReason
-    assurance: Assurance
+    access: Access
     at_ms: int
     received_at_ms: int
+    unused: bool = False
+    """The badge was let in, and nobody opened the door."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,12 @@ from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
 from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
 from hub.store.erasures import ErasureError, forgotten_until, ledger_of, replay
+from hub.store.journal import JOURNAL_MS, purge_journal
 from hub.store.rows import REFUSED
 from hub.store.sqlite import StoreDownError, connect, statements, transaction, translated
 from hub.store.timeline import changed_days, is_pending, mark, settle_days, settle_marks, sites_to_walk, walk_site
 
 log = logging.getLogger(__name__)
-
-JOURNAL_MS = 90 * 86_400_000
-"""How long an access event may name a credential (docs/privacy.md)."""
 
 MAX_SAMPLE_BYTES = 256
 """Of a message or line set aside: enough to see what it was, too little to be a copy of the history."""
@@ -292,6 +290,8 @@ class Writer:
             which = {"site": key["site"], "stream": stream}
             if self._connection.execute(_SQL["retime"], {**which, **bounds}).rowcount:
                 self._connection.execute(_SQL["walk_again"], which)
+                # An event that proves to be old takes its person with it sooner.
+                self._connection.execute(_SQL["age_again"], which)
 
     def _raise_alarms(self, site: str, receipt: Receipt, refused: int, received_at: int) -> None:
         counts = {
@@ -310,17 +310,6 @@ class Writer:
 def _is_emergency(event: NewEvent) -> bool:
     """Return whether an emergency badge opened after the list of rights had ended."""
     return event.kind == "access_decided" and '"emergency":true' in event.value
-
-
-def purge_journal(connection: sqlite3.Connection, now_ms: int) -> int:
-    """Forget who badged more than 90 days ago; return how many access events that was.
-
-    What is forgotten is overwritten: a deleted row would stay readable in the file's free pages, and in its backups.
-    """
-    connection.execute("pragma secure_delete = on")
-    purged = connection.execute(_SQL["purge_journal"], {"before_ms": now_ms - JOURNAL_MS}).rowcount
-    connection.execute("pragma secure_delete = off")  # figures are deleted and written anew all the time
-    return purged
 
 
 def _refused(batch: Batch, positions: set[int]) -> list[BadLine]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from contract.events import Access, AccessDecided, AccessReason, encode
+from contract.events import Access, AccessDecided, AccessReason, Door, DoorStateChanged, Event, encode
 from contract.messages import BatchHeader
 from hub.app import create_app
 from hub.config import DatabaseSettings, HubSettings
@@ -63,10 +63,24 @@ def _store_decisions(store: Store, site: str, *decided: tuple[int, AccessReason]
     writer.close()
 
 
+def _put(store: Store, site: str, event: Event) -> None:
+    """Store one event of a stream of its own."""
+    header = BatchHeader(site=site, stream="6" * 32, boot="b" * 32, first=1, n=1, sent_at=NOON_MS)
+    writer = store.writer()
+    with writer.transaction():
+        writer.receive(Batch(header, [encode(event)]), NOON_MS + 60_000)
+    writer.close()
+
+
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[FastAPI]:
+def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "hub.sqlite", now_ms=lambda: NOON_MS + 120_000)
     store.import_network(NETWORK)
+    return store
+
+
+@pytest.fixture
+def app(store: Store, tmp_path: Path) -> Iterator[FastAPI]:
     _store_decisions(store, "murat", (NOON_MS, "GRANTED"), (NOON_MS + 5_000, "DENIED_UNKNOWN_CREDENTIAL"))
     _store_decisions(store, "ydes", (NOON_MS, "DENIED_CREDENTIAL_EXPIRED"))
     settings = HubSettings(database=DatabaseSettings(file=tmp_path / "hub.sqlite"))
@@ -94,7 +108,36 @@ def test_the_decisions_of_one_site_come_in_order_of_time(app: FastAPI) -> None:
         "received_at": "2026-11-21T11:01:00Z",
         "sentence": "La porte s'ouvre.",
         "remedy": "Entrez.",
+        "notes": [],
+        "remarks": [],
     }
+
+
+def test_what_was_unusual_about_a_decision_is_told_in_words(store: Store, app: FastAPI) -> None:
+    value = Access(
+        door="door-01", reason="GRANTED", assurance="secured", time="high_water", passback=True, emergency=True
+    )
+    _put(store, "murat", AccessDecided(subject="reader-01", value=value, t=NOON_MS + 20_000, clock="synced", up=20))
+    last = _asked(app, **{"site": "murat", "from": "2026-11-21", "lang": "en"}).json()["decisions"][-1]
+    assert last["notes"] == ["high_water", "passback", "emergency"]
+    assert last["remarks"][2] == "It was an emergency badge, after the list of rights had ended."
+
+
+def _unused(at_ms: int, door: str = "door-01") -> DoorStateChanged:
+    value = Door(state="locked", alarm="NORMAL", unused=True)
+    return DoorStateChanged(subject=door, value=value, t=at_ms, clock="synced", up=at_ms - NOON_MS + 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "door", "is_told"),
+    [(4_000, "door-01", True), (4_000, "door-02", False), (40_000, "door-01", False)],
+)
+def test_that_nobody_opened_is_told_of_the_badge_that_was_let_in_last(
+    store: Store, app: FastAPI, after_ms: int, door: str, is_told: bool
+) -> None:
+    _put(store, "murat", _unused(NOON_MS + after_ms, door))
+    decisions = _asked(app, **{"site": "murat", "from": "2026-11-21"}).json()["decisions"]
+    assert [each["notes"] for each in decisions] == [["unused"] if is_told else [], []]
 
 
 def test_a_decision_is_told_in_the_language_that_is_asked_for(app: FastAPI) -> None:

@@ -49,7 +49,15 @@ def test_every_connection_syncs_each_commit_to_the_disk(tmp_path: Path) -> None:
 
 
 WHOLE_FILE = {"migration", "dirty", "backup", "restored", "erasure"}
-WHOLE_NETWORK = {"member", "pass", "credential", "credential_state", "register_change"}
+WHOLE_NETWORK = {
+    "member",
+    "pass",
+    "credential",
+    "credential_state",
+    "register_change",
+    "rights_resumed",
+    "reading",
+}
 """Of no site: small, and the same on each server."""
 
 

@@ -21,9 +21,6 @@ insert into journal (site, stream, seq, person, at_ms)
 values (:site, :stream, :seq, :person, :at_ms)
 on conflict (site, stream, seq) do nothing;
 
--- name: purge_journal
-delete from journal where at_ms < :before_ms;
-
 -- name: put_bad_line
 insert into quarantine (site, stream, seq, sha256, reason, size_bytes, sample, received_at)
 values (:site, :stream, :seq, :sha256, :reason, :size_bytes, :sample, :received_at)
@@ -77,3 +74,14 @@ update stream set
         order by event.seq limit 1
     )
 where site = :site and stream = :stream;
+
+-- name: age_again
+update journal set at_ms = (
+    select event.at_ms from event
+    where event.site = journal.site and event.stream = journal.stream and event.seq = journal.seq
+)
+where site = :site and stream = :stream and exists (
+    select 1 from event
+    where event.site = journal.site and event.stream = journal.stream and event.seq = journal.seq
+    and event.at_ms < journal.at_ms
+);

@@ -68,6 +68,11 @@ join credential_state as s on s.credential = c.credential
 where c.credential = :name or c.label = upper(:name)
 order by s.since;
 
+-- name: credentials_of_member
+select distinct credential from credential_state
+where pass in (select pass from pass where member = :member)
+order by credential;
+
 -- name: is_emergency_pass
 select 1 from credential_state where pass = :pass and emergency = 1;
 

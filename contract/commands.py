@@ -29,6 +29,8 @@ class EnrolSecured(_Part):
     reader: ResourceId
     badge: BadgeId
     key: BadgeKey
+    resume: bool = False
+    """Only the card on which an earlier command with this badge was interrupted: no other may become its twin."""
     window_s: Annotated[int, Field(ge=5, le=120)] = 60
 
 

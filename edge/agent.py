@@ -20,12 +20,24 @@ from contract.events import Event
 from contract.messages import Now, Report
 from edge.clock import SystemClock, judge_clock
 from edge.config import EdgeSettings, SiteKeys
-from edge.core.effects import Effect, LockStrike, Publish, ReleaseStrike, ShowIndicator
-from edge.core.observations import ClockJudged, Observation, Stop, StreamBegan, Tick
+from edge.core.effects import (
+    AwaitBadge,
+    Effect,
+    KeepUidBadge,
+    LockStrike,
+    Publish,
+    ReleaseStrike,
+    ShowIndicator,
+    StopAwaiting,
+)
+from edge.core.observations import ClockJudged, EnrolmentAsked, Observation, Stop, StreamBegan, Tick
+from edge.core.trusted_time import judge
 from edge.core.site import Site, begin, decide, next_deadline
 from edge.core.views import devices_of as device_statuses
 from edge.core.views import now_of, radars_of, rights_of
-from edge.link import Link, Orders
+from edge.devices.enrolment import Order
+from edge.devices.rights_list import RightsReader
+from edge.link import Commands, Link, Orders
 from edge.outbox import Outbox, prepare_folder
 from edge.wiring import devices_of, plan_of
 from host.settings import SettingsError
@@ -127,7 +139,8 @@ class Agent:
             on_crash=self.crash,
         )
         if self._devices.rights is not None:
-            self._link.hand_orders_to(Orders(rights=self._devices.rights.offer, command=lambda _: None))
+            commands = self._commands(self._devices.rights)
+            self._link.hand_orders_to(Orders(rights=self._devices.rights.offer, command=commands.take))
         self._watchdog_s = watchdog_interval_s()
         self._looked_s = self._fed_s = self._started.mono_s
 
@@ -226,6 +239,32 @@ class Agent:
                     self._devices.indicators[effect.reader].show(effect.pattern)
                 case Publish():
                     self._publish(effect.event, effect.person)
+                case AwaitBadge() | StopAwaiting() | KeepUidBadge():
+                    self._enrol(effect)
+
+    def _enrol(self, effect: AwaitBadge | StopAwaiting | KeepUidBadge) -> None:
+        match effect:
+            case AwaitBadge():
+                order = Order(effect.command, effect.badge, effect.key, effect.resume)
+                self._devices.readers[effect.reader].desk.give(order)
+            case StopAwaiting():
+                self._devices.readers[effect.reader].desk.take_back(effect.command)
+            case KeepUidBadge():
+                if self._devices.rights is not None:
+                    self._devices.rights.keep_uid_badge(effect.credential, effect.uid_hash)
+
+    def _commands(self, rights: RightsReader) -> Commands:
+        """Return what reads commands, in the link's thread; the site as main last left it says what time is trusted."""
+        return Commands(
+            self._settings.site,
+            (rights.keys.verify_key, rights.keys.private_key),
+            time=lambda: judge(self._site.trusted, self._clock.now(), self._site.rights.expires_at_ms),
+            started_ms=lambda: self._clock.now().moved_to(self._started.mono_s).wall_ms,
+            hand_on=lambda command, order, timely: self._emit(
+                EnrolmentAsked(self._clock.now(), command, order, timely)
+            ),
+        )
+
 
     def _publish(self, event: Event, person: str | None) -> None:
         _log_event(event)

@@ -72,7 +72,7 @@ def decide_access(
     rights: Rights, seen: CredentialSeen, reader: Reader, rules: ReaderRules, time: Judged, door: Door
 ) -> Decision:
     """Return whether the badge opens the door, and why."""
-    credential, assurance = _credential_of(rights, seen)
+    credential, assurance = credential_of(rights, seen)
     if reader.is_locked(seen.at.mono_s) and not _is_proven_emergency(seen, credential):
         return Decision("DENIED_LOCKOUT", None, "none", time.by)
     if seen.refusal is not None:
@@ -106,7 +106,7 @@ def _refused_unproven(refusal: CardRefusal, credential: Credential | None, time:
     return Decision(_REFUSED_CARDS[refusal], None, "none", time.by)
 
 
-def _credential_of(rights: Rights, seen: CredentialSeen) -> tuple[Credential | None, Assurance]:
+def credential_of(rights: Rights, seen: CredentialSeen) -> tuple[Credential | None, Assurance]:
     """Return the credential that a card is, or claims to be, and how sure the reader would be of it."""
     if seen.badge is not None:
         return rights.badges.get(seen.badge), "secured"

@@ -1,6 +1,6 @@
 """What the core asks of the shell. Effects are orders; the shell performs them at once and in order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from contract.events import Event
@@ -40,4 +40,34 @@ class ShowIndicator:
     pattern: Pattern
 
 
-Effect = Publish | ReleaseStrike | LockStrike | ShowIndicator
+@dataclass(frozen=True, slots=True)
+class AwaitBadge:
+    """Let a reader make the badge `badge` with `key` of the next blank card, for a command of the hub.
+
+    `resume`: only of the card on which this was begun before.
+    """
+
+    reader: str
+    command: str
+    badge: bytes
+    key: bytes = field(repr=False)
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopAwaiting:
+    """Let a reader make no badge any more for a command; it answers with `EnrolmentStopped`."""
+
+    reader: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepUidBadge:
+    """Store which card a credential of the UID class is; answered with `UidBadgeKept`."""
+
+    credential: str
+    uid_hash: bytes
+
+
+Effect = Publish | ReleaseStrike | LockStrike | ShowIndicator | AwaitBadge | StopAwaiting | KeepUidBadge

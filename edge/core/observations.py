@@ -4,9 +4,10 @@ Each carries the moment at which its device thread saw it. A badge's UID does no
 hashes it with the site key before it reports (contract/credentials.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from contract.commands import CancelEnrolment, EnrolSecured, EnrolUid
 from contract.events import Fault, RightsRefusal
 from edge.core.moment import Moment
 from edge.core.rights import Rights
@@ -41,6 +42,51 @@ class CredentialSeen:
     uid_hash: bytes | None
     refusal: CardRefusal | None = None
     badge: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentAsked:
+    """The hub has asked for an enrolment, or for its end, in a command that was verified and never seen before.
+
+    `timely` is false where no clock can tell whether the command is still alive.
+    """
+
+    at: Moment
+    command: str
+    order: EnrolSecured | EnrolUid | CancelEnrolment = field(repr=False)
+    timely: bool = True
+
+
+Trial = Literal["done", "already_ours", "not_blank", "wrong_application", "pulled_away", "uncertain"]
+"""What came of an attempt to make a badge of a card (edge/protocols/secured_badge.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardTried:
+    """A reader has tried to make a badge of a card for a command."""
+
+    at: Moment
+    reader: str
+    command: str
+    result: Trial
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentStopped:
+    """A reader makes no badge any more for a command that was taken back."""
+
+    at: Moment
+    reader: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class UidBadgeKept:
+    """A badge of the UID class is on the disk, or could not be stored and is not known."""
+
+    at: Moment
+    credential: str
+    stored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +233,10 @@ class Stop:
 
 Observation = (
     CredentialSeen
+    | EnrolmentAsked
+    | CardTried
+    | EnrolmentStopped
+    | UidBadgeKept
     | PresenceRead
     | RadarIdentified
     | DoorContactRead

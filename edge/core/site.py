@@ -27,9 +27,9 @@ from contract.events import (
     Start,
 )
 from contract.events import Room as RoomValue
-from edge.core import door, health, occupancy, room, sensor
+from edge.core import door, enrolment, health, occupancy, room, sensor
 from edge.core.access import Door as AskedDoor
-from edge.core.access import decide_access
+from edge.core.access import credential_of, decide_access
 from edge.core.door import DoorRules, Leaf
 from edge.core.effects import Effect, Publish, ShowIndicator
 from edge.core.free_access import changes_in_ms, is_free
@@ -50,7 +50,6 @@ from edge.core.observations import (
     RadarIdentified,
     RightsLoaded,
     RightsRejected,
-    Stop,
     StreamBegan,
     Tick,
 )
@@ -86,6 +85,7 @@ class Site:
     rooms: dict[str, Room]
     devices: dict[str, Health]
     watched: Watched
+    enrolments: enrolment.Readers
     alive_due_s: float
 
 
@@ -105,6 +105,7 @@ def begin(plan: Plan, at: Moment, version: str) -> Step:
         rooms={name: room.unknown_room(rules, at) for name, rules in plan.rooms.items()},
         devices={name: Health(kind, "unknown", at) for name, kind in plan.devices.items()},
         watched=Watched({name: untold(at) for name in plan.devices if plan.neighbours(name)}),
+        enrolments={},
         alive_due_s=at.mono_s + plan.alive_interval_s,
     )
     started = EdgeStarted(subject=AGENT, value=Start(version=version), t=at.wall_ms, clock=at.clock, up=at.up_ms)
@@ -137,14 +138,16 @@ def decide(site: Site, seen: Observation) -> Step:
             done = _clock_set(before, site.at, seen.step_ms)
         case StreamBegan():
             done = _all_states(site)
-        case Tick() | Stop():
+        case Tick():
             done = ()
+        case _:
+            site, done = _of_an_enrolment(site, seen)
     return site, (*elapsed, *done)
 
 
 def next_deadline(site: Site) -> float:
     """Return when, on the monotonic clock, something changes by itself."""
-    due = [site.alive_due_s]
+    due = [site.alive_due_s, *enrolment.deadlines(site.enrolments)]
     due += [due_s for leaf in site.doors.values() if (due_s := door.deadline(leaf)) is not None]
     time = judge(site.trusted, site.at, site.rights.expires_at_ms)
     for name in site.doors:
@@ -177,7 +180,9 @@ def _elapse(site: Site, at: Moment) -> Step:
     if alive_due_s <= at.mono_s:
         effects.append(Publish(EdgeAlive(subject=AGENT, value=Nothing(), t=at.wall_ms, clock=at.clock, up=at.up_ms)))
         alive_due_s = at.mono_s + site.plan.alive_interval_s
-    return replace(site, doors=doors, desks=desks, rooms=rooms, alive_due_s=alive_due_s), tuple(effects)
+    enrolments, ended = enrolment.elapse(site.enrolments, at, _lost_readers(site))
+    site = replace(site, doors=doors, desks=desks, rooms=rooms, enrolments=enrolments, alive_due_s=alive_due_s)
+    return site, (*effects, *ended)
 
 
 def _at_the_door(site: Site, seen: CredentialSeen | DoorContactRead | ExitPressed) -> Step:
@@ -193,6 +198,11 @@ def _at_the_door(site: Site, seen: CredentialSeen | DoorContactRead | ExitPresse
 def _credential_seen(site: Site, seen: CredentialSeen) -> Step:
     """Let in or refuse: the strike first, then what the person sees, then what is kept of it."""
     at, name = site.at, site.plan.readers[seen.reader]
+    known = credential_of(site.rights, seen)[0] is not None
+    enrolments, done = enrolment.presented(site.enrolments, seen, at, _lost_readers(site), known=known)
+    site = replace(site, enrolments=enrolments)
+    if done is not None:
+        return site, done
     reader, rules = site.readers[seen.reader], site.plan.reader_rules
     time = judge(site.trusted, at, site.rights.expires_at_ms)
     asked = AskedDoor(name, site.plan.zone, uid_badges=site.plan.uid_badges)
@@ -213,6 +223,15 @@ def _credential_seen(site: Site, seen: CredentialSeen) -> Step:
         return site, (ShowIndicator(seen.reader, "refused"), kept)
     leaf, (release, *told) = door.grant(site.doors[name], site.plan.doors[name], at)
     return _with_door(site, name, leaf), (release, ShowIndicator(seen.reader, "granted"), kept, *told)
+
+
+def _of_an_enrolment(site: Site, seen: enrolment.Seen) -> Step:
+    readers, done = enrolment.take(site.enrolments, seen, site.at, site.plan, _lost_readers(site))
+    return replace(site, enrolments=readers), done
+
+
+def _lost_readers(site: Site) -> set[str]:
+    return {name for name in site.plan.readers if site.devices[name].health == "down"}
 
 
 def _rights_seen(site: Site, seen: RightsLoaded | RightsRejected) -> Step:
@@ -293,6 +312,8 @@ def _of_a_device(site: Site, seen: DeviceFailed | DeviceReady | NoiseCounted | R
         if name in site.watched.sensors:
             site = replace(site, watched=sensor.forget(site.watched, name, at))
         site, done = _lose(site, name, at)
+        enrolments, ended = enrolment.reader_lost(site.enrolments, name, at)
+        site, done = replace(site, enrolments=enrolments), (*done, *ended)
     return _with_device(site, name, after), (*told, *done)
 
 

@@ -8,7 +8,6 @@ measured).
 
 import errno
 import logging
-import secrets
 import termios
 from collections.abc import Mapping
 from typing import Any
@@ -19,10 +18,11 @@ import nfc.clf.pn532
 import nfc.clf.transport
 import serial
 
-from contract.credentials import UID_LENGTHS, uid_hash
-from edge.core.observations import CardRefusal, CredentialSeen
-from edge.devices.card import CONVERSATION_S, ISO_DEP_SAK, Card, Shown, ask_badge, is_alone
+from contract.credentials import uid_hash
+from edge.core.observations import CardRefusal, CardTried, CredentialSeen, EnrolmentStopped
+from edge.devices.card import CONVERSATION_S, ISO_DEP_SAK, Card, Shown, ask_badge, card_refusal, draw, is_alone
 from edge.devices.device import DeviceError, DeviceThread
+from edge.devices.enrolment import MAY_BECOME_A_BADGE, PERSONALISATION_S, Attempt, Desk, Order
 from edge.devices.port import Port
 
 log = logging.getLogger(__name__)
@@ -72,26 +72,6 @@ RECOVERY_WAIT_S = 0.1
 WRITE_TIMEOUT_S = 1.0
 """A frame takes some milliseconds; a line that takes nothing for so long is dead."""
 
-_CLASSIC_SAK = 0x08
-_NFC_DEP_SAK = 0x40
-_RANDOM_UID = 0x08
-
-
-def card_refusal(sak: int, uid: bytes) -> CardRefusal | None:
-    """Return why a card's number is no identity, or None; `sak` is what the card answered to its selection.
-
-    Source:
-        ISO/IEC 14443-3 6.4.4 (a single-size UID that begins with 08 is random); NXP AN10833 (bit 4 of SAK is MIFARE
-        Classic); NFC Forum Digital (bit 7 of SAK is NFC-DEP, which phones speak).
-    """
-    if sak & _NFC_DEP_SAK:
-        return "phone"
-    if len(uid) == 4 and uid[0] == _RANDOM_UID:
-        return "random_uid"
-    if sak & _CLASSIC_SAK:
-        return "classic"
-    return None if len(uid) in UID_LENGTHS else "unreadable"
-
 
 class BadgeReader:
     """One reader on one port.
@@ -106,6 +86,7 @@ class BadgeReader:
         self.uid_badges = uid_badges
         self.relay_limit_s = relay_limit_s
         self.keys: Mapping[bytes, bytes] = {}
+        self.desk = Desk()
 
     def know(self, keys: Mapping[bytes, bytes]) -> None:
         """Ask badges for these keys (badge id to key) from the next card on; fit for any thread."""
@@ -154,6 +135,8 @@ class _Field:
         self._seen_s = self._new_s = float("-inf")
         self._failing_since_s: float | None = None
         self._slow_looks = 0
+        self._served: str | None = None
+        self._refused = False
 
     def watch(self, frontend: Any) -> None:  # noqa: ANN401  # nfcpy has no types
         """Report each presentation once.
@@ -164,6 +147,7 @@ class _Field:
         opened_s = self._now_s()
         while not self._device.stopping.wait(self._interval_s()):
             began_s = ended_s = self._now_s()
+            self._serve()
             try:
                 target = frontend.sense(nfc.clf.RemoteTarget("106A"))
                 ended_s = self._now_s()
@@ -207,6 +191,12 @@ class _Field:
         shown = self._ask(frontend, target) if speaks else Shown(refusal="wrong_application")
         if not self._is_settled(shown):
             return
+        order = self._reader.desk.order()
+        if order is not None and speaks and shown.refusal in MAY_BECOME_A_BADGE:
+            made = self._make(frontend, order, card, shown)
+            if made is None:
+                return
+            shown = made
         if shown.refusal == "wrong_application":
             shown = self._by_number(kind, uid, speaks=speaks)
         # Only a card that opens nothing is worth the 7 ms: one that proved itself does so whatever lies beside it.
@@ -216,14 +206,56 @@ class _Field:
         self._report(shown)
 
     def _ask(self, frontend: Any, target: Any) -> Shown:  # noqa: ANN401  # nfcpy has no types
-        until_s = self._now_s() + CONVERSATION_S
+        card, reader = self._card_of(frontend, target, CONVERSATION_S), self._reader
+        return ask_badge(card, reader.keys, draw, relay_limit_s=reader.relay_limit_s)
+
+    def _card_of(self, frontend: Any, target: Any, for_s: float) -> Card:  # noqa: ANN401  # nfcpy has no types
+        until_s = self._now_s() + for_s
 
         def left_s() -> float:
             return 0.0 if self._device.stopping.is_set() else until_s - self._now_s()
 
-        card = Card(frontend, target, clock=self._now_s, left_s=left_s)
-        reader = self._reader
-        return ask_badge(card, reader.keys, lambda: secrets.token_bytes(16), relay_limit_s=reader.relay_limit_s)
+        return Card(frontend, target, clock=self._now_s, left_s=left_s)
+
+    def _serve(self) -> None:
+        """Look after the order between two cards; a refused card that lies here already is looked at again for it."""
+        stopped, order = self._reader.desk.stopped(), self._reader.desk.order()
+        if stopped is not None:
+            self._device.emit(EnrolmentStopped(self._device.clock(), self._reader.id, stopped))
+        if order is not None and order.command != self._served:
+            self._served = order.command
+            if self._refused:
+                self._card = None
+
+    def _make(self, frontend: Any, order: Order, card: bytes, shown: Shown) -> Shown | None:  # noqa: ANN401  # nfcpy
+        """Make a badge of a card; return what is to be reported of it as of any other, None when nothing is."""
+        if not is_alone(frontend):
+            return Shown(refusal="two_cards")
+        # Whoever asked whether it is alone has taken its power: it is found anew.
+        target = frontend.sense(nfc.clf.RemoteTarget("106A"))
+        attempt, ended = Attempt(order), False
+        try:
+            if target is not None:
+                attempt.hold(self._card_of(frontend, target, PERSONALISATION_S), self._reader.keys, draw)
+        finally:
+            ended = self._has_ended(attempt)
+        if attempt.result == "wrong_application":
+            return shown
+        if ended:
+            self._card, self._tried, self._refused = card, None, attempt.result == "not_blank"
+        return None
+
+    def _has_ended(self, attempt: Attempt) -> bool:
+        """Tell what came of a card; return whether it has had its say, or is tried again at the next look."""
+        order, result = attempt.order, attempt.result
+        self._reader.desk.tried(order, result)
+        if result == "wrong_application":
+            return True
+        self._tries += 1
+        ended = result in ("done", "already_ours") or (result == "not_blank" and self._tries >= TRIES)
+        if ended or (self._tries <= TRIES if result == "uncertain" else self._tries == TRIES):
+            self._device.emit(CardTried(self._device.clock(), self._reader.id, order.command, result))
+        return ended
 
     def _is_settled(self, shown: Shown) -> bool:
         """Return whether the card has had its say. One that is still too far away is told so, and asked on."""
@@ -251,7 +283,7 @@ class _Field:
         self._card = self._tried = None
 
     def _report(self, shown: Shown) -> None:
-        at, reader = self._device.clock(), self._reader.id
+        at, reader, self._refused = self._device.clock(), self._reader.id, shown.refusal is not None
         self._device.emit(CredentialSeen(at, reader, shown.uid_hash, shown.refusal, shown.badge))
 
     def _fail(self, error: Exception, began_s: float) -> None:

@@ -4,6 +4,7 @@ nfcpy speaks the blocks of ISO/IEC 14443-4 in software. It has no end of its own
 again and again: it is therefore given a frontend that ends every conversation when its time is over.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import nfc.clf
 import nfc.tag
 import nfc.tag.tt4
 
+from contract.credentials import UID_LENGTHS
 from edge.core.observations import CardRefusal
 from edge.protocols.apdu import CardError, CardGoneError, Conversation
 from edge.protocols.ev2 import SECOND_STEP
@@ -26,6 +28,10 @@ SILENCES = 2
 
 ISO_DEP_SAK = 0x20
 """The bit of SAK by which a card says that it speaks ISO-DEP. Source: ISO/IEC 14443-3 6.5.3.4."""
+
+_CLASSIC_SAK = 0x08
+_NFC_DEP_SAK = 0x40
+_RANDOM_UID = 0x08
 
 _GONE = (nfc.clf.CommunicationError, nfc.tag.TagCommandError, IndexError)
 """What nfcpy lets out when a card leaves, or answers with blocks that make no sense (IndexError)."""
@@ -78,6 +84,27 @@ class _Air:
             raise
         self.silences = 0
         return answer
+
+
+def draw() -> bytes:
+    """Return 16 random bytes for an authentication."""
+    return secrets.token_bytes(16)
+
+
+def card_refusal(sak: int, uid: bytes) -> CardRefusal | None:
+    """Return why a card's number is no identity, or None; `sak` is what the card answered to its selection.
+
+    Source:
+        ISO/IEC 14443-3 6.4.4 (a single-size UID that begins with 08 is random); NXP AN10833 (bit 4 of SAK is MIFARE
+        Classic); NFC Forum Digital (bit 7 of SAK is NFC-DEP, which phones speak).
+    """
+    if sak & _NFC_DEP_SAK:
+        return "phone"
+    if len(uid) == 4 and uid[0] == _RANDOM_UID:
+        return "random_uid"
+    if sak & _CLASSIC_SAK:
+        return "classic"
+    return None if len(uid) in UID_LENGTHS else "unreadable"
 
 
 class Card:

@@ -30,10 +30,17 @@ PATTERNS: dict[Pattern, tuple[Step, ...]] = {
     ),
     "refused": (_BEEP, _PAUSE, _BEEP, _PAUSE, _BEEP, Step(granted=False, refused=True, buzzer=False, for_s=1.4)),
     "come_nearer": (_PAUSE, Step(granted=False, refused=False, buzzer=False, for_s=0.12)) * 4,
-    "wait": (Step(granted=True, refused=True, buzzer=False, for_s=2.0),),
+    "wait": (
+        Step(granted=True, refused=True, buzzer=False, for_s=0.6),
+        Step(granted=False, refused=False, buzzer=False, for_s=0.4),
+    ),
     "idle": (),
 }
-"""One beep lets in, three refuse: who does not see the light hears it."""
+"""One beep lets in, three refuse: who does not see the light hears it. Both lights blink slowly while a reader waits
+for a new badge; a card that is to come nearer makes the red one blink fast."""
+
+_LASTING: set[Pattern] = {"wait", "idle"}
+"""Shown until the other one is; every other pattern is shown once, and then this again."""
 
 
 class Indicator:
@@ -42,11 +49,14 @@ class Indicator:
     def __init__(self, settings: ReaderSettings) -> None:
         self._pins = (settings.granted_pin, settings.refused_pin, settings.buzzer_pin)
         self._wanted: tuple[Step, ...] | None = None
+        self._lasting: tuple[Step, ...] = ()
         self._device: DeviceThread | None = None
 
     def show(self, pattern: Pattern) -> None:
         """Show a pattern from now on instead of the present one; fit for any thread."""
         self._wanted = PATTERNS[pattern]
+        if pattern in _LASTING:
+            self._lasting = self._wanted
         if self._device is not None:
             self._device.wake()
 
@@ -71,13 +81,13 @@ class Indicator:
 
     def _play(self, device: DeviceThread, pins: list[OutputPin | None]) -> None:
         steps, self._wanted = self._wanted, None
-        for step in steps or ():
+        for step in self._lasting if steps is None else steps:
             _drive(pins, step)
             device.rest(step.for_s)
             if self._wanted is not None or device.stopping.is_set():
                 return
         _drive(pins, OFF)
-        if self._wanted is None:
+        if self._wanted is None and not self._lasting:
             device.rest(REST_S)
 
 

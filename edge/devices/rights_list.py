@@ -16,7 +16,7 @@ from contract.events import RightsRefusal
 from contract.limits import MAX_RIGHTS_BYTES
 from contract.rights import MAX_RIGHTS_BODY_BYTES, BadgeRight, RightsList, decode_rights
 from contract.sealing import SealError, unseal
-from edge.core.observations import RightsLoaded, RightsRejected
+from edge.core.observations import RightsLoaded, RightsRejected, UidBadgeKept
 from edge.core.rights import Credential, FreeAccess, Rights, Window
 from edge.core.trusted_time import TrustedTime
 from edge.devices.device import DeviceThread
@@ -54,8 +54,8 @@ class RightsReader:
     """The list of one site, and the trusted time that it proves. `offer` and `keep_uid_badge` are for any thread."""
 
     def __init__(self, site: str, folder: Path, keys: RightsKeys, boot: str) -> None:
+        self.keys = keys
         self._site = site
-        self._keys = keys
         self._boot = boot
         self._store = RightsStore(folder)
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class RightsReader:
         self._wake()
 
     def keep_uid_badge(self, credential: str, uid_hash: bytes) -> None:
-        """Keep which card a credential of the UID class is."""
+        """Keep which card a credential of the UID class is; `UidBadgeKept` says whether it is stored."""
         with self._lock:
             self._enrolled[credential] = uid_hash
         self._wake()
@@ -125,7 +125,7 @@ class RightsReader:
             return
         self._judged = hashlib.sha256(sealed).digest()
         try:
-            stored = open_list(self._site, sealed, self._keys, oldest=self._newest_version)
+            stored = open_list(self._site, sealed, self.keys, oldest=self._newest_version)
         except ListRefusedError as error:
             self._refuse(error.reason, device)
             return
@@ -139,7 +139,7 @@ class RightsReader:
         self._judged = print_of
         now_ms = 0 if self._trusted is None else self._trusted.now_ms(device.clock())
         try:
-            offered = open_list(self._site, sealed, self._keys, oldest=self._newest_version + 1, alive_at_ms=now_ms)
+            offered = open_list(self._site, sealed, self.keys, oldest=self._newest_version + 1, alive_at_ms=now_ms)
         except ListRefusedError as error:
             self._refuse(error.reason, device)
             return
@@ -165,11 +165,15 @@ class RightsReader:
         with self._lock:
             enrolled, self._enrolled = self._enrolled, {}
         for credential, uid_hash in enrolled.items():
-            self._uid_badges[credential] = uid_hash
             try:
                 self._store.keep_uid_badge(credential, uid_hash)
             except OSError as error:
-                log.warning("a badge of the UID class is not on the disk, and known until the next start: %s", error)
+                # A badge that is forgotten at the next start must not be said to be one.
+                log.warning("a badge of the UID class cannot be stored, and is none: %s", error)
+                device.emit(UidBadgeKept(device.clock(), credential, stored=False))
+            else:
+                self._uid_badges[credential] = uid_hash
+                device.emit(UidBadgeKept(device.clock(), credential, stored=True))
         if enrolled and self._list is not None:
             device.emit(RightsLoaded(device.clock(), rights_of(self._list, self._uid_badges), self._trusted))
 

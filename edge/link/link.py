@@ -60,10 +60,13 @@ class Custody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Who takes what the hub sends beside acknowledgements, sealed as it came; called from the link's thread."""
+    """Who takes what the hub sends beside acknowledgements, sealed as it came; called from the link's thread.
+
+    A command comes with whether the broker had retained it.
+    """
 
     rights: Callable[[bytes], None]
-    command: Callable[[bytes], None]
+    command: Callable[[bytes, bool], None]
 
 
 class Link:
@@ -246,8 +249,8 @@ class Link:
                 self._sender.hub_seen(HubState.model_validate_json(message.payload).hub, now_s)
             elif message.topic == topic_for(self._site, "ack") and not message.retained:
                 self._take_ack(message, Ack.model_validate_json(message.payload), now_s)
-            elif self._orders is not None and message.topic == topic_for(self._site, "cmd") and not message.retained:
-                self._orders.command(message.payload)
+            elif self._orders is not None and message.topic == topic_for(self._site, "cmd"):
+                self._orders.command(message.payload, message.retained)
         except ValidationError as error:
             self._count_noise(message, str(error))
 

@@ -76,14 +76,16 @@ Personalisation = Literal["done", "already_ours", "not_blank", "wrong_applicatio
 it left while its key was changed; presented again, with the same badge id and key, it is `done` or made so."""
 
 
-def personalise(badge: bytes, key: bytes, known: Mapping[bytes, bytes], draw: Draw) -> Conversation[Personalisation]:
+def personalise(
+    badge: bytes, key: bytes, known: Mapping[bytes, bytes], draw: Draw, *, resume: bool = False
+) -> Conversation[Personalisation]:
     """Make the badge `badge` with `key` of a factory-new NTAG 424 DNA; `known` are badges that exist (badge id to key).
 
     The key is changed last: until then the card is blank, from then on it is complete. Said again to a card on which it
-    was interrupted, it finishes what it began.
+    was interrupted, it finishes what it began; with `resume` it leaves every other card as it is (`not_blank`).
     """
     try:
-        before = yield from _before_the_key(badge, key, known, draw)
+        before = yield from _before_the_key(badge, key, known, draw, resume=resume)
     except CardGoneError:
         return "pulled_away"
     except CardError:
@@ -98,7 +100,7 @@ def personalise(badge: bytes, key: bytes, known: Mapping[bytes, bytes], draw: Dr
 
 
 def _before_the_key(
-    badge: bytes, key: bytes, known: Mapping[bytes, bytes], draw: Draw
+    badge: bytes, key: bytes, known: Mapping[bytes, bytes], draw: Draw, *, resume: bool
 ) -> Conversation[Session | Personalisation]:
     """Do all that leaves the card blank; return the session in which its key can be changed, or why there is none."""
     if not (yield from _selects(select_by_name(NTAG_NAME), DONE)):
@@ -108,6 +110,8 @@ def _before_the_key(
         return "done"
     if claimed is not None and claimed in known and (yield from _authenticated(known[claimed], draw)) is not None:
         return "already_ours"
+    if resume and claimed != badge:
+        return "not_blank"
     session = yield from _authenticated(FACTORY_KEY, draw)
     if session is None:
         return "not_blank"

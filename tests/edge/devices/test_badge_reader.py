@@ -8,7 +8,8 @@ import serial
 
 from contract.credentials import uid_hash
 from edge.core.observations import CredentialSeen, DeviceFailed, DeviceReady, NoiseCounted
-from edge.devices.badge_reader import BadgeReader, card_refusal
+from edge.devices.badge_reader import BadgeReader
+from edge.devices.card import card_refusal
 from edge.devices.port import Port
 from simulators.cards import Classic1k, Ntag21x, Phone
 from simulators.pn532 import Pn532

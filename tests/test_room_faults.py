@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contract.events import encode
-from contract.messages import Report, Status
 from edge.core import views
 from edge.core.effects import Publish
 from edge.core.moment import Moment
@@ -25,19 +24,15 @@ from edge.devices.device import Driver
 from edge.devices.display import Display
 from edge.protocols import pjlink as pjlink_codec
 from edge.protocols import samsung_mdc
-from hub.live import LiveBoard
-from hub.routes.cards import Card, card, view_of
-from hub.store.rows import Resource
 from hub.texts import LANGUAGES, words
 from simulators.calendars import CalendarServer, Manner
 from simulators.displays import Manners, Screen, pjlink, samsung
 from simulators.folder import calendar_of
-from tests.hub.test_live import MURAT
 from tests.support.bench import Bench
 from tests.support.heard import Heard, running
 from tests.support.moments import at as at_s
 from tests.support.plan import PLAN
-from tests.support.telecentres import status_of
+from tests.support.screen import screen_of
 
 DISPLAY, BOOKINGS = "room-01-display", "room-01-bookings"
 Seen = BookingsRead | DeviceFailed | DisplayRead
@@ -149,18 +144,6 @@ def site_after(heard: Heard, device: str) -> tuple[Site, list[str], Moment]:
         site, effects = decide(site, each)
         told += [effect.event.kind for effect in effects if isinstance(effect, Publish)]
     return site, told, failed.at
-
-
-def screen_of(site: Site, at: Moment) -> Card:
-    """Return Murat's card as the hub shows it of what the edge would send."""
-    board = LiveBoard([replace(MURAT, rooms=(Resource("room-01", confidential=False),))])
-    board.take_now(views.now_of(site, at), at.wall_ms)
-    status = status_of("murat", at=at.wall_ms)
-    assert status.report is not None
-    report = Report(**{**dict(status.report), "devices": views.devices_of(site, at)})
-    board.take_status(Status(site="murat", online=True, report=report), at.wall_ms)
-    frame = board.look(at.wall_ms)
-    return card(frame.sites["murat"], view_of(frame, words("fr")))
 
 
 @pytest.mark.parametrize("name", TABLE)

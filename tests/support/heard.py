@@ -27,6 +27,11 @@ class Heard:
         with self._lock:
             self._seen.append(seen)
 
+    def everything(self) -> list[Observation]:
+        """Return all that was heard."""
+        with self._lock:
+            return list(self._seen)
+
     def of(self, kind: type[Kind]) -> list[Kind]:
         """Return what was heard of one kind."""
         with self._lock:

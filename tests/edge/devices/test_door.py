@@ -12,9 +12,9 @@ from edge.core.observations import DeviceReady, DoorContactRead, ExitPressed
 from edge.devices.device import DeviceThread
 from edge.devices.door import Door, Strike
 from edge.devices.indicator import PATTERNS, Indicator
-from tests.edge.devices.conftest import Pins
 from tests.support.bench import eventually
 from tests.support.heard import Heard, running
+from tests.support.pins import Pins
 
 STRIKE, CONTACT, BUTTON = 17, 27, 22
 SETTINGS = DoorSettings(id="door-01", strike_pin=STRIKE, contact_pin=CONTACT, exit_button_pin=BUTTON)

@@ -7,9 +7,9 @@ import pytest
 from edge.core.observations import DeviceFailed, DeviceReady, PresenceRead
 from edge.devices.presence_pin import PresencePin
 from simulators.presence import Pir, bounced
-from tests.edge.devices.conftest import Pins
 from tests.support.bench import eventually
 from tests.support.heard import running
+from tests.support.pins import Pins
 
 PIN, LOOP = 16, 19
 

@@ -24,7 +24,7 @@ from edge.devices.presence_pin import PresencePin
 from edge.devices.presence_radar import PresenceRadar
 from simulators.ld2410 import Dropouts, Ld2410
 from simulators.presence import Pir, bounced
-from tests.edge.devices.conftest import Pins
+from tests.support.pins import Pins
 from tests.support.plan import PLAN
 
 PIR_PIN, LOOP_PIN, MAT_PIN = 16, 19, 20

@@ -289,6 +289,7 @@ def besieged(
     *,
     environment: dict[str, str] | None = None,
     max_attempts: int = 10_000,
+    rf_s: float = RF_S,
 ) -> Iterator[Siege]:
     """Run an agent with four doors and, beside ours, this environment."""
     with Bench() as bench:
@@ -298,7 +299,7 @@ def besieged(
             rises[pin] += high
 
         board = bench.board(count)
-        chips = {reader: Pn532(Random(reader), rf_s=RF_S) for reader in READERS}
+        chips = {reader: Pn532(Random(reader), rf_s=rf_s) for reader in READERS}
         text = _SITE.format(rights=SETTINGS, broker_port=broker_port, max_attempts=max_attempts)
         for reader, chip in chips.items():
             text += _DOOR.format(

@@ -12,6 +12,7 @@ import click
 
 from edge.config import EdgeSettings, check_certificates, check_room_secrets, read_keys, read_settings
 from edge.options import config_option, json_option, refuse, settings_errors_exit
+from edge.rights_command import keys, rights
 from edge.sensors import sensors
 from host.journal import log_to_stderr
 
@@ -21,7 +22,8 @@ def main() -> None:
     """Run and inspect the agent of one telecentre."""
 
 
-main.add_command(sensors)
+for group in (sensors, keys, rights):
+    main.add_command(group)
 
 
 @main.command()
@@ -33,9 +35,9 @@ def run(config: Path) -> NoReturn:
     log_to_stderr(settings.log_level)
     keys = read_keys(settings)
     # Imported here: the drivers take a second on a Pi, which the status commands need not wait.
-    from edge.agent import Agent, forbid_core_dumps, stop_on_signals  # noqa: PLC0415
+    from edge.agent import Agent, stop_on_signals  # noqa: PLC0415
     from edge.wiring import refuse_simulated  # noqa: PLC0415
-    from host.crashes import end_with_threads  # noqa: PLC0415
+    from host.crashes import end_with_threads, forbid_core_dumps  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
     forbid_core_dumps()
@@ -60,13 +62,10 @@ def check_config(config: Path, *, as_json: bool) -> None:
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
     radar_files(settings)
-    rights = None
-    believed = rights_keys_of(settings, keys)
-    if settings.rights.folder is not None and believed is not None:
-        try:
-            rights = stored_list(settings.site, settings.rights.folder, believed)
-        except ListRefusedError as error:
-            refuse(f"the list of rights in {settings.rights.folder} would be refused ({error.reason})")
+    try:
+        rights = stored_list(settings.site, settings.rights.folder, rights_keys_of(settings, keys))
+    except ListRefusedError as error:
+        refuse(f"the list of rights in {settings.rights.folder} would be refused ({error.reason})")
     if as_json:
         click.echo(settings.model_dump_json(indent=2))
         return

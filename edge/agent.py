@@ -6,7 +6,6 @@ for the disk or the network.
 
 import logging
 import queue
-import resource
 import secrets
 import signal
 import threading
@@ -31,8 +30,8 @@ from edge.core.effects import (
     StopAwaiting,
 )
 from edge.core.observations import ClockJudged, EnrolmentAsked, Observation, Stop, StreamBegan, Tick
-from edge.core.trusted_time import judge
 from edge.core.site import Site, begin, decide, next_deadline
+from edge.core.trusted_time import judge
 from edge.core.views import devices_of as device_statuses
 from edge.core.views import now_of, radars_of, rights_of
 from edge.devices.enrolment import Order
@@ -239,6 +238,7 @@ class Agent:
                     self._devices.indicators[effect.reader].show(effect.pattern)
                 case Publish():
                     self._publish(effect.event, effect.person)
+
                 case AwaitBadge() | StopAwaiting() | KeepUidBadge():
                     self._enrol(effect)
 
@@ -264,7 +264,6 @@ class Agent:
                 EnrolmentAsked(self._clock.now(), command, order, timely)
             ),
         )
-
 
     def _publish(self, event: Event, person: str | None) -> None:
         _log_event(event)
@@ -337,12 +336,6 @@ def stop_on_signals(agent: Agent) -> None:
         agent.stop()
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
-
-
-def forbid_core_dumps() -> None:
-    """Keep the site key and the rights out of core files; where that is forbidden, systemd has done it."""
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _log_event(event: Event) -> None:

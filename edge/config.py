@@ -45,22 +45,13 @@ class OutboxSettings(Settings):
 class RightsSettings(Settings):
     """Where the site's list of rights is kept, whom it believes, and the key of its badge hashes."""
 
-    file: File | None = None
-    folder: File | None = None
-    hub_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    folder: File
+    hub_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """The public key by which the hub signs: `telecentre-hub keys show` prints it."""
     private_key_file: File | None = None
     site_key_file: File | None = None
     uid_badges: bool = False
     """Whether badges known by their number alone may open here: the lower class, which a site must choose."""
-
-    @model_validator(mode="after")
-    def _says_whom_it_believes(self) -> Self:
-        if (self.file is None) == (self.folder is None):
-            raise ValueError("a folder is needed, in which the list of rights is kept")
-        if self.folder is not None and self.hub_key is None:
-            raise ValueError("hub_key is needed: 64 hexadecimal digits, printed by 'telecentre-hub keys show'")
-        return self
 
 
 class DoorSettings(Settings):
@@ -325,8 +316,8 @@ def read_rights_key(settings: EdgeSettings) -> bytes:
 class SiteKeys:
     """The two secrets of a site, 32 bytes each: of its badge hashes, and what opens its lists of rights."""
 
+    rights_key: bytes = field(repr=False)
     site_key: bytes | None = field(default=None, repr=False)
-    rights_key: bytes | None = field(default=None, repr=False)
 
 
 def read_keys(settings: EdgeSettings) -> SiteKeys:
@@ -337,7 +328,7 @@ def read_keys(settings: EdgeSettings) -> SiteKeys:
     """
     return SiteKeys(
         site_key=read_site_key(settings) if settings.reader else None,
-        rights_key=read_rights_key(settings) if settings.rights.folder is not None else None,
+        rights_key=read_rights_key(settings),
     )
 
 

@@ -102,11 +102,8 @@ def _remedy(device: str, fault: Fault | None) -> str | None:
 
 def _rights(settings: EdgeSettings, keys: SiteKeys) -> list[Finding]:
     """Return what is wrong with the list of rights on the disk; the running agent alone takes new ones."""
-    believed = rights_keys_of(settings, keys)
-    if settings.rights.folder is None or believed is None:
-        return []
     try:
-        if stored_list(settings.site, settings.rights.folder, believed) is not None:
+        if stored_list(settings.site, settings.rights.folder, rights_keys_of(settings, keys)) is not None:
             return [Finding(RIGHTS, None, None)]
     except ListRefusedError as error:
         remedy = f"the stored list is refused ({error.reason}): the hub sends it again once the link is up"

@@ -33,7 +33,6 @@ from edge.devices.indicator import Indicator
 from edge.devices.port import Port, is_pty
 from edge.devices.presence_pin import PresencePin
 from edge.devices.presence_radar import PresenceRadar
-from edge.devices.rights_file import RightsFile
 from edge.devices.rights_list import RightsKeys, RightsReader
 from edge.protocols import pjlink, samsung_mdc
 from edge.protocols.ld2410_config import Parameters
@@ -99,11 +98,10 @@ def devices_of(
     indicators = {reader.id: Indicator(reader) for reader in settings.reader}
     readers: dict[str, BadgeReader] = {}
     drivers: dict[str, Driver] = {door.id: Door(door, strikes[door.id]) for door in settings.door}
-    rights = rights_reader_of(settings, keys, boot) if boot is not None else None
-    if rights is not None:
+    rights = None
+    if boot is not None:
+        rights = RightsReader(settings.site, settings.rights.folder, rights_keys_of(settings, keys), boot)
         drivers[RIGHTS] = rights
-    elif settings.rights.file is not None:
-        drivers[RIGHTS] = RightsFile(settings.rights.file)
     for reader in settings.reader:
         if keys.site_key is None:
             raise ValueError("a badge reader needs the site key")
@@ -130,18 +128,8 @@ def devices_of(
     return Devices(threads, strikes, indicators, readers, rights)
 
 
-def rights_reader_of(settings: EdgeSettings, keys: SiteKeys, boot: str) -> RightsReader | None:
-    """Return what takes and keeps the lists of rights."""
-    believed = rights_keys_of(settings, keys)
-    if settings.rights.folder is None or believed is None:
-        return None
-    return RightsReader(settings.site, settings.rights.folder, believed, boot)
-
-
-def rights_keys_of(settings: EdgeSettings, keys: SiteKeys) -> RightsKeys | None:
+def rights_keys_of(settings: EdgeSettings, keys: SiteKeys) -> RightsKeys:
     """Return what verifies and opens a list of rights."""
-    if settings.rights.hub_key is None or keys.rights_key is None:
-        return None
     return RightsKeys(bytes.fromhex(settings.rights.hub_key), keys.rights_key)
 
 

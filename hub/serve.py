@@ -15,7 +15,7 @@ from contextlib import closing
 import uvicorn
 from fastapi import FastAPI
 
-from host.crashes import end_with_threads
+from host.crashes import end_with_threads, forbid_core_dumps
 from host.systemd import notify, watchdog_interval_s
 from hub.app import create_app, let_watchers_go
 from hub.broker import EmbeddedBroker
@@ -66,6 +66,7 @@ def serve(settings: HubSettings) -> int:
         PortTakenError: another program has the web port.
         StoreDownError: the database cannot be used, or another hub uses it.
     """
+    forbid_core_dumps()
     asked = _stop_when_asked()
     with closing(_listen(settings.web)) as listener, claimed(settings.database.file):
         return _run(settings, listener, asked)

@@ -25,7 +25,6 @@ from contract.topics import CHANNELS
 from edge import config as edge_config
 from edge.config import DoorSettings, EdgeSettings, ReaderSettings
 from edge.config import read_settings as read_edge_settings
-from edge.devices import rights_file
 from edge.radar_file import RadarFile, read_radar_file
 from edge.sensor_settings import PinSensor, RadarSensor
 from host.settings import Settings
@@ -74,7 +73,6 @@ def wired_pins(settings: EdgeSettings) -> set[tuple[str, str, str]]:
 def test_the_example_settings_load() -> None:
     assert read_edge_settings(EXAMPLES / "site.toml").site == "murat"
     assert read_hub_settings(EXAMPLES / "hub.toml").broker.embedded
-    assert len(rights_file.read_rights(EXAMPLES / "rights.toml").credentials) == 2
 
 
 def test_the_pin_table_is_the_wiring_of_the_example() -> None:
@@ -233,9 +231,6 @@ SECTIONS: dict[str, type[BaseModel]] = {
     '`display` with `kind = "pjlink"`': edge_config.PjlinkDisplay,
     '`sensor` with `kind = "pin"`': PinSensor,
     '`sensor` with `kind = "radar"`': RadarSensor,
-    "top of `rights.toml`": rights_file.RightsDocument,
-    "`[[credential]]`": rights_file.CredentialEntry,
-    "`windows`": rights_file.WindowEntry,
     "top of `hub.toml`": hub_config.HubSettings,
     "`[web]`": hub_config.WebSettings,
     "`[database]`": hub_config.DatabaseSettings,
@@ -269,7 +264,7 @@ def test_every_setting_is_documented_with_its_default(heading: str) -> None:
 def test_every_section_of_a_settings_file_has_its_table() -> None:
     models = {
         model
-        for module in (edge_config, rights_file, hub_config, hub_network)
+        for module in (edge_config, hub_config, hub_network)
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, Settings) and model is not Settings
     }

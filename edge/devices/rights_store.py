@@ -82,6 +82,24 @@ class RightsStore:
                 log.debug("%s stays: %s", INCOMING, error.strerror)
         return brought
 
+    def bring(self, sealed: bytes) -> None:
+        """Lay a list where the agent looks for one that was brought by hand.
+
+        Raises:
+            OSError: it is not on the disk.
+        """
+        self._replace(INCOMING, sealed)
+
+    def forget(self) -> None:
+        """Take away the list and the mark of trusted time, and whatever was brought; badges of the UID class stay.
+
+        Raises:
+            OSError: something stays.
+        """
+        for name in (INCOMING, LIST, MARK):
+            (self._folder / name).unlink(missing_ok=True)
+        _sync(self._folder)
+
     def mark(self) -> Mark | None:
         """Return the mark of trusted time, or None."""
         return _parsed(self._folder / MARK, Mark.model_validate_json)
@@ -124,11 +142,15 @@ class RightsStore:
         except OSError:
             fresh.unlink(missing_ok=True)
             raise
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(self._folder)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _read(path: Path, max_bytes: int) -> bytes | None:

@@ -19,14 +19,16 @@ key_file = "murat.key"
 [outbox]
 folder = "outbox"
 [rights]
-file = "rights.toml"
+folder = "rights"
+hub_key = "abababababababababababababababababababababababababababababababab"
+private_key_file = "rights.key"
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     Authority(tmp_path).client("murat")
-    (tmp_path / "rights.toml").write_text("version = 1\n")
+    (tmp_path / "rights.key").write_text("cd" * 32)
     (tmp_path / "site.toml").write_text(SITE)
     return tmp_path
 

@@ -16,9 +16,9 @@ time_zone = "Europe/Paris"
 folder = "outbox"
 
 [rights]
-file = "rights.toml"
+folder = "rights"
+hub_key = "abababababababababababababababababababababababababababababababab"
 site_key_file = "site.key"
-
 [[door]]
 id = "door-01"
 strike_pin = 17
@@ -49,7 +49,7 @@ def refusal(folder: Path, text: str) -> str:
 
 def test_a_small_file_is_enough_and_paths_stand_beside_it(tmp_path: Path) -> None:
     read = settings(tmp_path)
-    assert (read.outbox.folder, read.rights.file) == (tmp_path / "outbox", tmp_path / "rights.toml")
+    assert (read.outbox.folder, read.rights.folder) == (tmp_path / "outbox", tmp_path / "rights")
     assert (read.door[0].pulse_s, read.desk[0].hold_s, read.simulated) == (4.0, 300.0, False)
 
 

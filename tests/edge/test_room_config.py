@@ -15,7 +15,9 @@ time_zone = "Europe/Paris"
 [outbox]
 folder = "outbox"
 [rights]
-file = "rights.toml"
+folder = "rights"
+hub_key = "abababababababababababababababababababababababababababababababab"
+private_key_file = "rights.key"
 """
 
 ROOM = """

@@ -30,7 +30,9 @@ simulated = true
 [outbox]
 folder = "outbox"
 [rights]
-file = "rights.toml"
+folder = "rights"
+hub_key = "abababababababababababababababababababababababababababababababab"
+private_key_file = "rights.key"
 [[desk]]
 id = "desk-01"
 sensor = [{{ id = "desk-01-radar", kind = "radar", port = "{port}", settings_file = "radar.toml" }}]
@@ -147,7 +149,7 @@ def test_a_sensor_that_is_no_radar_of_the_site_is_told_with_those_that_are(place
 
 def test_a_wrong_radar_file_is_one_sentence_and_78(place: Place) -> None:
     (place.bench.folder / "radar.toml").write_text(DESK.replace("max_static_gate = 2", "max_static_gate = 1"))
-    (place.bench.folder / "rights.toml").write_text("version = 1\n")
+    (place.bench.folder / "rights.key").write_text("cd" * 32)
     whole = CliRunner().invoke(main, ["check-config", "--config", str(place.toml)])
     for result in (place.run("configure"), whole):
         assert result.exit_code == 78
@@ -205,7 +207,7 @@ def test_a_place_that_cannot_be_told_from_an_empty_one_writes_nothing(place: Pla
 
 def test_the_doctor_says_what_a_radar_is_and_that_it_drifted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "telecentre-sim")
-    (place.bench.folder / "rights.toml").write_text("version = 1\n")
+    (place.bench.folder / "rights.key").write_text("cd" * 32)
     settings = read_settings(place.toml)
     for expected in ("drifted", None):
         found = {finding.device: finding for finding in examine(settings, read_keys(settings))}

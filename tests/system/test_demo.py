@@ -22,7 +22,7 @@ RECOVERS_WITHIN_S = 60.0
 
 REFUSED_COPY = (
     "Ce badge n'a pas pu prouver qu'il est authentique. "
-    "Présentez-le à nouveau, bien à plat ; si cela continue, faites-le remplacer."
+    "Présentez-le à nouveau, bien à plat\xa0; si cela continue, faites-le remplacer."
 )
 
 Record = Callable[[str, object], None]

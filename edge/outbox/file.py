@@ -26,6 +26,8 @@ from edge.outbox.schema import (
     Stream,
     acknowledged_ms,
     all_streams,
+    as_text,
+    check_sense,
     free_bytes,
     is_corruption,
     oldest_waiting_ms,
@@ -56,8 +58,10 @@ class Line:
 class OutboxFile:
     """The file, open to write. Every method raises sqlite3.Error when the storage fails; then close and reopen."""
 
-    def __init__(self, folder: Path, *, aside_suffix: str) -> None:
+    def __init__(self, folder: Path, *, aside_suffix: str, thorough: bool = False) -> None:
         """Open the file, or begin a new one; a corrupt one is moved aside under `aside_suffix`, never deleted.
+
+        `thorough` is for a file that seemed sound and was not: the index of persons is made anew, and all compared.
 
         Raises:
             StorageError: the folder is not ours, or another agent uses it.
@@ -68,7 +72,7 @@ class OutboxFile:
         self.moved_aside: Path | None = None
         try:
             try:
-                self._connection = _open_to_write(folder / FILE_NAME)
+                self._connection = _open_to_write(folder / FILE_NAME, thorough=thorough)
             except sqlite3.DatabaseError as error:
                 if not is_corruption(error):
                     raise
@@ -227,8 +231,9 @@ def _lock(folder: Path) -> int:
     return marker_fd
 
 
-def _open_to_write(path: Path) -> sqlite3.Connection:
+def _open_to_write(path: Path, *, thorough: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    connection.text_factory = as_text
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file
         # `synchronous` belongs to the connection, not to the file, and a file system may refuse WAL: both are asserted.
@@ -239,16 +244,32 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
             raise sqlite3.OperationalError("synchronous = FULL is not possible here")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
         connection.execute("PRAGMA secure_delete = ON")
-        found = _pragma(connection, "quick_check(1)")
-        if found != "ok":
-            raise CorruptError(str(found))
+        _check(connection, "quick_check(1)")
         MIGRATIONS.apply(Database(connection))
+        if thorough:
+            connection.execute("REINDEX outbox_person")
+            _check(connection, "integrity_check(1)")
+        # Few rows, and every question about a stream goes through its index.
+        _check(connection, "integrity_check(stream)")
+        check_sense(connection)
         # A full or read-only disk opens well: only a write shows that there is storage.
         connection.execute("UPDATE tally SET count = count + 1 WHERE name = 'opened'")
-    except (sqlite3.Error, OSError):
+    except UnicodeDecodeError as error:
+        # SQLite's own message quotes the damage.
         connection.close()
+        raise CorruptError("the names of its tables are no text") from error
+    except (sqlite3.Error, OSError) as error:
+        connection.close()
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            # Not the disk: the tables are not those that we made.
+            raise CorruptError(str(error)) from error
         raise
     return connection
+
+
+def _check(connection: sqlite3.Connection, how: str) -> None:
+    if (found := _pragma(connection, how)) != "ok":
+        raise CorruptError(str(found))
 
 
 def _pragma(connection: sqlite3.Connection, text: str) -> object:

@@ -26,7 +26,7 @@ from edge.outbox.aside import aside_suffix, forget_aside
 from edge.outbox.file import OutboxFile
 from edge.outbox.ledger import Ledger
 from edge.outbox.read import read_rows
-from edge.outbox.schema import MEGABYTE, StorageError, free_bytes
+from edge.outbox.schema import MEGABYTE, StorageError, free_bytes, is_corruption
 from edge.outbox.writer import Attempt, Waiting, Writer
 
 QUEUE_EVENTS = 5_000
@@ -100,6 +100,7 @@ class Outbox:
         self._sound = False
         self._warned = False
         self._was_sound = False
+        self._found_damage = False
         self._blank_due_s = 0.0
 
     def start(self) -> None:
@@ -185,7 +186,7 @@ class Outbox:
         last_try = False
         while True:
             try:
-                file = OutboxFile(self._folder, aside_suffix=aside_suffix(self._wall_ms()))
+                file = OutboxFile(self._folder, aside_suffix=aside_suffix(self._wall_ms()), thorough=self._found_damage)
                 try:
                     self._serve(file)
                 finally:
@@ -209,6 +210,7 @@ class Outbox:
 
     def _note_trouble(self, error: Exception) -> None:
         self._sound = False
+        self._found_damage = isinstance(error, sqlite3.DatabaseError) and is_corruption(error)
         self._ledger.storage_works(False)
         # Without its marker, the folder may be on another disk than the outbox.
         self._ledger.disk(None if isinstance(error, StorageError) else free_bytes(self._folder))
@@ -262,15 +264,16 @@ class Outbox:
         """Take what the file holds as stored, and what a failed transaction did not store as waiting again."""
         if file.moved_aside is not None:
             _LOG.error("storage=corrupt the outbox was moved aside as %s and a new one begun", file.moved_aside)
-        streams = file.streams()
+        streams, refused, acknowledged_ms = file.streams(), file.refused(), file.acknowledged_ms()
+        # Nothing that can fail comes after this line: the attempt is the only place that has its events.
         attempt, self._attempt = self._attempt, None
-        if attempt is not None and attempt.is_stored_in(streams, file.refused()):
+        if attempt is not None and attempt.is_stored_in(streams, refused):
             self._ledger.refused(attempt.refused_count)
         elif attempt is not None:
             with self._changed:
                 self._waiting.extendleft(reversed(attempt.events))
                 self._refused.update(attempt.refused)
-        self._ledger.reload(streams, file.acknowledged_ms())
+        self._ledger.reload(streams, acknowledged_ms)
         self._on_stored()
 
     def _wait(self) -> None:

@@ -17,6 +17,7 @@ from edge.outbox.schema import (
     StorageError,
     acknowledged_ms,
     all_streams,
+    as_text,
     free_bytes,
     is_corruption,
     is_writable,
@@ -162,5 +163,6 @@ def _open_to_read(folder: Path) -> sqlite3.Connection:
     still = not is_writable(folder) and not path.with_name(f"{FILE_NAME}-wal").exists()
     address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
+    connection.text_factory = as_text
     connection.execute("PRAGMA query_only = ON")
     return connection

@@ -106,6 +106,11 @@ ACKNOWLEDGED, ASIDE_FORGOTTEN = "acknowledged_ms", "aside_forgotten"
 """Rows of `tally` that are there once there is something to say: the first of streams that are forgotten."""
 
 
+def as_text(raw: bytes) -> str:
+    """Return a text of the file: damaged bytes are for whoever asked to judge, not an error of the storage."""
+    return raw.decode(errors="replace")
+
+
 def tally(connection: sqlite3.Connection, name: str) -> int | None:
     """Return one number that the file keeps beside its rows, or None."""
     row = connection.execute("SELECT count FROM tally WHERE name = ?", (name,)).fetchone()
@@ -141,12 +146,44 @@ def oldest_waiting_ms(connection: sqlite3.Connection, streams: Sequence[Stream])
                 "SELECT stored_ms FROM outbox WHERE ordinal = ? AND seq > ? ORDER BY seq LIMIT 1",
                 (stream.ordinal, stream.acknowledged),
             ).fetchone()
-            return int(row[0]) if row else None
+            return int(row[0]) if row and 0 <= row[0] <= _MOST else None
     return None
 
 
 class CorruptError(sqlite3.DatabaseError):
-    """quick_check found a fault."""
+    """The file is damaged: its pages, or what stands on them."""
+
+
+_MOST = 2**53
+"""No number in the file is larger (contract.events.Milliseconds, contract.messages.Seq)."""
+
+_SENSE = {
+    "stream": """SELECT NOT EXISTS (SELECT 1 FROM stream WHERE NOT (
+        length(stream) = 32 AND stream NOT GLOB '*[^0-9a-f]*' AND length(boot) = 32 AND boot NOT GLOB '*[^0-9a-f]*'
+        AND ordinal <= :most AND last <= :most AND 1 <= first AND first <= last AND acknowledged BETWEEN 0 AND last
+        AND last = (SELECT max(seq) FROM outbox WHERE outbox.ordinal = stream.ordinal)
+        AND ifnull(acknowledged_ms, 0) BETWEEN 0 AND :most
+        AND lived_ms BETWEEN 0 AND :most AND sure_ms BETWEEN 0 AND :most))""",
+    "ordinal": """SELECT (SELECT max(ordinal) FROM outbox) IS (SELECT max(ordinal) FROM stream)
+        AND NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE seq > :most)""",
+    "tally": "SELECT NOT EXISTS (SELECT 1 FROM tally WHERE count NOT BETWEEN 0 AND :most)",
+    "refused": """SELECT NOT EXISTS (SELECT 1 FROM refused
+        WHERE count NOT BETWEEN 1 AND :most OR length(kind) > 40 OR kind GLOB '*[^a-z_]*')""",
+}
+"""What is true of every file that we wrote. SQLite answers: what is damaged may be no text that Python can read."""
+
+
+def check_sense(connection: sqlite3.Connection) -> None:
+    """Refuse a file that says what cannot be: quick_check knows pages, and not what stands on them.
+
+    One changed bit in the name of a stream would otherwise end the agent at every start, and its door with it.
+
+    Raises:
+        CorruptError: it says such a thing.
+    """
+    for what, question in _SENSE.items():
+        if not connection.execute(question, {"most": _MOST}).fetchone()[0]:
+            raise CorruptError(f"its {what} cannot be true")
 
 
 def is_corruption(error: sqlite3.DatabaseError) -> bool:

@@ -7,9 +7,10 @@ keyed hash (docs/badges.md).
 Times of day are local to the site's zone; validity is half-open, in UTC milliseconds.
 """
 
+from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from contract.events import Milliseconds
 from contract.identity import CredentialId, ResourceId, SiteId
@@ -30,7 +31,15 @@ BadgeId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 BadgeKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """The badge's own AES-128 key, derived by the hub from the network's master key (NXP AN10922)."""
 
-LocalDate = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+def _is_a_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+LocalDate = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_is_a_day)]
+"""A day of the calendar: what reads the list may not fail on the 30th of February."""
+
 CredentialState = Literal["active", "lost", "stolen", "disabled"]
 
 

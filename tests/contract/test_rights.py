@@ -54,6 +54,8 @@ def test_a_list_comes_back_as_it_went() -> None:
         {"profiles": [{"windows": [{"days": [1], "start": 600, "end": 600}]}]},
         {"profiles": [{"windows": [{"days": [8], "start": 0, "end": 600}]}]},
         {"holidays": ["11/11/2026"]},
+        {"holidays": ["2026-02-30"]},
+        {"holidays": ["\u0662\u0660\u0662\u0666-01-01"]},
     ],
 )
 def test_a_list_with_one_impossible_thing_is_refused(change: dict[str, Any]) -> None:

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 LOOK_S = 2.0
 """How soon a list is seen that a technician brought."""
 
+REFUSED_EVERY_S = 60.0
+"""Whoever sends one bad list after the other fills neither the journal nor the outbox."""
+
 MARK_EVERY_S = 900.0
 """A power cut takes at most this much from the trusted time; each mark costs a write of one block."""
 
@@ -67,6 +70,8 @@ class RightsReader:
         self._trusted: TrustedTime | None = None
         self._newest_version = 0
         self._judged: bytes | None = None
+        self._believed: bytes | None = None
+        self._refused_s: dict[RightsRefusal, float] = {}
         self._uid_badges: dict[str, bytes] = {}
         self._marked_s = 0.0
         self._unwritten: bytes | None = None
@@ -129,28 +134,39 @@ class RightsReader:
         except ListRefusedError as error:
             self._refuse(error.reason, device)
             return
+        self._believed = self._judged
         self._put_in_force(stored, device)
 
     def _take(self, sealed: bytes, device: DeviceThread) -> None:
-        """Judge a list once: a retained message comes again with each connection."""
+        """Judge a list once: a retained message comes again with each connection.
+
+        The newest version is taken again where it is not in force: its file was damaged, and the hub has no later one.
+        """
         print_of = hashlib.sha256(sealed).digest()
-        if print_of == self._judged:
+        if print_of in (self._judged, self._believed):
             return
         self._judged = print_of
         now_ms = 0 if self._trusted is None else self._trusted.now_ms(device.clock())
+        is_in_force = self._list is not None and self._list.version == self._newest_version
+        oldest = self._newest_version + 1 if is_in_force else self._newest_version
         try:
-            offered = open_list(self._site, sealed, self.keys, oldest=self._newest_version + 1, alive_at_ms=now_ms)
+            offered = open_list(self._site, sealed, self.keys, oldest=oldest, alive_at_ms=now_ms)
         except ListRefusedError as error:
             self._refuse(error.reason, device)
             return
+        self._believed = print_of
         self._newest_version = offered.version
         self._unwritten = sealed
         self._put_in_force(offered, device)
         self._write_mark(device)
 
     def _refuse(self, reason: RightsRefusal, device: DeviceThread) -> None:
+        at = device.clock()
+        if at.mono_s - self._refused_s.get(reason, float("-inf")) < REFUSED_EVERY_S:
+            return
+        self._refused_s[reason] = at.mono_s
         log.warning("rights refused reason=%s; version=%d stays", reason, self._list.version if self._list else 0)
-        device.emit(RightsRejected(device.clock(), reason))
+        device.emit(RightsRejected(at, reason))
 
     def _put_in_force(self, rights: RightsList, device: DeviceThread) -> None:
         at = device.clock()

@@ -119,6 +119,42 @@ def test_a_damaged_file_is_told_and_the_next_list_from_the_hub_heals_it(tmp_path
         assert heard.hears(RightsLoaded)
 
 
+def test_the_list_that_was_in_force_heals_its_own_damaged_file(tmp_path: Path) -> None:
+    retained = sealed(a_list(ALICE))
+    with started(tmp_path) as (reader, heard):
+        reader.offer(retained)
+        assert heard.hears(RightsLoaded)
+    (tmp_path / "rights/rights.sealed").write_bytes(b"TCS1" + bytes(500))
+    with started(tmp_path) as (reader, heard):
+        assert heard.hears(RightsRejected)
+        reader.offer(retained)
+        assert heard.hears(RightsLoaded)
+    assert (versions(heard), refusals(heard)) == ([ISSUED_MS], ["seal"])
+
+
+def test_the_list_in_force_is_no_news_either_after_a_bad_one_came_between(tmp_path: Path) -> None:
+    retained = sealed(a_list(ALICE))
+    with started(tmp_path) as (reader, heard):
+        reader.offer(retained)
+        assert heard.hears(RightsLoaded)
+        reader.offer(BAD_LISTS["signature"])
+        assert heard.hears(RightsRejected)
+        reader.offer(retained)
+        reader.offer(sealed(a_list(ALICE, version=ISSUED_MS + 2)))
+        assert heard.hears(RightsLoaded, times=2)
+    assert (versions(heard), refusals(heard)) == ([ISSUED_MS, ISSUED_MS + 2], ["signature"])
+
+
+def test_a_flood_of_bad_lists_is_told_once_for_each_reason(tmp_path: Path) -> None:
+    with started(tmp_path) as (reader, heard):
+        for number in range(200):
+            reader.offer(sealed(a_list(version=ISSUED_MS + number), signing_key=bytes(32), once=number + 1))
+        assert heard.hears(RightsRejected)
+        reader.offer(sealed(a_list(ALICE, version=ISSUED_MS + 500)))
+        assert heard.hears(RightsLoaded)
+    assert refusals(heard) == ["signature"]
+
+
 def test_a_list_that_expired_while_the_site_was_off_is_still_loaded_for_emergency_badges(tmp_path: Path) -> None:
     install(tmp_path, a_list(ALICE, life_ms=1))
     mark = Mark(mark_ms=ISSUED_MS + WEEK_MS, boot=OTHER_BOOT, mono_s=5.0, version=ISSUED_MS)

@@ -32,7 +32,8 @@ REMEDIES: dict[Fault, str] = {
 
 ROOM_REMEDIES: dict[tuple[str, Fault], str] = {
     ("display", "silent"): "it does not answer: many displays do not in standby: switch it on, then check its address",
-    ("display", "refused"): "correct its password or protocol, or let the system reach it (systemd/README.md)",
+    ("display", "absent"): "check its network cable and address, and let the system reach it (systemd/README.md)",
+    ("display", "refused"): "correct its password, or switch the secured protocol off in its menu",
     ("bookings", "absent"): "no calendar there: check file or address, and the line",
     ("bookings", "silent"): "the calendar's server does not answer in time: check the address and the line",
     ("bookings", "garbled"): "the calendar's server answers, but gives no calendar: look at the address in a browser",

@@ -4,6 +4,8 @@ For each fault of its devices one row: what the driver reports, what the history
 and what a person reads.
 """
 
+import errno
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +47,16 @@ def a_samsung(manners: Manners) -> Iterator[Driver]:
         bench.run(server.start())
         yield Display("room-01", ("127.0.0.1", server.port), lambda _: samsung_mdc.PowerQuestion(0), bytes, 0.02)
         bench.run(server.stop())
+
+
+@contextmanager
+def a_forbidden_address() -> Iterator[Driver]:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(socket, "create_connection", forbidden)
+        yield Display("room-01", ("192.0.2.21", 4352), pjlink_codec.PowerQuestion, lambda: b"right", 0.02)
 
 
 @contextmanager
@@ -94,6 +106,7 @@ class Row:
 SILENT = "L'appareil est branché mais ne dit plus rien."
 GARBLED = "L'appareil envoie des messages illisibles."
 SCREEN_REFUSES = "L'écran refuse le mot de passe ou attend un autre protocole."
+UNREACHABLE = "L'écran n'est pas joignable par le réseau."
 NO_CALENDAR = "Le serveur du calendrier ne donne pas le calendrier de la salle."
 CALENDAR_REFUSES = "Le serveur du calendrier refuse notre identification ou son certificat ne compte pas."
 UNREADABLE = "Le fichier ou le calendrier ne peut pas être lu."
@@ -107,6 +120,7 @@ TABLE = {
         DISPLAY, lambda _: a_samsung(Manners(refuses=True)), "refused", SCREEN_REFUSES, "libre"
     ),
     "a wrong password": Row(DISPLAY, lambda _: a_projector(b"wrong"), "refused", SCREEN_REFUSES, "libre"),
+    "a forbidden address": Row(DISPLAY, lambda _: a_forbidden_address(), "absent", UNREACHABLE, "libre"),
     "no password": Row(DISPLAY, lambda _: a_projector(b""), "refused", SCREEN_REFUSES, "libre"),
     "no calendar server": Row(BOOKINGS, lambda _: a_calendar("good", there=False), "absent", NO_CALENDAR, UNKNOWN),
     "a server that never answers": Row(BOOKINGS, lambda _: a_calendar("hang"), "silent", NO_CALENDAR, UNKNOWN),

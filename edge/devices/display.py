@@ -5,6 +5,7 @@ far as we know, and a fault after a week only. One that takes the connection and
 fault after a few tries.
 """
 
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from edge.core.observations import DisplayRead, Power
 from edge.devices.device import DeviceError, DeviceThread
 from edge.protocols.display import GarbledError, Question, RefusedError
 from host.settings import SettingsError
+
+log = logging.getLogger(__name__)
 
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 2.0
@@ -113,6 +116,9 @@ class Display:
     def _closed(self, device: DeviceThread, sentence: str) -> Power | None:
         """Return `standby` for a display that has answered before."""
         self._closes += 1
+        if self._answered_s is None and self._closes == 1:
+            # No fault, for it may sleep; but whoever installs it wants to know. systemd lets such packets vanish.
+            log.info("device=%s not heard yet: %s; asleep, not there, or not allowed by the unit", device.id, sentence)
         now_s = device.clock().mono_s
         heard_s = self._answered_s if self._answered_s is not None else self._begun_s
         if heard_s is not None and now_s - heard_s >= ABSENT_AFTER_S:
@@ -133,7 +139,7 @@ class Display:
         try:
             connection = socket.create_connection(self._address, CONNECT_WITHIN_S)
         except PermissionError as error:
-            raise DeviceError("refused", f"the system does not let us reach {where}: see systemd/README.md") from error
+            raise DeviceError("absent", f"the system does not let us reach {where}: see systemd/README.md") from error
         except OSError as error:
             raise _ClosedError(f"nothing answers at {where} ({error.strerror or error})") from error
         with connection:

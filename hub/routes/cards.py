@@ -301,7 +301,9 @@ ROOM_FAULTS = {
     ("bookings", "silent"): "device.bookings_unanswered",
     ("bookings", "garbled"): "device.bookings_unanswered",
     ("bookings", "refused"): "device.bookings_refused",
+    ("samsung-mdc", "absent"): "device.display_unreachable",
     ("samsung-mdc", "refused"): "device.display_refused",
+    ("pjlink", "absent"): "device.display_unreachable",
     ("pjlink", "refused"): "device.display_refused",
 }
 """What is meant by some faults where there is no cable to look at: by kind of device and fault."""

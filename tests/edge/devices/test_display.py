@@ -1,6 +1,8 @@
 """A display's driver against simulated displays on TCP, over four kinds of line and with every bad manner."""
 
+import errno
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -232,6 +234,23 @@ def test_a_wrong_password_is_one_line_and_no_storm(caplog: pytest.LogCaptureFixt
     assert len(lines) == 1
     assert "refuses the password" in lines[0]
     assert "wrong-secret" not in caplog.text
+
+
+def test_an_address_that_the_system_forbids_is_no_matter_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(socket, "create_connection", forbidden)
+    with shown("pjlink", wanted="right", password=lambda: b"right") as display:
+        assert display.fails("absent")
+
+
+def test_a_display_that_was_never_heard_is_told_once_in_the_journal(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), shown("samsung-mdc", Manners(closes_in_standby=True)) as display:
+        assert eventually(lambda: display.server.callers_count >= 3)
+    lines = [record.getMessage() for record in caplog.records if "not heard yet" in record.getMessage()]
+    assert len(lines) == 1
+    assert "without a word" in lines[0]
 
 
 def test_a_password_that_is_corrected_is_tried_at_once(tmp_path: Path) -> None:

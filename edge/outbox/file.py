@@ -132,10 +132,11 @@ class OutboxFile:
         row = self._connection.execute("SELECT lived_ms, sure_ms FROM stream ORDER BY ordinal DESC LIMIT 1").fetchone()
         return Stamp(*row) if row else Stamp()
 
-    def set_position(self, ordinal: int, position: int, *, wall_ms: int, sure_ms: int) -> None:
+    def set_position(self, ordinal: int, position: int, *, wall_ms: int, noted: int) -> None:
         """Store up to where the hub has a stream; a lower position takes back the acknowledgement of the rows above.
 
-        Rows that this does not change are not written: each would be a page on the card.
+        `noted` is the present, as `Lifetime.acknowledged` says it. Rows that this does not change are not written: each
+        would be a page on the card.
         """
         self._connection.execute(
             "UPDATE stream SET acknowledged = ?, acknowledged_ms = ? WHERE ordinal = ?", (position, wall_ms, ordinal)
@@ -143,7 +144,7 @@ class OutboxFile:
         self._connection.execute(
             "UPDATE outbox SET acknowledged_ms = CASE WHEN seq <= ? THEN ? END"
             " WHERE ordinal = ? AND person IS NOT NULL AND (seq <= ?) = (acknowledged_ms IS NULL)",
-            (position, sure_ms, ordinal, position),
+            (position, noted, ordinal, position),
         )
 
     def aged(self, stored_before_ms: int, *, lived_before_ms: int = 0) -> tuple[int, int] | None:
@@ -173,12 +174,13 @@ class OutboxFile:
                 (through + 1, through, stream.ordinal),
             )
 
-    def blank_persons(self, acknowledged_before_ms: int, aged: tuple[int, int] | None) -> None:
-        """Blank who an event was about: acknowledged before the one, or stored at or before the other."""
+    def blank_persons(self, acknowledged_before: Stamp, aged: tuple[int, int] | None) -> None:
+        """Blank who an event was about: acknowledged before the one, by its own clock, or stored up to the other."""
         self._connection.execute(
             "UPDATE outbox SET person = NULL WHERE person IS NOT NULL"
-            " AND (acknowledged_ms < ? OR (ordinal, seq) <= (?, ?))",
-            (acknowledged_before_ms, *(aged or (0, 0))),
+            " AND ((acknowledged_ms >= 0 AND acknowledged_ms < ?) OR (acknowledged_ms < 0 AND -1 - acknowledged_ms < ?)"
+            " OR (ordinal, seq) <= (?, ?))",
+            (acknowledged_before.sure_ms, acknowledged_before.lived_ms, *(aged or (0, 0))),
         )
 
     def refused(self) -> dict[str, int]:

@@ -32,14 +32,25 @@ class Lifetime:
         self._mono_s = mono_s
         self._opened_s = mono_s()
         self._ahead_ms = left.sure_ms - left.lived_ms
+        self._is_synced = False
 
     def now(self) -> Stamp:
         """Return the present moment."""
         lived_ms = self._left.lived_ms + round((self._mono_s() - self._opened_s) * 1000)
         return Stamp(lived_ms, lived_ms + self._ahead_ms)
 
+    @property
+    def acknowledged(self) -> int:
+        """Return how the present is noted beside a row that the hub has: `sure_ms`, or -1 - `lived_ms`.
+
+        While no clock was synchronised since the file was opened, `sure_ms` stands in the past, and will jump.
+        """
+        now = self.now()
+        return now.sure_ms if self._is_synced else -1 - now.lived_ms
+
     def synced(self, at_ms: int) -> bool:
         """Believe a synchronised clock, also one that is set back; return whether it tells of days without power."""
         now = self.now()
         self._ahead_ms = at_ms - now.lived_ms
+        self._is_synced = True
         return at_ms - now.sure_ms > JUMP_MS

@@ -12,7 +12,7 @@ from contract.events import Event, EventsRefused, Lost, Refusal, Size, encode
 from contract.limits import MAX_EVENT_BYTES
 from edge.outbox.file import Line, OutboxFile
 from edge.outbox.ledger import Ledger, Measures
-from edge.outbox.lifetime import Lifetime
+from edge.outbox.lifetime import Lifetime, Stamp
 from edge.outbox.schema import Stream
 
 DAY_MS = 86_400_000
@@ -172,9 +172,10 @@ class Writer:
         Both by clocks that cannot be ahead: a wall clock that is would take who came from events the hub has not yet.
         """
         now = self._lifetime.now()
+        acknowledged_before = Stamp(now.lived_ms - PERSON_ACKNOWLEDGED_MS, now.sure_ms - PERSON_ACKNOWLEDGED_MS)
         with self._file.transaction():
             aged = self._file.aged(now.sure_ms - PERSON_MS, lived_before_ms=now.lived_ms - PERSON_MS)
-            self._file.blank_persons(now.sure_ms - PERSON_ACKNOWLEDGED_MS, aged)
+            self._file.blank_persons(acknowledged_before, aged)
 
     @property
     def lived_ms(self) -> int:
@@ -224,9 +225,9 @@ class Writer:
         return Line(line, person, event.t, trusted=True)
 
     def _write(self, positions: Mapping[int, int]) -> None:
-        wall_ms, sure_ms = self._ledger.acknowledged_ms or self._wall_ms(), self._lifetime.now().sure_ms
+        wall_ms, noted = self._ledger.acknowledged_ms or self._wall_ms(), self._lifetime.acknowledged
         for ordinal, position in positions.items():
-            self._file.set_position(ordinal, position, wall_ms=wall_ms, sure_ms=sure_ms)
+            self._file.set_position(ordinal, position, wall_ms=wall_ms, noted=noted)
 
     def _prune_front(self, stream: Stream, through: int, count: int) -> bool:
         """Delete some acknowledged rows from the front of a stream; return whether more may follow."""

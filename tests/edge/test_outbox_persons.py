@@ -46,6 +46,8 @@ def live(folder: Path, days: float, *, clock: Clock, running: bool = True) -> li
     # The look that this makes due comes with the next event.
     agent.passed_s = days * DAY_S if running else 120.0
     agent.store(at(agent.wall_ms, desk(3, clock=clock)))
+    # If time passed before the look was made due, it is due later: stopping looks once more.
+    agent.passed_s += 120.0
     agent.stop()
     return persons(folder)[:before]
 
@@ -72,6 +74,20 @@ def test_a_person_is_blanked_7_days_after_acknowledgement(
     badge(folder, acknowledged=True)
     assert live(folder, days, clock="synced", running=running) == [left]
     assert read_status(OutboxSettings(folder=folder)).events == 3
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, PERSON), (6, PERSON), (8, None)])
+def test_the_7_days_begin_at_the_acknowledgement_although_the_clock_was_not_yet_set(
+    folder: Path, days: int, left: str | None
+) -> None:
+    badge(folder, clock="unsynced", acknowledged=True)
+    agent = Agent(folder).start()
+    agent.store(desk(2))  # sixty years, as the clock sees it
+    agent.passed_s = days * DAY_S + 120.0
+    agent.store(desk(3))
+    agent.passed_s += 120.0
+    agent.stop()
+    assert persons(folder)[0] == left
 
 
 @pytest.mark.parametrize(("days", "left"), [(89, PERSON), (91, None)])

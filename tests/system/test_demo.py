@@ -12,9 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from simulators.badges import badges_of
 from simulators.folder import Folder
-from simulators.network import packaged_network
 from tests.support.demo import RunningDemo, until
 
 RECOVERS_WITHIN_S = 60.0
@@ -182,17 +180,6 @@ def test_a_second_demo_on_the_same_folder_gets_one_sentence(demo: RunningDemo) -
     assert second.returncode == 1
     assert second.stderr.startswith("A demo already runs in ")
     assert len(second.stderr.splitlines()) == 1
-
-
-def test_no_file_holds_the_number_of_a_badge(demo: RunningDemo) -> None:
-    sites = packaged_network().sites
-    badges = [badge for site in sites for badge in badges_of(site.id, site.desks, seed=1).values()]
-    numbers = [badge.uid for badge in badges if badge.uid]
-    for path in demo.state.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
-            folded = content.lower()
-            assert not [n for n in numbers if n in content or n.hex().encode() in folded], path
 
 
 def test_ctrl_c_leaves_equal_counts_and_nothing_behind(demo: RunningDemo) -> None:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,41 @@ def test_a_unit_waits_for_the_partition_of_its_data_and_leaves_no_core(unit: str
     assert settings["RequiresMountsFor"] == [f"/var/lib/{unit}"]
     assert settings["StateDirectory"] == [unit]
     assert settings["LimitCORE"] == ["0"]
+
+
+def dropped_in(unit: Path) -> Path:
+    """Put the example for rooms beside a copy of the agent's unit."""
+    folder = unit.with_name(f"{unit.name}.d")
+    folder.mkdir()
+    shutil.copy(SYSTEMD / "telecentre-edge.service.d" / "rooms.conf", folder)
+    return unit
+
+
+@pytest.mark.parametrize("rendered", ["telecentre-edge"], indirect=True)
+def test_the_example_for_rooms_is_taken_by_systemd_and_exposes_no_more(systemd_analyze: str, rendered: Path) -> None:
+    unit = str(dropped_in(rendered))
+    verified = subprocess.run(
+        [systemd_analyze, "verify", "--man=no", unit], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (verified.stdout + verified.stderr, verified.returncode) == ("", 0)
+    judged = subprocess.run(
+        [systemd_analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", unit],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout.splitlines()[-1]
+
+
+def test_the_example_for_rooms_allows_single_addresses_and_asks_for_no_file_that_may_be_missing() -> None:
+    text = (SYSTEMD / "telecentre-edge.service.d" / "rooms.conf").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "[Service]"
+    for line in lines[1:]:
+        key, _, value = line.partition("=")
+        assert key == "IPAddressAllow"
+        assert ip_address(value) in ip_network("192.0.2.0/24"), "of the addresses for documents (RFC 5737)"
 
 
 def test_the_agent_opens_the_door_without_waiting_for_network_or_time() -> None:

@@ -20,7 +20,7 @@ KINDS: tuple[Kind, ...] = ("iotcore", "mosquitto")
 START_S = 20.0
 
 # rumqttd's MQTT 5 listener is only reached by a configuration file; the limits are those of the embedded broker's own
-# defaults, but for the payload, which must carry a whole batch.
+# defaults, but for the payload, which must carry the largest list of rights.
 _RUMQTTD = """
 id = 0
 [router]
@@ -35,7 +35,7 @@ listen = "127.0.0.1:{port}"
 next_connection_delay_ms = 1
 [v5.1.connections]
 connection_timeout_ms = 5000
-max_payload_size = 262144
+max_payload_size = 1114112
 max_inflight_count = 100
 """
 
@@ -43,7 +43,7 @@ _MOSQUITTO = """
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
-max_packet_size 262144
+max_packet_size 1114112
 max_queued_messages 10000
 log_type error
 """
@@ -82,7 +82,7 @@ class RunningBroker:
     def limit_packets(self, size_bytes: int) -> None:
         """Make Mosquitto, before its start, refuse packets larger than this."""
         text = self._config.read_text()
-        self._config.write_text(text.replace("max_packet_size 262144", f"max_packet_size {size_bytes}"))
+        self._config.write_text(text.replace("max_packet_size 1114112", f"max_packet_size {size_bytes}"))
 
     def limit(self, lines: list[str]) -> None:
         """Give Mosquitto, before its start, these limits in place of the test's."""

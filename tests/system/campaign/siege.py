@@ -251,8 +251,7 @@ class Siege:
         reasons: list[str] = []
 
         def besiege(reader: str, share: int) -> None:
-            random = Random(f"{seed} {attack} {reader}")
-            reasons.extend(self.present(reader, ATTACKS[attack].card(random, self.recorders)) for _ in range(share))
+            reasons.extend(self.suffer_at(reader, attack, share, seed))
 
         shares = [attempts // len(READERS) + (place < attempts % len(READERS)) for place in range(len(READERS))]
         threads = [threading.Thread(target=besiege, args=one) for one in zip(READERS, shares, strict=True)]
@@ -261,6 +260,11 @@ class Siege:
         for thread in threads:
             thread.join()
         return Counter(reasons)
+
+    def suffer_at(self, reader: str, attack: str, attempts: int, seed: str) -> list[str]:
+        """Let attackers come to one reader, one after the other; return the reasons."""
+        random, card = Random(f"{seed} {attack} {reader}"), ATTACKS[attack].card
+        return [self.present(reader, card(random, self.recorders)) for _ in range(attempts)]
 
     def forbid_writing(self) -> None:
         """Let no file take another byte from now on, as on a disk that has become read-only."""

@@ -13,7 +13,7 @@ from threading import Lock
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from contract.events import Clock, DeskState, DoorAlarm, DoorState, Fault, RoomState
-from contract.messages import DeviceHealth, Now, Report, RightsStatus, Status
+from contract.messages import DeviceHealth, Now, Report, Status
 from hub.alarms import Claims, after_claim
 from hub.instants import instant, required_instant
 from hub.live_rights import LiveRights, live_rights
@@ -117,8 +117,8 @@ class Heard:
     now: Now | None = None
     now_at_ms: int | None = None
     report: Report | None = None
-    rights: RightsStatus | None = None
-    """The last that was heard of its list: it stays in force while the site is not heard."""
+    last: Report | None = None
+    """The last report, also of a site that has gone: its list of rights stays in force while it is not heard."""
     connected: bool = False
     alive_at_ms: int | None = None
     """The last proof of life: a status that said `online`."""
@@ -175,8 +175,8 @@ def after_status(heard: Heard, message: Status, received_at_ms: int, *, retained
     claims = heard.claims
     if message.report is not None and not retained:  # what a broker remembers may be anybody's, from any time
         claims = after_claim(claims, message.report.boot, message.report.outbox.stream, received_at_ms)
-    rights = heard.rights if message.report is None else message.report.rights
-    return replace(heard, connected=True, report=message.report, rights=rights, alive_at_ms=at_ms, claims=claims)
+    last = message.report or heard.last
+    return replace(heard, connected=True, report=message.report, last=last, alive_at_ms=at_ms, claims=claims)
 
 
 def is_online(heard: Heard, now_ms: int) -> bool:
@@ -210,7 +210,7 @@ def live_site(site: Site, heard: Heard, now_ms: int, issued: Issued | None = Non
         "backlog": _backlog(heard.report),
         "contested_at": instant(heard.claims.contested_ms),
         "devices_down": _devices_down(heard.report),
-        "rights": live_rights(heard.rights, issued),
+        "rights": live_rights(heard.last.rights if heard.last else None, issued),
     }
 
 
@@ -360,6 +360,13 @@ class LiveBoard:
             sites = {name: self._view(name, now_ms) for name in self._register}
             unregistered, recorded = self._unregistered(), self._recorded
             return Frame(self._shown.version, now_ms, sites, frozenset(), unregistered=unregistered, recorded=recorded)
+
+    def last_known(self, name: str, now_ms: int) -> tuple[LiveSite, Report | None]:
+        """Return a registered site as its last report had it, however long ago, and that report."""
+        with self._lock:
+            heard = self._heard.get(name, Heard())
+            said = replace(heard, report=heard.last)
+            return live_site(self._register[name], said, now_ms, self._issued.get(name)), said.report
 
     def tick(self, now_ms: int) -> Frame:
         """Return the next frame: the same version as before when nothing changed. Call it once a second."""

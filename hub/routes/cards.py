@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from contract.events import DeskState
+from contract.events import DeskState, Fault
 from hub.live import Frame, LiveDesk, LiveDevice, LiveDoor, LiveRoom, LiveSite
 from hub.texts import Words, parse_instant
 
@@ -133,7 +133,7 @@ def card(site: LiveSite, view: View) -> Card:
         troubles=[] if stale else [trouble(device, zone, view) for device in site["devices_down"]],
         devices=words("site.all_devices_well" if site["online"] else "site.devices_unknown"),
         backlog="" if stale else _backlog(site, view),
-        outbox=[] if stale else _outbox(site, view),
+        outbox=[] if stale else outbox_table(site, view),
         rights=_rights(site, view),
         rights_table=_rights_table(site, view),
     )
@@ -170,7 +170,8 @@ def _backlog(site: LiveSite, view: View) -> str:
     return view.words.some("site.backlog", backlog["depth"], since=since)
 
 
-def _outbox(site: LiveSite, view: View) -> list[tuple[str, str]]:
+def outbox_table(site: LiveSite, view: View) -> list[tuple[str, str]]:
+    """Return what a site keeps for the hub, and where, as it said last."""
     backlog, words, zone = site["backlog"], view.words, site["time_zone"]
     if backlog is None:
         return []
@@ -289,11 +290,15 @@ def _door_name(door: LiveDoor, site: LiveSite, words: Words) -> str:
 def trouble(device: LiveDevice, zone: str, view: View) -> Trouble:
     """Return what is wrong with a device and what to do, in plain sentences."""
     words, fault = view.words, device["fault"]
-    key = f"fault.{fault}" if fault else f"device.{'degraded' if device['health'] == 'degraded' else 'down'}"
-    key = ROOM_FAULTS.get((device["kind"], fault or ""), key)
+    key = fault_key(device["kind"], fault) if fault else f"device.{device['health']}"
     return Trouble(
         device_name(device["id"], words), view.moment(device["since"], zone), words(key), words(f"{key}_remedy")
     )
+
+
+def fault_key(kind: str, fault: Fault) -> str:
+    """Return the text that says a fault of this kind of device; its remedy stands beside it."""
+    return ROOM_FAULTS.get((kind, fault), f"fault.{fault}")
 
 
 ROOM_FAULTS = {
@@ -313,12 +318,13 @@ DEVICE_PARTS: tuple[tuple[str, str, str], ...] = (
     ("room", "display", "room_display"),
     ("room", "", "room_sensor"),
     ("desk", "", "desk_sensor"),
+    ("reader", "light", "reader_light"),
     ("reader", "", "reader"),
     ("door", "", "door"),
 )
 """How a device's id begins and ends, and what people call it."""
 
-ALONE = ("agent", "outbox")
+ALONE = ("agent", "outbox", "rights")
 """What there is once in a telecentre, and has no number."""
 
 

@@ -20,6 +20,7 @@ from hub.live import Frame
 from hub.routes.attention import MAX_POINTS, points, points_of
 from hub.routes.cards import Card, card, summary, view_of
 from hub.routes.context import Context, Hub, QueryError
+from hub.routes.decision_lines import told
 from hub.routes.figures import Figure, by_site, pooled, total
 from hub.routes.live import watch
 from hub.routes.period import days_from, local_day, parse_bound, rows_between
@@ -31,6 +32,9 @@ router = APIRouter(include_in_schema=False)
 
 THEMES = ("auto", "light", "dark")
 WEEK_DAYS = 7
+LAST_DECISIONS = 10
+"""At the doors of one telecentre: enough to find the badge of who stands there and telephones."""
+
 ALIVE = b": keep-alive\n\nevent: alive\ndata: {}\n\n"
 """A page's script cannot see a comment, so its sign of life is an event as well."""
 
@@ -97,7 +101,7 @@ def cards_of(frame: Frame, spoken: Words, only: frozenset[str] | None = None) ->
 def board(request: Request, hub: Hub) -> Response:
     """Show every telecentre."""
     reader, frame, sites = reader_of(request), hub.stream.frame(), hub.store.sites()
-    drawn, zone = datetime.fromtimestamp(frame.at_ms / 1000, UTC), zone_of(frame)
+    drawn, zone = _instant(frame), zone_of(frame)
     names = list(dict.fromkeys(site.network_name for site in sites))
     return page(
         "board.html",
@@ -125,9 +129,12 @@ def zone_of(frame: Frame) -> str:
     return next((site["time_zone"] for site in frame.sites.values()), "UTC")
 
 
+def _instant(frame: Frame) -> datetime:
+    return datetime.fromtimestamp(frame.at_ms / 1000, UTC)
+
+
 def _date_and_time(frame: Frame, spoken: Words) -> str:
-    drawn, zone = datetime.fromtimestamp(frame.at_ms / 1000, UTC), ZoneInfo(zone_of(frame))
-    local = drawn.astimezone(zone)
+    local = _instant(frame).astimezone(ZoneInfo(zone_of(frame)))
     return spoken("time.day_clock", date=spoken.day(local.date()), time=f"{local:%H:%M}")
 
 
@@ -168,6 +175,10 @@ def site(request: Request, site_id: str, hub: Hub) -> Response:
         site=registered,
         card=cards_of(frame, reader.words, frozenset({site_id}))[0],
         points=points_of(frame, site_id, reader.words),
+        decisions=told(
+            hub.store.last_decisions(site_id, LAST_DECISIONS), frame.sites[site_id], view_of(frame, reader.words)
+        ),
+        drawn_at=reader.words("page.shown_at", time=reader.words.clock(_instant(frame), registered.time_zone)),
         days=list(reversed(days)),
         tables=[(kind, _by_day(hub, [registered], kind, days).get(site_id, {})) for kind in _kinds(registered)],
         hours={kind: _by_hour(hub, registered, kind, today) for kind in _kinds(registered)},
@@ -219,6 +230,7 @@ def statistics(
         raise QueryError("from", "'from' must be a date such as 2026-11-21.")
     days = days_from(begin, WEEK_DAYS)
     by_day = _by_day(hub, sites, kind, days)
+    newest = days[::-1]  # a narrow screen shows the first columns, and today is what most come for
     measured = [site for site in sites if (site.desks if kind == "desk" else site.rooms)]
     end = days[-1] + timedelta(days=1)
     asked = {"from": str(begin), "to": str(end), "kind": kind, "step": "day", "format": "csv"}
@@ -228,9 +240,10 @@ def statistics(
         here="/statistics",
         sites=measured,
         days=days,
+        newest=newest,
         by_day=by_day,
         totals={site.id: total(by_day.get(site.id, {}).values()) for site in measured},
-        network=[total(one.get(day) for one in by_day.values()) for day in days],
+        network=[total(one.get(day) for one in by_day.values()) for day in newest],
         network_total=total(figure for one in by_day.values() for figure in one.values()),
         kind=kind,
         today=today,

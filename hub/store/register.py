@@ -1,6 +1,7 @@
 """The register: which sites, desks, rooms and doors there are, when each is open, and from which day on."""
 
 import sqlite3
+import unicodedata
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -51,7 +52,7 @@ def read_sites(connection: sqlite3.Connection) -> list[Site]:
     for site, resource, _, valid_until, kind, confidential in connection.execute(_SQL["resources"]):
         if valid_until is None:
             resources.setdefault((site, kind), []).append(Resource(resource, bool(confidential)))
-    return [
+    sites = [
         Site(
             id=row[0],
             name=row[3],
@@ -68,6 +69,16 @@ def read_sites(connection: sqlite3.Connection) -> list[Site]:
         )
         for row in connection.execute(_SQL["sites"])
     ]
+    return sorted(sites, key=lambda site: (_spoken(site.name), site.id))
+
+
+def _spoken(name: str) -> str:
+    """Return what a name is sorted by: its letters without accents and capitals, so that É stands with E.
+
+    The four languages of the hub agree on that; the machine's locale, which may not be installed, is not asked.
+    """
+    plain = unicodedata.normalize("NFKD", name.replace("œ", "oe").replace("Œ", "Oe").replace("ß", "ss"))
+    return "".join(sign for sign in plain if not unicodedata.combining(sign)).casefold()
 
 
 def read_calendar(connection: sqlite3.Connection, site: str) -> Calendar | None:

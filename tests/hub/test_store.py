@@ -9,7 +9,7 @@ import pytest
 
 from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import Held, Hello
-from hub.network import read_network
+from hub.network import Network, read_network
 from hub.receiver import Batch
 from hub.store import Store, StoreDownError, Writer
 from hub.store.sqlite import connect, migrate
@@ -251,3 +251,14 @@ def test_a_boot_that_changes_within_a_stream_raises_an_alarm(store: Store, write
         writer.receive(batch(desk()), NOW)
         writer.receive(Batch(header, second.lines), NOW)
     assert "boot_changed" in {alarm.reason for alarm in store.totals().alarms}
+
+
+def test_sites_come_by_name_as_people_sort_it(tmp_path: Path) -> None:
+    names = ["Zellé", "Échandelys", "Ébreuil", "Œuilly", "Ours", "aurillac", "Étampes", "Evry"]
+    sites = [{"id": f"site-{number}", "name": name, "desks": 0} for number, name in enumerate(names)]
+    opened = {"id": "net", "name": "Net", "time_zone": "Europe/Paris", "opening_hours": "24/7"}
+    store = Store(tmp_path / "hub.db")
+    store.import_network(Network.model_validate({"network": opened, "site": sites}))
+    wanted = ["aurillac", "Ébreuil", "Échandelys", "Étampes", "Evry", "Œuilly", "Ours", "Zellé"]
+    assert [site.name for site in store.sites()] == wanted
+    store.close()

@@ -78,7 +78,9 @@ class Balance(HTMLParser):
             self.wrong.append(f"/{tag}")
 
 
-@pytest.mark.parametrize("path", ["/", "/sites/murat", "/sites/mauriac", "/statistics", "/docs", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sites/murat", "/sites/mauriac", "/sites/murat/devices", "/statistics", "/docs", "/nowhere"]
+)
 def test_a_page_is_sound_has_one_h1_and_nothing_inline(app: FastAPI, path: str) -> None:
     page = Balance()
     page.feed(ask(app, path).text)
@@ -188,6 +190,14 @@ def test_statistics_have_a_row_for_every_site_and_a_link_to_their_csv(app: FastA
     assert ask(app, link[1].replace("&amp;", "&")).headers["content-type"].startswith("text/csv")
 
 
+def test_statistics_begin_with_the_newest_day(app: FastAPI) -> None:
+    head = re.findall(r'<th scope="col" class="figure">(.*?)</th>', ask(app, "/statistics").text)
+    assert head == [*(f"{name} {day} nov." for name, day in NEWEST_FIRST), "7 jours"]
+
+
+NEWEST_FIRST = (("sam.", 21), ("ven.", 20), ("jeu.", 19), ("mer.", 18), ("mar.", 17), ("lun.", 16), ("dim.", 15))
+
+
 def test_statistics_of_other_days_and_of_rooms_can_be_asked(app: FastAPI) -> None:
     page = text_of(app, "/statistics?from=2026-11-01&kind=room")
     assert "Du 1 nov. 2026 au 7 nov. 2026" in page
@@ -202,7 +212,19 @@ def test_a_wrong_day_is_refused_on_a_page(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("path", ["/", "/sites/murat", "/sites/mauriac", "/sites/ydes", "/statistics", "/nowhere"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/sites/murat",
+        "/sites/mauriac",
+        "/sites/ydes",
+        "/sites/murat/devices",
+        "/sites/ydes/devices",
+        "/statistics",
+        "/nowhere",
+    ],
+)
 def test_every_page_can_be_read_in_every_language(app: FastAPI, path: str, language: str) -> None:
     answer = ask(app, path, {"lang": language})
     assert answer.headers["content-language"] == language

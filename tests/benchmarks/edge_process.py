@@ -11,14 +11,16 @@ from pathlib import Path
 from contract.credentials import uid_hash
 from simulators.pins import PinBoard
 from tests.support.bench import Bench, eventually
-from tests.support.rights import CENTURY_MS, SETTINGS, a_list, install, of_uid_class
+from tests.support.rights import CENTURY_MS, SETTINGS, a_list, install, of_uid_class, secured
 
 SITE_KEY = bytes(range(32))
+BADGE, BADGE_KEY = bytes(range(60, 76)), bytes(range(200, 216))
+"""A secured badge that may enter."""
 STOP_S = 20.0
 
 
 def write_site(folder: Path, body: str, uid: bytes) -> Path:
-    """Write the settings of a site whose rights let one badge in; return the path of its TOML file."""
+    """Write the settings of a site that lets in one secured badge, and one by its number; return their TOML file."""
     head = (
         'site = "bench"\ntime_zone = "Europe/Paris"\nsimulated = true\nlog_level = "warning"\n'
         '[outbox]\nfolder = "outbox"\n'
@@ -27,7 +29,7 @@ def write_site(folder: Path, body: str, uid: bytes) -> Path:
     tomllib.loads(head + body)
     (folder / "site.toml").write_text(head + body)
     (folder / "site.key").write_text(SITE_KEY.hex())
-    in_force = a_list(of_uid_class("bench"), site="bench", life_ms=CENTURY_MS)
+    in_force = a_list(of_uid_class("bench"), secured("proven", BADGE, BADGE_KEY), site="bench", life_ms=CENTURY_MS)
     install(folder, in_force, {"bench": uid_hash(SITE_KEY, uid)})
     return folder / "site.toml"
 

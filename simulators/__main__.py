@@ -124,7 +124,7 @@ def tap(site: str, badge: str | None, *, clone: bool, state: Path) -> None:
 @click.argument("device", metavar="DEVICE")
 @state_option
 def unplug(site: str, device: str, state: Path) -> None:
-    """Pull the plug of a reader or a radar: `reader`, `desk-03-radar`, `room-01-radar`..."""
+    """Pull a plug: `reader`, `desk-01-pin` (a PIR), `desk-03-radar`, `room-01-radar`, `room-01-display`..."""
     seen = _asked(Folder(state.absolute()), {"do": "unplug", "site": site, "device": device})
     click.echo(f"{site}: {seen['device']} is unplugged")
 
@@ -134,9 +134,24 @@ def unplug(site: str, device: str, state: Path) -> None:
 @click.argument("device", metavar="DEVICE")
 @state_option
 def plug(site: str, device: str, state: Path) -> None:
-    """Put the plug back."""
+    """Put the plug back, and repair what `spoil` has done."""
     seen = _asked(Folder(state.absolute()), {"do": "plug", "site": site, "device": device})
     click.echo(f"{site}: {seen['device']} is plugged in")
+
+
+@command.command()
+@click.argument("site", metavar="SITE")
+@click.argument("device", metavar="DEVICE")
+@click.argument("ill", metavar="ILL")
+@state_option
+def spoil(site: str, device: str, ill: str, state: Path) -> None:
+    """Let something be wrong with a device until `plug` repairs it.
+
+    A PIR is `stuck` or `chattering`; a radar `stuck` or `deaf`; a display `hangs`, says `garbage` or `refuses`; a
+    calendar (room-01-bookings) does `hang`, answers an `error`, is `huge` or `not_ical`.
+    """
+    seen = _asked(Folder(state.absolute()), {"do": "spoil", "site": site, "device": device, "ill": ill})
+    click.echo(f"{site}: {seen['device']} has '{ill}' until it is plugged in anew")
 
 
 @command.command()

@@ -2,6 +2,7 @@
 
 {"do": "tap", "site": "murat", "badge": "jeanne"}        {"ok": true, "pulse_after_ms": 41.3, ...}
 {"do": "unplug", "site": "murat", "device": "reader"}    {"ok": true, "device": "reader-01"}
+{"do": "spoil", "site": "murat", "device": "desk-03-radar", "ill": "stuck"}
 {"do": "plug", ...}    {"do": "hush"} (people stop)      {"ok": false, "error": "one sentence"}
 """
 
@@ -99,7 +100,9 @@ class Control:
             return {"device": site.unplug(str(request.get("device")))}
         if action == "plug":
             return {"device": site.plug(str(request.get("device")))}
-        raise ControlError(f"'{action}' cannot be done; tap, unplug, plug and hush can")
+        if action == "spoil":
+            return {"device": site.spoil(str(request.get("device")), str(request.get("ill")))}
+        raise ControlError(f"'{action}' cannot be done; tap, unplug, spoil, plug and hush can")
 
 
 async def _tap(site: SimulatedSite, request: Request) -> Reply:

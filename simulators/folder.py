@@ -48,6 +48,7 @@ SETTLE_S = 0.5
 GHOST_AFTER_S = 10.0
 BOOKINGS_EVERY_S = 10.0
 DISPLAY_POLL_S = 2.0
+STUCK_ON_H = 0.5
 """Short times, so that figures move while one watches; a real site keeps the agent's own."""
 
 CALENDAR = "calendar"
@@ -282,6 +283,7 @@ def site_toml(folder: Folder, site: Site, time_zone: str, hub_key: str, broker_p
         radar = None if desk.pin is not None else folder.port(site.id, desk.sensor)
         lines += ["", "[[desk]]", _line("id", desk.id), _line("settle_s", SETTLE_S), _line("hold_s", HOLD_S)]
         lines += ["[[desk.sensor]]", _line("id", desk.sensor), *_sensor(desk.pin, radar)]
+        lines += [] if desk.loop_pin is None else [_line("loop_pin", desk.loop_pin)]
     for room in equipment.rooms:
         lines += ["", "[[room]]", _line("id", room.id), _line("settle_s", SETTLE_S), _line("hold_s", HOLD_S)]
         lines += [_line("bookings_url", f"http://127.0.0.1:{ports[CALENDAR]}/{room.id}.ics")]
@@ -312,8 +314,8 @@ def _utc(at_s: int) -> str:
 
 def _sensor(pin: int | None, port: Path | None) -> list[str]:
     if port is None:
-        return [_line("kind", "pin"), _line("pin", pin or 0)]
-    return [_line("kind", "radar"), _line("port", os.fspath(port))]
+        return [_line("kind", "pin"), _line("pin", pin or 0), _line("stuck_on_h", STUCK_ON_H)]
+    return [_line("kind", "radar"), _line("port", os.fspath(port)), _line("stuck_on_h", STUCK_ON_H)]
 
 
 def _line(key: str, value: str | float | bool) -> str:

@@ -56,10 +56,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A desk and its one sensor: a PIR on `pin`, or a radar on a wire when `pin` is empty."""
+    """A desk and its one sensor: a PIR on `pin`, or a radar on a wire when `pin` is empty.
+
+    `loop_pin` is that of the loop through the PIR's plug; empty where no pin is left for it.
+    """
 
     id: str
     pin: int | None
+    loop_pin: int | None = None
 
     @property
     def sensor(self) -> str:
@@ -150,12 +154,16 @@ def part_of(network: Network, *, sites: int, opening_hours: str | None = None) -
 
 
 def equipment_of(site: Site) -> Equipment:
-    """Return the devices of a site, the same at every call: every third desk has a radar, and all once pins run out."""
+    """Return the devices of a site, the same at every call: every third desk has a radar, and all once pins run out.
+
+    The pins that are left over watch the plugs of the PIRs, one by one.
+    """
     pins = iter(_DESK_PINS)
     desks = []
     for number in range(1, site.desks + 1):
         pin = None if number % _RADAR_EVERY == 0 else next(pins, None)
         desks.append(Desk(f"desk-{number:02d}", pin))
+    desks = [desk if desk.pin is None else replace(desk, loop_pin=next(pins, None)) for desk in desks]
     rooms = [
         Room(f"room-{number:02d}", confidential=number <= site.confidential_rooms)
         for number in range(1, site.visio_rooms + 1)

@@ -3,14 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
+from typing import get_args
 
 from simulators.badges import Badge
 from simulators.badges_wallet import Wallet
 from simulators.cards import Card
+from simulators.desk_pins import DeskPins, Ill
 from simulators.folder import Folder
-from simulators.ld2410 import Ld2410
+from simulators.ld2410 import Ills, Ld2410
 from simulators.network import (
     BUZZER_PIN,
     CONTACT_PIN,
@@ -43,6 +46,9 @@ PATTERN_S = 1.0
 OPENED_LOOK_S = 0.2
 
 TRY_AGAIN_S = 1.0
+RADAR_ILLS = {"stuck": Ills(stuck=True), "deaf": Ills(deaf=True)}
+"""What of `Ills` somebody who looks at the board can make happen."""
+
 _ENTER_TRIES = 3
 _POLL_S = 0.005
 
@@ -96,19 +102,18 @@ class SimulatedSite:
         self._doorway = asyncio.Lock()
         self._sensor_of = {desk.id: desk.sensor for desk in self._equipment.desks}
         self._sensor_of |= {room.id: room.sensor for room in self._equipment.rooms}
-        self._pin_of = {desk.sensor: desk.pin for desk in self._equipment.desks if desk.pin is not None}
+        self._desk_pins = DeskPins(self._pins, self._equipment.desks)
 
     @property
     def devices(self) -> tuple[str, ...]:
         """The devices that have a plug, by their ids."""
-        return (*self._wires, *self._rooms.devices)
+        return (*self._wires, *self._desk_pins.devices, *self._rooms.displays)
 
     async def start(self) -> None:
         """Open every wire and the pins: door closed, nobody there."""
         self._pins.drive(CONTACT_PIN, False)
         self._pins.drive(EXIT_BUTTON_PIN, True)
-        for pin in self._pin_of.values():
-            self._pins.drive(pin, False)
+        self._desk_pins.start()
         await self._pins.start()
         for wire in self._wires.values():
             await wire.start()
@@ -116,6 +121,7 @@ class SimulatedSite:
 
     async def stop(self) -> None:
         """Close what `start` opened; links and sockets go with it."""
+        self._desk_pins.stop()
         await self._rooms.stop()
         for wire in self._wires.values():
             await wire.stop()
@@ -135,12 +141,25 @@ class SimulatedSite:
         return self._set_plugged(device, plugged=False)
 
     def plug(self, device: str) -> str:
-        """Put a device's plug back and return its id.
+        """Put a device's plug back, let it be well again, and return its id.
 
         Raises:
             NoSuchDeviceError: the site has none of that name.
         """
         return self._set_plugged(device, plugged=True)
+
+    def spoil(self, device: str, ill: str) -> str:
+        """Let something be wrong with a device until it is plugged in anew, and return its id.
+
+        Raises:
+            NoSuchDeviceError: the site has none of that name, or it cannot have this.
+        """
+        name = self._named(device, (*self._radars, *self._desk_pins.devices, *self._rooms.devices))
+        ills = self._ills_of(name)
+        if ill not in ills:
+            raise NoSuchDeviceError(f"'{name}' cannot have '{ill}'; it can have {', '.join(ills)}")
+        ills[ill]()
+        return name
 
     async def tap(self, badge: Badge, *, pattern_s: float = 0.0, clone: bool = False) -> Tap:
         """Hold a badge, or a copy of it, until the reader answers, then look at the lights for `pattern_s` more.
@@ -250,8 +269,8 @@ class SimulatedSite:
 
     def _presence(self, place: str, *, present: bool, moving: bool) -> None:
         sensor = self._sensor_of[place]
-        if sensor in self._pin_of:
-            self._pins.drive(self._pin_of[sensor], present)
+        if sensor in self._desk_pins.devices:
+            self._desk_pins.sense(sensor, present=present)
         elif present:
             self._radars[sensor].person(distance_cm=self._random.randint(60, 120), moving=moving)
         else:
@@ -261,20 +280,43 @@ class SimulatedSite:
         return Random(self._random.getrandbits(64))
 
     def _set_plugged(self, device: str, *, plugged: bool) -> str:
-        name = self._named(device)
-        if name not in self._wires:
+        calendars = self._rooms.calendars if plugged else ()
+        name = self._named(device, (*self.devices, *calendars))
+        if plugged:
+            self._heal(name)
+        if name in self._desk_pins.devices:
+            self._desk_pins.set_plugged(name, plugged=plugged)
+        elif name in self._rooms.displays:
             self._rooms.set_plugged(name, plugged=plugged)
-        elif plugged:
+        elif name in self._wires and plugged:
             self._wires[name].plug()
-        else:
+        elif name in self._wires:
             self._wires[name].unplug()
         return name
 
-    def _named(self, device: str) -> str:
+    def _named(self, device: str, among: tuple[str, ...]) -> str:
         name = READER if device == "reader" else device
-        if name not in self.devices:
-            raise NoSuchDeviceError(f"{self.id} has no device '{device}' with a plug; it has {', '.join(self.devices)}")
+        if name not in among:
+            raise NoSuchDeviceError(f"{self.id} has no device '{device}' to do this to; it has {', '.join(among)}")
         return name
+
+    def _ills_of(self, device: str) -> dict[str, Callable[[], None]]:
+        """Return what may be wrong with a device, and what makes it so."""
+        if device in self._desk_pins.devices:
+            return {ill: partial(self._desk_pins.spoil, device, ill) for ill in get_args(Ill)}
+        if device in self._radars:
+            return {
+                ill: partial(setattr, self._radars[device], "ills", replace(is_so)) for ill, is_so in RADAR_ILLS.items()
+            }
+        return {ill: partial(self._rooms.spoil, device, ill) for ill in self._rooms.ills_of(device)}
+
+    def _heal(self, device: str) -> None:
+        if device in self._desk_pins.devices:
+            self._desk_pins.heal(device)
+        elif device in self._radars:
+            self._radars[device].ills = Ills()
+        elif device in self._rooms.devices:
+            self._rooms.heal(device)
 
 
 async def _until(seen: Callable[[], bool], within_s: float) -> None:

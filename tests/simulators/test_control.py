@@ -185,8 +185,8 @@ def test_each_radar_has_a_plug_of_its_own(tmp_path: Path) -> None:
         ({"do": "tap", "site": "murat", "badge": "nobody"}, "nobody at murat has a badge 'nobody'; there are jeanne"),
         ({"do": "tap", "site": "murat", "badge": "phone", "clone": True}, "nothing to copy"),
         (
-            {"do": "unplug", "site": "murat", "device": "desk-01-pin"},
-            "no device 'desk-01-pin' with a plug; it has reader-01",
+            {"do": "unplug", "site": "murat", "device": "window-01"},
+            "no device 'window-01' to do this to; it has reader-01",
         ),
         ({"do": "explode", "site": "murat"}, "'explode' cannot be done"),
         ({}, "no site 'None'"),

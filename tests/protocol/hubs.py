@@ -1,4 +1,4 @@
-"""A hub without threads: its receiver and its custody are real, its database is in memory and can fail in every way."""
+"""A hub without threads: its receiver, its custody and its backlog are real, its database is in memory and fails."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from random import Random
 from typing import Literal, Protocol, cast
 
 from contract.messages import Ack, Hello, StreamAck
+from hub.backlog import OVERHEAD_BYTES, Backlog
 from hub.custody import Message, Outcome, commit
 from hub.receiver import Batch, Receipt, answer, receive
 from hub.store import StoreDownError, StoreRefusedError, Writer
@@ -18,7 +19,8 @@ Failure = Literal["works", "away", "fails", "durable"]
 """What a transaction does: does not begin, fails and keeps nothing, or fails although it is durable."""
 
 Receive = Callable[[Batch, int, int, int | None], Receipt]
-MAX_QUEUED = 200
+MAX_BYTES, HELLO_BYTES, SITE_BYTES = 40_000, 8_000, 24_000
+"""A backlog for some twenty messages, so that it is often full; the largest batch here takes 8,000 bytes."""
 
 
 class Database:
@@ -120,16 +122,17 @@ class Downlink(Protocol):
 class Hub:
     """The worker: one incarnation after the other."""
 
+    backlog_of = Backlog
+
     def __init__(
         self, time: Now, random: Random, oracle: Oracle, downlink: Downlink, receive_: Receive = receive
     ) -> None:
         self.database = Database(time, oracle, receive_)
-        self.queue: deque[Message] = deque(maxlen=MAX_QUEUED)
+        self.dropped = 0
         self._time = time
         self._random = random
         self._downlink = downlink
-        self._unfinished: list[Message] = []
-        self._open()
+        self._start()
 
     @property
     def incarnation(self) -> str:
@@ -137,12 +140,17 @@ class Hub:
 
     @property
     def idle(self) -> bool:
-        return not self.queue and not self._unfinished
+        return not self._heard and not self._unfinished
 
     def restart(self) -> None:
         """Die and start again: what was heard and not committed is gone."""
-        self.queue.clear()
-        self._unfinished = []
+        self._start()
+
+    def _start(self) -> None:
+        self._backlog = self.backlog_of(max_bytes=MAX_BYTES, hello_bytes=HELLO_BYTES, site_bytes=SITE_BYTES)
+        self._heard: deque[Message] = deque()
+        self._behind: set[str] = set()
+        self._unfinished: list[Message] = []
         self._open()
 
     def restore(self) -> None:
@@ -152,23 +160,38 @@ class Hub:
 
     def hear(self, packet: Packet) -> None:
         """Take a message from the broker."""
-        self.queue.append(
-            Message(
-                generation=0,
-                mid=0,
-                qos=1,
-                site=packet.site,
-                channel="hello" if packet.channel == "hello" else "up",
-                content_type=packet.content_type,
-                payload=packet.payload,
-                received_at=T0_MS + int(self._time.now_s * 1000),
-            )
+        message = Message(
+            generation=0,
+            mid=0,
+            qos=1,
+            site=packet.site,
+            channel="hello" if packet.channel == "hello" else "up",
+            content_type=packet.content_type,
+            payload=packet.payload,
+            received_at=T0_MS + int(self._time.now_s * 1000),
         )
+        if self._backlog.put(message) is None:
+            self._heard.append(message)
+            self._check_backlog(message)
+        else:
+            self.dropped += 1
+            self._behind |= {message.site} if message.channel == "up" else set()
+
+    def _check_backlog(self, taken: Message) -> None:
+        if taken.channel == "hello":
+            self._behind.discard(taken.site)
+        hold(taken.site not in self._behind, "nothing waits at the hub behind a batch that it dropped")
+        sizes = [(message.site, OVERHEAD_BYTES + len(message.payload)) for message in self._heard]
+        hold(sum(size for _, size in sizes) <= MAX_BYTES, "what waits at the hub is bounded")
+        of_site = sum(size for site, size in sizes if site == taken.site)
+        hold(of_site <= SITE_BYTES, "what waits at the hub of one site is bounded")
 
     def work(self, count: int, *, promise: bool = True) -> None:
         """Commit up to `count` messages together, then promise; without `promise` it dies in between."""
         if not self._unfinished:
-            self._unfinished = [self.queue.popleft() for _ in range(min(count, len(self.queue)))]
+            self._unfinished = self._backlog.take(count, 0.0)
+            expected = [self._heard.popleft() for _ in range(min(count, len(self._heard)))]
+            hold(self._unfinished == expected, "what came first at the hub is taken first, and all of it")
         if not self._unfinished:
             return
         try:

@@ -77,6 +77,10 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.edge(which).put(count, unwelcome=unwelcome)
         self.world.take_turn(self.edge(which))
 
+    @fault(count=st.integers(20, 80))
+    def keep_the_hub_busy(self, count: int) -> None:
+        self.world.overrun(count)
+
     @fault(which=WHICH, events=st.sampled_from((1, 3, 10, 200)))
     def cut_batches(self, which: int, events: int) -> None:
         self.edge(which).batch_events = events

@@ -332,3 +332,16 @@ def test_a_stale_retained_hint_costs_one_hello_and_no_event() -> None:
     edge.put(1)
     world.talk()
     assert stored_count(world) == 6
+
+
+def test_what_a_full_backlog_drops_comes_after_the_next_hello() -> None:
+    world, edge = connected(1)
+    world.talk()
+    edge.batch_events = 10
+    edge.put(400)
+    world.take_turn(edge)
+    while world.broker.up:
+        world.carry_up()
+    assert world.hub.dropped > 0
+    world.settle()
+    assert stored_count(world) == 401

@@ -6,6 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from contract.messages import Ack, StreamAck
 from edge.core.sender import Positions, SendBatch, Sender, SendHello
+from hub.backlog import Backlog
 from hub.custody import Message, Outcome
 from hub.receiver import Batch, Receipt, read_batch, receive
 from tests.protocol.hubs import Hub, Receive
@@ -185,6 +186,21 @@ class HastyMachine(ProtocolMachine):
     hub = HastyHub
 
 
+class LeakyBacklog(Backlog):
+    """Takes the later batches of a site of which it dropped one."""
+
+    def _fall_behind(self, site: str) -> None:
+        """Forget it."""
+
+
+class LeakyHub(Hub):
+    backlog_of = LeakyBacklog
+
+
+class LeakyMachine(ProtocolMachine):
+    hub = LeakyHub
+
+
 @pytest.mark.parametrize(
     ("machine", "sentence"),
     [
@@ -196,6 +212,7 @@ class HastyMachine(ProtocolMachine):
         (GreedyMachine, "up to the position everything"),
         (NaiveMachine, "no event is stored twice"),
         (HastyMachine, "a position never exceeds"),
+        (LeakyMachine, "nothing waits at the hub behind"),
     ],
 )
 def test_a_wrong_implementation_is_caught(machine: type[ProtocolMachine], sentence: str) -> None:

@@ -149,6 +149,14 @@ class World:
             else:
                 self.pass_time(self.random.choice((0.05, 0.5, 3.0)))
 
+    def overrun(self, count: int) -> None:
+        """Let the edges observe and speak while the hub is busy with something else."""
+        for _ in range(count):
+            edge = self.random.choice(self.edges)
+            edge.put(1)
+            self.take_turn(edge)
+            self.carry_up()
+
     # What people, power and programs do.
 
     def connect(self, edge: Edge) -> None:

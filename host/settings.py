@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 
 EXIT_CONFIGURATION = 78
@@ -22,9 +22,9 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseModel):
-    """What every section of a settings file is: frozen, and closed to unknown keys."""
+    """What every section of a settings file is: frozen, closed to unknown keys, and exact: `"8"` is not a number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _in_folder(path: Path, info: ValidationInfo) -> Path:
@@ -43,8 +43,8 @@ def _is_zone(name: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_is_zone)]
 """The name of a zone in the machine's time zone database."""
 
-File = Annotated[Path, AfterValidator(_in_folder)]
-"""A path; a relative one stands beside the settings file."""
+File = Annotated[Path, Field(strict=False), AfterValidator(_in_folder)]
+"""A path, which TOML writes as a text; a relative one stands beside the settings file."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -130,9 +130,11 @@ def _sentence(path: Path, text: str, error: ErrorDetails, keys: list[str]) -> st
     """Return what is wrong; `keys` are those that the section with the error may have."""
     location = list(error["loc"])
     key = _key(location)
-    where = f"{path}, line {line_of(text, location)}"
     if not key:
-        return f"{where}: {_allowed(error)}"
+        allowed = _allowed(error)
+        line = _line_that_names(text, allowed)
+        return f"{path}{'' if line is None else f', line {line}'}: {allowed}"
+    where = f"{path}, line {line_of(text, location)}"
     if error["type"] == "extra_forbidden":
         return f"{where}: the key '{key}' is not known; allowed there: {', '.join(keys)}"
     if error["type"] in ("missing", "union_tag_not_found"):
@@ -149,6 +151,7 @@ _ALLOWED = {
     "bool": "true or false is needed",
     "float": "a number is needed",
     "int": "a whole number is needed",
+    "path": "a path in quotes is needed",
     "string": "a text in quotes is needed",
     "greater_than": "more than {gt} is needed",
     "greater_than_equal": "at least {ge} is needed",
@@ -215,6 +218,7 @@ def _key(location: list[int | str]) -> str:
 
 
 _TABLE = re.compile(r"^\s*\[(\[?)\s*([^\]]+?)\s*\]")
+_QUOTED = re.compile(r"'([^']+)'")
 _KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*(?:\.|=)""")
 
 
@@ -235,6 +239,17 @@ def line_of(text: str, location: list[int | str]) -> int:
         if depth > best_depth and list(location[:depth]) == here:
             best, best_depth = number, depth
     return best
+
+
+def _line_that_names(text: str, sentence: str) -> int | None:
+    """Return where the last thing that a sentence about the whole file names stands last: one of two that collide."""
+    for name in reversed(_QUOTED.findall(sentence)):
+        word = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
+        written = [line.partition("#")[0] for line in text.splitlines()]
+        lines = [number for number, line in enumerate(written, start=1) if word.search(line)]
+        if lines:
+            return lines[-1]
+    return None
 
 
 def _table_path(match: re.Match[str], counts: dict[tuple[int | str, ...], int]) -> list[int | str]:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -29,7 +30,9 @@ def read_occupancy(
         if calendar is None or start >= end:
             continue
         rows = _rows(connection, calendar, kind, "hour" if step == "hour" else "day", (start, end))
-        rows = (_until(calendar, row, now_ms) for row in rows)
+        first_ms: int | None = connection.execute(_SQL["first_sign"], {"site": name}).fetchone()[0]
+        rows = (_counted(calendar, row, first_ms, now_ms) for row in rows)
+        rows = (row for row in rows if row.available_ms or step != "hour")
         found += _pooled_by_month(calendar, rows) if step == "month" else rows
     return found
 
@@ -70,14 +73,17 @@ def _silent(calendar: Calendar, resource: str, day: date, step: Step) -> Iterato
             yield OccupancyRow(calendar.site, resource, start, end, available_ms, 0, 0)
 
 
-def _until(calendar: Calendar, row: OccupancyRow, now_ms: int) -> OccupancyRow:
-    """Return the row with no time available after now: an hour that has not come cannot have been missed."""
-    if row.end_ms <= now_ms:
+def _counted(calendar: Calendar, row: OccupancyRow, first_ms: int | None, now_ms: int) -> OccupancyRow:
+    """Return the row with no time available after now, nor on a site's first day before its first sign of life.
+
+    An hour that has not come cannot have been missed, and what was not yet installed was not in service.
+    """
+    start, end = row.start_ms, min(row.end_ms, now_ms)
+    if first_ms is not None and first_ms > start and day_of(first_ms, calendar.zone) == day_of(start, calendar.zone):
+        start = first_ms
+    if (start, end) == (row.start_ms, row.end_ms):
         return row
-    available_ms = max(_available(calendar, row.start_ms, now_ms), row.observed_ms)
-    return OccupancyRow(
-        row.site, row.resource, row.start_ms, row.end_ms, available_ms, row.observed_ms, row.occupied_ms
-    )
+    return replace(row, available_ms=max(_available(calendar, start, end), row.observed_ms))
 
 
 def _available(calendar: Calendar, start: int, end: int) -> int:

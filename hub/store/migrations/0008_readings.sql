@@ -47,3 +47,6 @@ where event.kind = 'access_decided';
 
 -- Was the door opened? What the doors of one site said in a period, among all its events.
 create index event_door on event (site, at_ms) where kind = 'door_state_changed';
+
+-- A site's first sign of life, at which its first day begins to count, without reading all its streams.
+create index stream_by_first on stream (site, first_at);

@@ -75,6 +75,24 @@ def test_hours_are_the_hours_in_which_the_site_is_open(app: FastAPI) -> None:
     ]
 
 
+@pytest.mark.parametrize(("first_ms", "available_h", "coverage"), [(-HOUR_MS, 3, 0.3333), (HOUR_MS, 2, 0.5)])
+def test_the_first_day_of_a_site_counts_from_its_first_sign_of_life(
+    tmp_path: Path, first_ms: int, available_h: int, coverage: float
+) -> None:
+    """Open 9 to 12, installed before or at 10, watched until 10 or 11: what came before was not in service."""
+    store = cantal(tmp_path, now_ms=MIDNIGHT_MS + 20 * HOUR_MS)
+    heard = NINE_MS + first_ms
+    put_history(
+        store, "ydes", [(heard, f"desk-{n:02}", "vacant") for n in range(1, 5)], until=max(heard, NINE_MS) + HOUR_MS
+    )
+    app = app_on(store, LiveBoard(), now_ms=MIDNIGHT_MS + 20 * HOUR_MS)
+    (one,) = figures(app, site="ydes")
+    assert (one["available_ms"], one["coverage"]) == (4 * available_h * HOUR_MS, coverage)
+    hours = figures(app, site="ydes", step="hour")
+    assert [hour["available_ms"] for hour in hours] == [4 * HOUR_MS] * available_h
+    store.close()
+
+
 def test_a_rate_with_two_thirds_coverage_is_uncertain(app: FastAPI) -> None:
     (one,) = figures(app, site="ydes")
     assert (one["coverage"], one["status"], one["occupancy_rate"]) == (0.6667, "U", 0.0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ for group in (sensors, keys, rights):
 @settings_errors_exit
 def run(config: Path) -> NoReturn:
     """Run the agent until SIGTERM or SIGINT."""
+    # Before anything is imported: a library that starts a thread of its own would let SIGTERM end the process there and
+    # then, with its doors unlocked and its events unwritten.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     settings = read_settings(config)
     log_to_stderr(settings.log_level)
     keys = read_keys(settings)

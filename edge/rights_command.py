@@ -18,7 +18,6 @@ from edge.config import EdgeSettings, read_rights_key, read_settings
 from edge.devices.rights_list import ListRefusedError, RightsKeys, open_list, stored_list
 from edge.devices.rights_store import Mark, RightsStore
 from edge.options import config_option, json_option, refuse, settings_errors_exit
-from edge.outbox.schema import MARKER_NAME
 
 PRIVATE_KEY_BYTES = 32
 
@@ -156,6 +155,9 @@ def load(file: Path, config: Path) -> None:
 @settings_errors_exit
 def reset(config: Path, *, yes: bool) -> None:
     """Forget the list of rights and its time, after a hub whose clock went wrong; the agent must be stopped."""
+    # Imported here: what the outbox imports may start threads, and `run` must block its signals before any.
+    from edge.outbox.schema import MARKER_NAME  # noqa: PLC0415
+
     settings = read_settings(config)
     if not yes:
         refuse(RESET)

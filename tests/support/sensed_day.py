@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from random import Random
 
 from contract.events import Fault
-from edge.core.observations import DeviceFailed, DeviceReady, Observation, PresenceRead
+from edge.core.observations import (
+    Booking,
+    BookingsRead,
+    DeviceFailed,
+    DeviceReady,
+    DisplayRead,
+    Observation,
+    PresenceRead,
+)
 from simulators.ld2410 import REPORT_INTERVAL_S, Dropouts, Ld2410
 from simulators.presence import Pir, bounced, movements
 from tests.support.moments import at
@@ -133,10 +141,29 @@ def observations(seed: int) -> list[Observation]:
     return sorted(seen, key=lambda one: one.at.mono_s)
 
 
-def _pulled(sensor: str, fault: Fault) -> list[Observation]:
+def _pulled(sensor: str, fault: Fault, from_s: float = PULLED_S, to_s: float = PUT_BACK_S) -> list[Observation]:
     """Return the tries of a thread whose sensor is away: once a minute."""
-    tries = [DeviceFailed(at(PULLED_S + 60 * step), sensor, fault) for step in range(int((PUT_BACK_S - PULLED_S) / 60))]
-    return [*tries, DeviceReady(at(PUT_BACK_S), sensor)]
+    tries = [DeviceFailed(at(from_s + 60 * step), sensor, fault) for step in range(int((to_s - from_s) / 60))]
+    return [*tries, DeviceReady(at(to_s), sensor)]
+
+
+ROOM = Desk("room-01", "room-01-radar", ((_h(5) + 300, _h(5) + 3000), (_h(8), _h(9))), unknown=((_h(3), _h(4)),))
+"""A visio room: booked from 10:00 to 11:00, when nobody came, and from 14:00 to 15:00; its radar was away at noon."""
+BOOKED: tuple[Span, ...] = ((_h(1), _h(2)), (_h(5), _h(6)))
+IN_CALL: Span = (_h(5) + 600, _h(5) + 2400)
+
+
+def room_observations(seed: int) -> list[Observation]:
+    """Return what the threads of the room's radar, calendar and display report on that day, in order."""
+    levels = radar_readings(ROOM, Random(seed), dropouts=Dropouts(), stuck_from_s=float("inf"))
+    (away_s, back_s) = ROOM.unknown[0]
+    bookings = tuple(Booking(at(start_s).wall_ms, at(end_s).wall_ms) for start_s, end_s in BOOKED)
+    seen: list[Observation] = [DeviceReady(at(0.0), ROOM.sensor), BookingsRead(at(0.0), ROOM.id, bookings)]
+    for start_s, end_s in ((0.0, away_s), (back_s, DAY_S)):
+        seen += _repeated(ROOM.sensor, levels, start_s, end_s)
+    seen += _pulled(ROOM.sensor, "unplugged", away_s, back_s)
+    seen += [DisplayRead(at(IN_CALL[0]), ROOM.id, "on"), DisplayRead(at(IN_CALL[1]), ROOM.id, "standby")]
+    return sorted(seen, key=lambda one: one.at.mono_s)
 
 
 def mat_levels(random: Random, stays: tuple[Span, ...]) -> list[tuple[float, bool]]:

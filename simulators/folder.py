@@ -47,6 +47,7 @@ HOLD_S = 8.0
 SETTLE_S = 0.5
 GHOST_AFTER_S = 10.0
 BOOKINGS_EVERY_S = 10.0
+BOOKINGS_KEPT_S = 60.0
 DISPLAY_POLL_S = 2.0
 STUCK_ON_H = 0.5
 """Short times, so that figures move while one watches; a real site keeps the agent's own."""
@@ -288,7 +289,7 @@ def site_toml(folder: Folder, site: Site, time_zone: str, hub_key: str, broker_p
         lines += ["", "[[room]]", _line("id", room.id), _line("settle_s", SETTLE_S), _line("hold_s", HOLD_S)]
         lines += [_line("bookings_url", f"http://127.0.0.1:{ports[CALENDAR]}/{room.id}.ics")]
         lines += [_line("bookings_every_s", BOOKINGS_EVERY_S), _line("ghost_after_s", GHOST_AFTER_S)]
-        lines += [_line("confidential", room.confidential)]
+        lines += [_line("bookings_kept_s", BOOKINGS_KEPT_S), _line("confidential", room.confidential)]
         lines += ["[room.display]", _line("kind", room.display_kind(site.id)), _line("host", "127.0.0.1")]
         lines += [_line("port", ports[room.display]), _line("poll_s", DISPLAY_POLL_S)]
         lines += [_line("password_file", "display.password")] if room.display_kind(site.id) == "pjlink" else []

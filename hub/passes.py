@@ -116,12 +116,16 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class NewBadge:
-    """A badge to come: secured, its `badge` id drawn unless the card has one already; or of the UID class of `site`."""
+    """A badge to come: secured, its `badge` id drawn unless the card has one already; or of the UID class of `site`.
+
+    `credential` is its random id if it was drawn before, for an enrolment.
+    """
 
     badge: str | None = None
     site: str | None = None
     state: CredentialState = "active"
     emergency: bool = False
+    credential: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from host.systemd import notify, watchdog_interval_s
 from hub.app import create_app, let_watchers_go
 from hub.broker import EmbeddedBroker
 from hub.config import HubSettings, WebSettings
+from hub.enrolling import Enrolments
 from hub.health import Health
 from hub.ingest import Ingest
 from hub.issuing import Issuing
@@ -80,17 +81,7 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
     ingest = Ingest(
         settings.broker, store, board, now_ms=wall_ms, new_id=lambda: secrets.token_hex(16), on_crash=crashes.append
     )
-    issuing = None
-    if settings.issuing is not None:
-        issuing = Issuing(
-            settings.issuing,
-            store,
-            ingest,
-            board,
-            now_ms=wall_ms,
-            token=secrets.token_bytes,
-            on_crash=crashes.append,
-        )
+    issuers = _issuers(settings, store, ingest, board, crashes.append)
     app = create_app(settings, store, board, ingest.health, on_crash=crashes.append)
     broker = None
     if settings.broker.embedded:
@@ -100,8 +91,8 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
         # The first connection then succeeds at once, instead of being tried again a second later.
         broker.wait(BROKER_WAIT_S)
     ingest.start()
-    if issuing is not None:
-        issuing.start()
+    for issuer in issuers:
+        issuer.start()
     try:
         web = uvicorn.Config(
             app,
@@ -114,8 +105,8 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
         asyncio.run(_serve(WebServer(web, app), listener, ingest.health, lambda: bool(crashes) or asked.is_set()))
     finally:
         notify("STOPPING=1")
-        if issuing is not None:
-            issuing.stop(STOP_TIMEOUT_S)
+        for issuer in issuers:
+            issuer.stop(STOP_TIMEOUT_S)
         ingest.stop(STOP_TIMEOUT_S)
         if broker is not None:
             broker.stop()
@@ -125,6 +116,23 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
         return 1
     log.info("hub=stopped")
     return 0
+
+
+def _issuers(
+    settings: HubSettings, store: Store, ingest: Ingest, board: LiveBoard, on_crash: Callable[[BaseException], None]
+) -> list[Issuing | Enrolments]:
+    """Return what sends sealed messages: lists of rights and enrolments; nothing does without the keys."""
+    if settings.issuing is None:
+        return []
+
+    def is_heard(name: str) -> bool:
+        return any(site["site_id"] == name and site["online"] for site in board.snapshot(wall_ms())["sites"])
+
+    draw = secrets.token_bytes
+    return [
+        Issuing(settings.issuing, store, ingest, board, now_ms=wall_ms, token=draw, on_crash=on_crash),
+        Enrolments(settings.issuing, store, ingest, is_heard, now_ms=wall_ms, token=draw, on_crash=on_crash),
+    ]
 
 
 def _stop_when_asked() -> threading.Event:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from contract.rights import CredentialState
+from hub.commands.enrol import enrol
 from hub.commands.options import config_option, in_one_sentence, issuing_settings, json_option, store_of, tell
 from hub.commands.show import badge_answer, badge_line, moment, pass_line
 from hub.keys import read_keys, write_secret
@@ -156,3 +157,6 @@ def remove(name: str, config: Path, *, as_json: bool) -> None:
     with store_of(config).changed() as connection:
         removed = change_badge(connection, name, wall_ms(), removed=True)
     tell(badge_line(removed), badge_answer(removed), as_json=as_json)
+
+
+badge.add_command(enrol)

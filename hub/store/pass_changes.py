@@ -193,7 +193,8 @@ def add_badge(connection: sqlite3.Connection, pass_id: str, new: NewBadge, now_m
     if badge is not None and connection.execute(_SQL["is_badge"], {"badge": badge}).fetchone():
         raise PassError("this badge id is another badge's already")
     label = _free_label(connection, token)
-    made = Badge(new_id(token(8)), label, pass_id, badge, new.site, new.state, new.emergency, since_ms=now_ms)
+    credential = new.credential or new_id(token(8))
+    made = Badge(credential, label, pass_id, badge, new.site, new.state, new.emergency, since_ms=now_ms)
     values = {"credential": made.credential, "label": made.label, "badge": badge, "site": new.site, "added_at": now_ms}
     connection.execute(_SQL["put_credential"], values)
     _put_state(connection, made)

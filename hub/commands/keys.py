@@ -12,7 +12,7 @@ from hub.keys import make_keys, read_keys
 from hub.passes import PassError
 from hub.rights import standing
 from hub.store import wall_ms
-from hub.store.issues import held_since, put_site_key, read_issued, resume
+from hub.store.issues import held_since, put_site_key, read_issued, read_sealed, resume
 
 
 @click.group()
@@ -89,6 +89,27 @@ def status(config: Path, *, as_json: bool) -> None:
             f"a revoked badge may open for {bound}"
         )
     tell("\n".join(lines), {"held": held_ms is not None, "sites": answer}, as_json=as_json)
+
+
+@rights.command()
+@click.argument("site")
+@click.option("--to", "file", required=True, type=click.Path(path_type=Path), help="A file that is not there yet.")
+@config_option
+@json_option
+@in_one_sentence
+def export(site: str, file: Path, config: Path, *, as_json: bool) -> None:
+    """Write the last list of SITE to a file, to be carried there: only that site can open it."""
+    with store_of(config).seen() as connection:
+        sealed = read_sealed(connection, site)
+    if sealed is None:
+        raise PassError(f"no list was issued for '{site[:40]}' yet")
+    try:
+        with file.open("xb") as stream:
+            stream.write(sealed)
+    except OSError as error:
+        raise PassError(f"{file}: cannot be written ({error.strerror})") from error
+    answer = {"site": site, "file": str(file), "size_bytes": len(sealed)}
+    tell(f"{file}: {len(sealed)} bytes. At {site}: telecentre-edge rights load", answer, as_json=as_json)
 
 
 @rights.command("resume")

@@ -12,6 +12,7 @@ from contract.sealing import verify_key_of
 from hub.__main__ import main
 from hub.config import read_settings
 from hub.keys import read_keys
+from hub.store.issues import NewIssue, put_issue
 from tests.support.telecentres import cantal
 
 ISSUING = '[issuing]\nsigning_key_file = "signing.key"\nmaster_key_file = "master.key"\n'
@@ -115,3 +116,17 @@ def test_the_lists_that_are_out_are_told_by_site(config: Path) -> None:
     assert run("site", "key", "murat", "AB" * 32, "--config", config).output == "It is the one in use.\n"
     assert run("rights", "status", "--config", config).output == "murat  no list yet\n"
     assert run("rights", "resume", "--config", config).output == "Lists were issued all along.\n"
+
+
+def test_a_list_is_written_to_a_file_to_be_carried_to_its_site(config: Path) -> None:
+    store, file = cantal(config.parent), config.with_name("murat.sealed")
+    export = ("rights", "export", "murat", "--to", file, "--config", config)
+    none = run(*export)
+    assert (none.exit_code, "no list was issued for 'murat' yet" in none.output) == (1, True)
+    with store.changed() as connection:
+        put_issue(connection, NewIssue("murat", 7, 1, 7, 8, badges=0, sealed=b"TCS1 sealed"))
+    store.close()
+    assert run(*export).output == f"{file}: 11 bytes. At murat: telecentre-edge rights load\n"
+    assert file.read_bytes() == b"TCS1 sealed"
+    again = run(*export)
+    assert (again.exit_code, "File exists" in again.output) == (1, True)

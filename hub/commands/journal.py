@@ -3,7 +3,6 @@
 import os
 import pwd
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from hub.commands.options import config_option, in_one_sentence, json_option, st
 from hub.commands.show import moment
 from hub.passes import read_moment
 from hub.store import wall_ms
-from hub.store.journal import AccessRow, Motive, Question, Reading, Subject, read_journal, read_readings
+from hub.store.journal import AccessRow, Answer, Motive, Question, Reading, Subject, read_journal, read_readings
 from hub.store.rows import notes_of
 from hub.texts import words
 
@@ -34,46 +33,27 @@ def journal() -> None:
     """Read the access journal of the last 90 days. Who reads, when, what and why is kept for a year."""
 
 
-def _reads(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what each reading asks for: a period and a reason."""
-    for option in reversed(
-        (
-            click.option("--from", "start", required=True, help="First day, or time: local at the telecentre."),
-            click.option("--to", "end", default=None, help="First day, or time, that is left out; until now without."),
-            click.option("--reason", required=True, help="Why, in one line, without a name: it is kept."),
-            config_option,
-            json_option,
-        )
-    ):
-        command = option(command)
-    return command
+def _reading_command(kind: Subject, name: str, what: str) -> None:
+    """Make the command that reads the journal of a badge, a member or a site."""
+
+    @journal.command(kind, help=what)
+    @click.argument("name", metavar=name)
+    @click.option("--from", "start", required=True, help="First day, or time: local at the telecentre.")
+    @click.option("--to", "end", default=None, help="First day, or time, that is left out; until now without.")
+    @click.option("--reason", required=True, help="Why, in one line, without a name: it is kept.")
+    @config_option
+    @json_option
+    @in_one_sentence
+    def read(name: str, start: str, end: str | None, reason: str, config: Path, *, as_json: bool) -> None:
+        question = Question(kind, name, read_moment(start), None if end is None else read_moment(end))
+        with store_of(config).changed() as connection:
+            answer = read_journal(connection, question, Motive(who(), reason), wall_ms(), secrets.token_bytes)
+        tell("\n".join(_lines(answer)), _told(answer), as_json=as_json)
 
 
-@journal.command()
-@click.argument("name", metavar="BADGE")
-@_reads
-@in_one_sentence
-def badge(name: str, **asked: Any) -> None:  # noqa: ANN401 -- what click gives
-    """Print where BADGE was let in or refused, and why."""
-    _tell_journal("badge", name, **asked)
-
-
-@journal.command()
-@click.argument("member_id", metavar="MEMBER")
-@_reads
-@in_one_sentence
-def member(member_id: str, **asked: Any) -> None:  # noqa: ANN401 -- what click gives
-    """Print where the badges of MEMBER were let in or refused while they were theirs."""
-    _tell_journal("member", member_id, **asked)
-
-
-@journal.command()
-@click.argument("site_id", metavar="SITE")
-@_reads
-@in_one_sentence
-def site(site_id: str, **asked: Any) -> None:  # noqa: ANN401 -- what click gives
-    """Print who was let in or refused at SITE."""
-    _tell_journal("site", site_id, **asked)
+_reading_command("badge", "BADGE", "Print where BADGE was let in or refused, and why.")
+_reading_command("member", "MEMBER", "Print where the badges of MEMBER were let in or refused while they were theirs.")
+_reading_command("site", "SITE", "Print who was let in or refused at SITE.")
 
 
 @journal.command()
@@ -88,17 +68,15 @@ def readings(config: Path, *, as_json: bool) -> None:
     tell("\n".join(map(_reading_line, found)) or "Nobody has read the journal.", answer, as_json=as_json)
 
 
-def _tell_journal(
-    kind: Subject, name: str, *, start: str, end: str | None, reason: str, config: Path, as_json: bool
-) -> None:
-    question = Question(kind, name, read_moment(start), None if end is None else read_moment(end))
-    with store_of(config).changed() as connection:
-        answer = read_journal(connection, question, Motive(who(), reason), wall_ms(), secrets.token_bytes)
+def _lines(answer: Answer) -> list[str]:
     lines = [*map(_access_line, answer.rows)] or ["Nothing in this period; nothing older than 90 days is kept."]
     if answer.is_cut:
         lines.append(f"There are more: ask again from {_at(answer.rows[-1])[:16]}.")
-    told = {"journal": list(map(_access_answer, answer.rows)), "is_cut": answer.is_cut, "reading": answer.reading}
-    tell("\n".join(lines), told, as_json=as_json)
+    return lines
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    return {"journal": list(map(_access_answer, answer.rows)), "is_cut": answer.is_cut, "reading": answer.reading}
 
 
 def who(login: Path = LOGIN) -> str:

@@ -1,15 +1,13 @@
 """What the commands of `telecentre-hub` share: their options, and one sentence for whatever stops them."""
 
 import json
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
-from host.settings import EXIT_CONFIGURATION, SettingsError
+from host import commands
+from host.commands import json_option
+from host.settings import SettingsError
 from hub.config import IssuingSettings, read_settings
 from hub.keys import KeysError
 from hub.passes import PassError
@@ -18,33 +16,22 @@ from hub.store.backup import BackupError
 from hub.store.erasures import ErasureError
 from hub.store.journal import JournalError
 
-P = ParamSpec("P")
-R = TypeVar("R")
+__all__ = ["config_option", "in_one_sentence", "issuing_settings", "json_option", "store_of", "tell"]
 
-config_option = click.option(
-    "--config", "config", required=True, type=click.Path(path_type=Path), help="The hub's TOML file."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+config_option = commands.config_option("The hub's TOML file.")
 
+REFUSALS: dict[type[Exception], str] = {
+    StoreDownError: "the database: ",
+    StoreRefusedError: "the database: ",
+    BackupError: "",
+    ErasureError: "",
+    JournalError: "",
+    KeysError: "",
+    PassError: "",
+}
+"""Errors that are one sentence, and what stands before it."""
 
-def in_one_sentence(command: Callable[P, R]) -> Callable[P, R]:
-    """Print what stops a command as one sentence: exit 78 for the settings, 1 for a refusal or the database."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except SettingsError as error:
-            click.echo(f"telecentre-hub: {error}", err=True)
-            sys.exit(EXIT_CONFIGURATION)
-        except (StoreDownError, StoreRefusedError) as error:
-            click.echo(f"telecentre-hub: the database: {error}", err=True)
-            sys.exit(1)
-        except (BackupError, ErasureError, JournalError, KeysError, PassError) as error:
-            click.echo(f"telecentre-hub: {error}", err=True)
-            sys.exit(1)
-
-    return wrapped
+in_one_sentence = commands.in_one_sentence("telecentre-hub", REFUSALS)
 
 
 def store_of(config: Path) -> Store:

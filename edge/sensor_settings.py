@@ -9,6 +9,8 @@ from contract.identity import ResourceId
 from edge.core.sensor import HOUR_S, LIMITS, Limits
 from host.settings import File, Settings
 
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
 Pin = Annotated[int, Field(ge=2, le=27)]
 """A GPIO by its BCM number; 0 and 1 belong to the HAT's EEPROM."""
 

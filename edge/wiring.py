@@ -8,12 +8,7 @@ from zoneinfo import ZoneInfo
 from edge.config import (
     DeskSettings,
     EdgeSettings,
-    PjlinkDisplay,
-    RoomSettings,
-    SamsungDisplay,
     SiteKeys,
-    bookings_of,
-    display_of,
     read_bookings_secret,
     read_display_password,
 )
@@ -37,6 +32,7 @@ from edge.devices.rights_list import RightsKeys, RightsReader
 from edge.protocols import pjlink, samsung_mdc
 from edge.protocols.ld2410_config import Parameters
 from edge.radar_file import read_radar_file
+from edge.room_settings import PjlinkDisplay, RoomSettings, SamsungDisplay, bookings_of, display_of
 from edge.sensor_settings import PinSensor, RadarSensor, limits_of
 from host.settings import SettingsError
 

@@ -23,6 +23,7 @@ from contract.events import AccessReason, Event, Fault, decode, encode
 from contract.messages import MESSAGES
 from contract.topics import CHANNELS
 from edge import config as edge_config
+from edge import room_settings
 from edge.config import DoorSettings, EdgeSettings, ReaderSettings
 from edge.config import read_settings as read_edge_settings
 from edge.radar_file import RadarFile, read_radar_file
@@ -226,9 +227,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[[door]]`": DoorSettings,
     "`[[reader]]`": ReaderSettings,
     "`[[desk]]`": edge_config.DeskSettings,
-    "`[[room]]`": edge_config.RoomSettings,
-    '`display` with `kind = "samsung-mdc"`': edge_config.SamsungDisplay,
-    '`display` with `kind = "pjlink"`': edge_config.PjlinkDisplay,
+    "`[[room]]`": room_settings.RoomSettings,
+    '`display` with `kind = "samsung-mdc"`': room_settings.SamsungDisplay,
+    '`display` with `kind = "pjlink"`': room_settings.PjlinkDisplay,
     '`sensor` with `kind = "pin"`': PinSensor,
     '`sensor` with `kind = "radar"`': RadarSensor,
     "top of `hub.toml`": hub_config.HubSettings,
@@ -264,7 +265,7 @@ def test_every_setting_is_documented_with_its_default(heading: str) -> None:
 def test_every_section_of_a_settings_file_has_its_table() -> None:
     models = {
         model
-        for module in (edge_config, hub_config, hub_network)
+        for module in (edge_config, room_settings, hub_config, hub_network)
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, Settings) and model is not Settings
     }

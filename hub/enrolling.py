@@ -137,11 +137,7 @@ class Enrolments:
             self._end(one, "cancelled")
         elif not 0 <= now_ms - one.asked_at_ms < SEND_WITHIN_MS:
             self._end(one, "unreached")
-        elif self._line.connection() == 0:
-            return
-        elif not self._is_heard(one.site):
-            self._end(one, "unreached")
-        else:
+        elif self._line.connection() != 0 and self._is_heard(one.site):
             with self._store.changed() as connection:
                 is_ours = put_sent(connection, one, now_ms)
             if is_ours:

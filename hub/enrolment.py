@@ -17,7 +17,7 @@ Outcome = EnrolmentOutcome | Literal["unreached"]
 OUTCOMES: tuple[Outcome, ...] = (*get_args(EnrolmentOutcome), "unreached")
 
 SEND_WITHIN_MS = 10_000
-"""A hub whose broker is away for longer than this sends nothing: nobody stands at a reader and waits for it."""
+"""A broker or a telecentre that is away for longer than this is sent nothing: nobody waits at a reader for it."""
 
 ANSWER_MS = 20_000
 """After the time of the reader: it ends what it is busy with within 10 s, and the event needs some seconds to come."""

@@ -193,8 +193,16 @@ def test_what_was_never_answered_is_in_doubt_and_a_late_answer_still_counts(hub:
 
 def test_a_telecentre_that_is_not_heard_is_sent_nothing(hub: Hub) -> None:
     hub.heard.clear()
-    one = hub.ended(hub.ask())
-    assert (one.outcome, hub.air.sealed) == ("unreached", [])
+    one = hub.ask()
+    hub.now_ms += 10_000
+    assert (hub.ended(one).outcome, hub.air.sealed) == ("unreached", [])
+
+
+def test_a_telecentre_that_comes_back_within_seconds_is_sent_its_command(hub: Hub) -> None:
+    hub.heard.clear()
+    one = hub.ask()
+    hub.heard.add("murat")
+    assert hub.sent(one).outcome is None
 
 
 def test_a_hub_without_its_broker_gives_up_soon_and_sends_nothing_later(hub: Hub) -> None:

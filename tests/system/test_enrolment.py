@@ -162,6 +162,21 @@ def test_a_blank_card_becomes_a_badge_and_opens_the_door(network: Network) -> No
     assert key.encode() not in b"".join(path.read_bytes() for path in network.folder.glob("hub.db*"))
 
 
+def test_a_card_with_a_fixed_number_becomes_a_badge_of_this_site_alone(network: Network) -> None:
+    card, pass_id = Ntag21x(bytes.fromhex("04a0a0a0a0a0a0")), network.new_pass()
+    with network.enrolling(pass_id, "--uid") as asked:
+        assert eventually(network.is_waiting, PATIENCE_S)
+        network.place.bench.call(network.place.chip.present, card)
+        assert outcome_of(asked)["outcome"] == "done"
+    network.somebody_else_is_refused()
+    assert eventually(lambda: re.search("rights_applied.* badges=1", network.said("edge")) is not None, PATIENCE_S)
+    network.place.bench.call(network.place.chip.present, card)
+    assert eventually(lambda: network.place.pulses(STRIKE) == 1, PATIENCE_S)
+    # Which card it is, the telecentre alone knows.
+    (kept,) = json.loads((network.place.toml.parent / "rights" / "uid-badges.json").read_text()).keys() - {"alice"}
+    assert kept == json.loads(network.hub("badge", "list", "--json"))["badges"][0]["credential"]
+
+
 def test_a_hub_that_dies_while_the_reader_waits_still_hears_that_the_badge_is_made(network: Network) -> None:
     pass_id = network.new_pass()
     with network.enrolling(pass_id) as asked:

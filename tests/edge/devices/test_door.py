@@ -180,5 +180,19 @@ def test_a_new_pattern_takes_the_place_of_the_present_one(pins: Pins) -> None:
         assert not pins.level(GREEN)
 
 
+def test_a_reader_that_waits_blinks_until_it_ends_also_after_somebody_was_let_in(pins: Pins) -> None:
+    settings = ReaderSettings(id="reader-01", door="door-01", port="/dev/reader", granted_pin=GREEN, refused_pin=RED)
+    indicator = Indicator(settings)
+    with running(indicator, "reader-01-light") as heard:
+        assert heard.hears(DeviceReady)
+        indicator.show("wait")
+        assert eventually(lambda: rises(pins, RED) == 2)
+        indicator.show("granted")
+        assert eventually(lambda: pins.level(GREEN) and not pins.level(RED))
+        assert eventually(lambda: rises(pins, RED) == 4)
+        indicator.show("idle")
+        assert eventually(lambda: not pins.level(GREEN) and not pins.level(RED))
+
+
 def test_every_pattern_has_an_end() -> None:
     assert all(sum(step.for_s for step in steps) < 10 for steps in PATTERNS.values())

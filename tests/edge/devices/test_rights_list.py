@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.rights import BadgeRight, FreeAccess, Profile, RightsList, WeeklyWindow
-from edge.core.observations import DeviceFailed, DeviceReady, RightsLoaded, RightsRejected
+from edge.core.observations import DeviceFailed, DeviceReady, RightsLoaded, RightsRejected, UidBadgeKept
 from edge.core.rights import Credential, Window
 from edge.core.rights import FreeAccess as Opened
 from edge.devices.rights_list import RightsReader, rights_of
@@ -178,6 +178,16 @@ def test_a_disk_that_cannot_be_written_changes_nothing_at_the_door(tmp_path: Pat
         reader.offer(sealed(a_list(ALICE)))
         assert heard.hears(RightsLoaded)
         assert heard.of(DeviceFailed) == []
+
+
+def test_a_badge_of_the_uid_class_that_cannot_be_stored_is_none(tmp_path: Path) -> None:
+    with started(tmp_path) as (reader, heard):
+        reader.keep_uid_badge("bob", HASH)
+        assert heard.hears(UidBadgeKept, lambda kept: kept.stored)
+        (tmp_path / "rights").rename(tmp_path / "gone")
+        reader.keep_uid_badge("eve", HASH)
+        assert heard.hears(UidBadgeKept, lambda kept: kept.credential == "eve" and not kept.stored)
+    assert b"eve" not in (tmp_path / "gone/uid-badges.json").read_bytes()
 
 
 # --- Trusted time over restarts -----------------------------------------------------------------------------------

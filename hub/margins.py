@@ -1,0 +1,113 @@
+"""Margins: places as sets of sites, periods as sets of base periods, and what adds up over them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import NamedTuple
+
+NEAR = 8
+"""Periods on either side of one that are looked at: more find a slightly cheaper pattern, at a cost in time."""
+
+Coordinate = tuple[str, str]
+"""Place and period."""
+
+
+class Atom(NamedTuple):
+    """What one measure is in one site and base period, and the most that anybody must believe it could be."""
+
+    value: float
+    ceiling: float = inf
+
+
+NOTHING: Atom = Atom(0.0, 0.0)
+"""A site that tells nothing of a base period had nothing in it, and everybody knows."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Places as sets of sites, periods as sets of base periods; both may overlap in any way."""
+
+    sites: Mapping[str, frozenset[str]]
+    parts: Mapping[str, frozenset[str]]
+    freqs: Mapping[str, str]
+
+    @cached_property
+    def around(self) -> dict[str, tuple[str, ...]]:
+        """For each site, the places that hold it, the smallest first."""
+        ordered = sorted(self.sites, key=lambda place: (len(self.sites[place]), place))
+        return _inverted(ordered, self.sites)
+
+    @cached_property
+    def ordered(self) -> dict[str, tuple[str, ...]]:
+        """For each period, its base periods in order of name."""
+        return {period: tuple(sorted(parts)) for period, parts in self.parts.items()}
+
+    def is_site(self, place: str) -> bool:
+        """Return whether a place is one site, and not a zone that happens to hold one."""
+        return self.sites[place] == {place}
+
+    @cached_property
+    def within(self) -> dict[str, frozenset[str]]:
+        """For each period, those that share a part with it, itself among them."""
+        touching = {part: frozenset(periods) for part, periods in _inverted(sorted(self.parts), self.parts).items()}
+        return {period: frozenset().union(*(touching[part] for part in parts)) for period, parts in self.parts.items()}
+
+    @cached_property
+    def holding(self) -> dict[str, frozenset[str]]:
+        """For each period, those that hold all of it, itself among them."""
+        return {
+            period: frozenset(other for other in self.within[period] if self.parts[other] >= parts)
+            for period, parts in self.parts.items()
+        }
+
+    @cached_property
+    def beside(self) -> dict[str, tuple[str, ...]]:
+        """For each period, others of the same length that share no part with it, the nearest in order first."""
+        by_freq: dict[str, list[str]] = {}
+        for period in sorted(self.parts):
+            by_freq.setdefault(self.freqs[period], []).append(period)
+        found: dict[str, tuple[str, ...]] = {}
+        for periods in by_freq.values():
+            for index, period in enumerate(periods):
+                near = sorted(range(len(periods)), key=lambda at: (abs(at - index), at))[: 2 * NEAR + 1]
+                found[period] = tuple(periods[at] for at in near if periods[at] not in self.within[period])
+        return found
+
+
+def _inverted(keys: Iterable[str], members: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        for member in members[key]:
+            found.setdefault(member, []).append(key)
+    return {member: tuple(names) for member, names in found.items()}
+
+
+class Measure:
+    """One additive measure over sites and base periods."""
+
+    def __init__(self, margins: Margins, atoms: Mapping[Coordinate, Atom]) -> None:
+        self._margins = margins
+        self._atoms = atoms
+        self._known: dict[Coordinate, float] = {}
+
+    def atom(self, site: str, part: str) -> Atom:
+        """Return the measure in one site and base period."""
+        return self._atoms.get((site, part), NOTHING)
+
+    def value(self, place: str, period: str) -> float:
+        """Return the measure in a place and period, as the sum of its atoms."""
+        known = self._known.get((place, period))
+        if known is None:
+            parts = self._margins.parts[period]
+            known = sum(
+                self.atom(site, part).value for site in sorted(self._margins.sites[place]) for part in sorted(parts)
+            )
+            self._known[place, period] = known
+        return known
+
+    def room(self, place: str, period: str) -> float:
+        """Return how much higher the measure could be, for all that everybody knows."""
+        sites, parts = sorted(self._margins.sites[place]), self._margins.ordered[period]
+        atoms = (self.atom(site, part) for site in sites for part in parts)
+        return sum(atom.ceiling - atom.value for atom in atoms)

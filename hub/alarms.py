@@ -70,6 +70,7 @@ Reason = Literal[
     "rights_old",
     "rights_too_large",
     "rights_held",
+    "rights_clock",
 ]
 GRADES: dict[Reason, Grade] = {
     "stale": "stale",
@@ -87,6 +88,7 @@ GRADES: dict[Reason, Grade] = {
     "rights_expired": "alarm",
     "rights_too_large": "alarm",
     "rights_held": "alarm",
+    "rights_clock": "alarm",
 }
 """How grave; what is not here is a notice."""
 

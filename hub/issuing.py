@@ -2,7 +2,8 @@
 
 What must stay true here: a list is durable before it is published, so that its version is never given twice; a site
 gets its last list again on every connection, whatever the broker forgot; nothing is issued after a restore until a
-person has looked at the register, which would give back what was revoked since the copy.
+person has looked at the register, which would give back what was revoked since the copy; nothing is signed by a clock
+that has leapt, because no site can go back from a list of the future.
 
 One thread, beside the ingest; it writes as a guest of the database, and never waits for the broker.
 """
@@ -26,8 +27,8 @@ from hub.rights import TooLargeError, is_due, next_version, rights_for
 from hub.store import Site, Store, StoreDownError, StoreRefusedError
 from hub.store.issues import (
     NewIssue,
+    has_leapt,
     held_since,
-    last_restore,
     put_issue,
     read_issued,
     read_keyed,
@@ -118,6 +119,7 @@ class Issuing:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="issuing", daemon=True)
         self._counter = -1
+        self._leapt = False
         self._looked_s = self._cleaned_s = float("-inf")
         self._too_large: dict[str, tuple[int, float]] = {}
         self._connection = 0
@@ -161,29 +163,31 @@ class Issuing:
             with self._store.changed() as connection:
                 forget_old(connection, self._now_ms())
         with self._store.seen() as connection:
-            count, is_held, restored_ms = (
-                counter(connection),
-                held_since(connection) is not None,
-                last_restore(connection),
-            )
-            now_ms, keyed = self._now_ms(), [] if is_held else read_keyed(connection)
-            due = [one for one in keyed if is_due(one, now_ms, self._renew_ms, restored_ms)]
+            count, now_ms = counter(connection), self._now_ms()
+            self._judge_clock(leapt=has_leapt(connection, now_ms))
+            keyed = [] if self._leapt or held_since(connection) is not None else read_keyed(connection)
+            due = [one for one in keyed if is_due(one, now_ms, self._renew_ms)]
             register = read_register(connection) if due else Register()
         sites = {site.id: site for site in self._store.sites()} if due else {}
         for one in sorted(due, key=lambda one: (one.revoked <= (one.counter or 0), one.site)):
             if self._stopping.is_set():
                 return
-            self._issue(sites[one.site], one, register)
+            self._issue(sites[one.site], one, register, now_ms)
             self._publish()
         self._tell_board()
         self._counter, self._looked_s = count, now_s
 
-    def _issue(self, site: Site, keyed: Keyed, register: Register) -> None:
+    def _judge_clock(self, *, leapt: bool) -> None:
+        if leapt != self._leapt:
+            self._leapt = leapt
+            log.warning("rights=%s reason=clock", "held" if leapt else "issued_again")
+
+    def _issue(self, site: Site, keyed: Keyed, register: Register, now_ms: int) -> None:
         tried, tried_s = self._too_large.get(site.id, (-1, 0.0))
         if tried >= keyed.changed and time.monotonic() - tried_s < TOO_LARGE_WAIT_S:
             return
         try:
-            rights = self._list_of(site, keyed, register, self._now_ms())
+            rights = self._list_of(site, keyed, register, now_ms)
             sealed = self._sealed(rights, bytes.fromhex(keyed.public_key))
         except TooLargeError as error:
             self._too_large[site.id] = (register.counter, time.monotonic())
@@ -247,4 +251,6 @@ class Issuing:
     def _tell_board(self) -> None:
         with self._store.seen() as connection:
             issued = read_issued(connection)
-        self._board.take_issued([replace(one, is_too_large=one.site in self._too_large) for one in issued])
+        self._board.take_issued(
+            [replace(one, is_too_large=one.site in self._too_large, has_leapt=self._leapt) for one in issued]
+        )

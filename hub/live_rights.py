@@ -26,6 +26,8 @@ class LiveRights(TypedDict):
     counts while the site has power; 0: it has confirmed; null: there is no known bound."""
     is_too_large: bool
     is_held: bool
+    has_leapt: bool
+    """Nothing is issued by a clock that is far past the last moment that is proven."""
 
 
 def live_rights(reported: RightsStatus | None, issued: Issued | None) -> LiveRights:
@@ -43,4 +45,5 @@ def live_rights(reported: RightsStatus | None, issued: Issued | None) -> LiveRig
         "may_open_s": stands.may_open_s,
         "is_too_large": known.is_too_large,
         "is_held": known.is_held,
+        "has_leapt": known.has_leapt,
     }

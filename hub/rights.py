@@ -114,12 +114,12 @@ def _right(
     )
 
 
-def is_due(site: Keyed, now_ms: int, renew_ms: int, restored_at_ms: int = 0) -> bool:
-    """Return whether a site needs a list: none yet, the register changed, a day has passed, or the hub went back."""
+def is_due(site: Keyed, now_ms: int, renew_ms: int) -> bool:
+    """Return whether a site needs a list: none yet, the register changed, or a day has passed."""
     if site.version is None or site.counter is None or site.issued_at_ms is None:
         return True
     is_fresh = 0 <= now_ms - site.issued_at_ms < renew_ms  # a list of the future is a clock that was wrong
-    return site.counter < site.changed or not is_fresh or site.issued_at_ms < restored_at_ms
+    return site.counter < site.changed or not is_fresh
 
 
 def next_version(site: Keyed, now_ms: int) -> int:

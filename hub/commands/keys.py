@@ -12,7 +12,7 @@ from hub.keys import make_keys, read_keys
 from hub.passes import PassError
 from hub.rights import standing
 from hub.store import wall_ms
-from hub.store.issues import held_since, put_site_key, read_issued, read_sealed, resume
+from hub.store.issues import has_leapt, held_since, put_site_key, read_issued, read_sealed, resume
 
 
 @click.group()
@@ -71,13 +71,15 @@ def rights() -> None:
 def status(config: Path, *, as_json: bool) -> None:
     """Print the last list of every site, and for how long a revoked badge could still open as far as history tells."""
     with store_of(config).seen() as connection:
-        issued, held_ms = read_issued(connection), held_since(connection)
+        issued, held_ms, leapt = read_issued(connection), held_since(connection), has_leapt(connection, wall_ms())
     answer = [{**asdict(one), "may_open_s": standing(None, one).may_open_s} for one in issued]
     lines = []
     if held_ms is not None:
         lines.append(
             f"Nothing is issued since the restore of {moment(held_ms)}: look at the register, then rights resume."
         )
+    if leapt:
+        lines.append("Nothing is issued: the clock is far past the last list and event. If it is right: rights resume.")
     for one, told in zip(issued, answer, strict=True):
         if one.version is None or one.issued_at_ms is None:
             lines.append(f"{one.site}  no list yet")
@@ -88,7 +90,7 @@ def status(config: Path, *, as_json: bool) -> None:
             f"{one.site}  {moment(one.issued_at_ms)}  {one.badges} badges, {one.size_bytes} bytes; "
             f"a revoked badge may open for {bound}"
         )
-    tell("\n".join(lines), {"held": held_ms is not None, "sites": answer}, as_json=as_json)
+    tell("\n".join(lines), {"held": held_ms is not None, "leapt": leapt, "sites": answer}, as_json=as_json)
 
 
 @rights.command()
@@ -117,8 +119,9 @@ def export(site: str, file: Path, config: Path, *, as_json: bool) -> None:
 @json_option
 @in_one_sentence
 def resume_issuing(config: Path, *, as_json: bool) -> None:
-    """Issue lists again after a restore: the badges revoked since the copy were revoked again."""
+    """Issue lists again: after a restore the badges revoked since were revoked again; a doubted clock is right."""
     with store_of(config).changed() as connection:
-        was_held = held_since(connection) is not None
-        resume(connection, wall_ms())
+        now_ms = wall_ms()
+        was_held = held_since(connection) is not None or has_leapt(connection, now_ms)
+        resume(connection, now_ms)
     tell("Lists are issued again." if was_held else "Lists were issued all along.", {"held": was_held}, as_json=as_json)

@@ -54,6 +54,8 @@ def points(frame: Frame, words: Words) -> list[Point]:
     found.extend(_recorded(frame, view))
     if any(site["rights"]["is_held"] for site in frame.sites.values()):
         found.append(_point(Raised("rights_held", None), "", "UTC", view))
+    if any(site["rights"]["has_leapt"] for site in frame.sites.values()):
+        found.append(_point(Raised("rights_clock", None), "", "UTC", view))
     found.extend(
         Point("notice", None, words("attention.unregistered", name=name), words("remedy.unregistered"), "unregistered")
         for name in frame.unregistered

@@ -109,6 +109,7 @@ def restore(file: Path, source: Path, now_ms: int) -> Restored:
             with transaction(connection):
                 forgotten = purge_journal(connection, now_ms)
                 erasures, erased = _erase_again(connection, file)
+                # Later than all that is known, whatever the clock says: an earlier `rights resume` must not cover it.
                 values = {"restored_at": now_ms, "backup_at": backup_at_ms, "events": events}
                 connection.execute(_SQL["put_restored"], values)
         with _alone(file):

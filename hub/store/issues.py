@@ -15,6 +15,11 @@ from hub.store.sqlite import statements
 KEEP_MS = 90 * 86_400_000
 """Which list was in force explains a decision as long as the journal names the badge."""
 
+MAX_LEAP_MS = 48 * 3_600_000
+"""How far the clock may be past the last moment that is proven. A list takes the trusted time of its site with it: one
+of next year would have every right list refused until then. Less does no harm to lists that hold for a week, and a hub
+that was off for longer hears a telecentre first."""
+
 _SQL = statements("issues")
 
 
@@ -66,10 +71,22 @@ def last_restore(connection: sqlite3.Connection) -> int:
     return restored_ms
 
 
+def has_leapt(connection: sqlite3.Connection, now_ms: int) -> bool:
+    """Return whether the clock is too far past the newest moment that is proven for a list to be signed by it.
+
+    What proves a moment is what the telecentres were heard to say of theirs, the last list, and a person who resumed. A
+    hub of which nothing is known yet has nothing to compare with.
+    """
+    proven_ms: int = connection.execute(_SQL["proven_at"], {"now": now_ms}).fetchone()[0]
+    return proven_ms > 0 and now_ms - proven_ms > MAX_LEAP_MS
+
+
 def resume(connection: sqlite3.Connection, now_ms: int) -> None:
-    """Issue lists again after a restore: somebody has looked at the register."""
-    connection.execute(_SQL["put_resumed"], {"resumed_at": now_ms})
+    """Issue lists again after a restore or a leap of the clock: somebody has looked at the register, at the clock."""
+    connection.execute(_SQL["put_resumed"], {"resumed_at": max(now_ms, last_restore(connection))})
     count_change(connection)
+    for keyed in read_keyed(connection):
+        concern_site(connection, keyed.site, now_ms)
 
 
 def put_issue(connection: sqlite3.Connection, new: NewIssue) -> None:

@@ -210,6 +210,8 @@ class Issued:
     """More may enter there than fits in a list: the last one stays."""
     is_held: bool = False
     """Nothing is issued since a restore, until a person has looked at the register."""
+    has_leapt: bool = False
+    """Nothing is issued: the hub's clock is far past the last moment that is proven."""
 
 
 REFUSED = "refused_"

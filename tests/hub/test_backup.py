@@ -11,6 +11,7 @@ import pytest
 from contract.messages import Held, Hello
 from hub.store import Store, StoreDownError
 from hub.store.backup import BackupError, back_up, restore
+from hub.store.issues import held_since, resume
 from hub.store.lock import claimed
 from tests.hub.test_hub_cli import config, imported, run
 from tests.hub.test_receiver import NOW, STREAM, access, batch, desk
@@ -111,6 +112,23 @@ def test_a_restore_is_a_row_that_everybody_who_reads_the_database_sees(file: Pat
     (row,) = store.totals().restores
     assert (row.backup_at_ms, row.restored_at_ms, row.events) == (NOW, NOW + 5_000, 2)
     assert store.recorded().restores == (row,)
+    store.close()
+
+
+def test_a_restore_holds_the_lists_although_somebody_resumed_by_a_clock_that_was_ahead(
+    file: Path, tmp_path: Path
+) -> None:
+    store = Store(file)
+    with store.changed() as connection:
+        resume(connection, NOW + 10 * 365 * DAY_MS)
+    store.close()
+    back_up(file, tmp_path / "copy.db", NOW)
+    restore(file, tmp_path / "copy.db", NOW + 5_000)
+    store = Store(file)
+    with store.changed() as connection:
+        assert held_since(connection) is not None
+        resume(connection, NOW + 6_000)
+        assert held_since(connection) is None
     store.close()
 
 

@@ -21,7 +21,7 @@ from hub.keys import make_keys, read_keys
 from hub.live import LiveBoard
 from hub.passes import NewBadge, Person, Terms, read_moment
 from hub.store import Store
-from hub.store.issues import put_site_key, read_issued, resume
+from hub.store.issues import has_leapt, put_site_key, read_issued, resume
 from hub.store.pass_changes import add_badge, add_free_access, add_member, add_pass, change_badge
 from hub.store.sqlite import connect, transaction
 from tests.support.brokers import RunningBroker, broker
@@ -125,6 +125,11 @@ class Bench:
         """Return what the board says of Murat: for how long a revoked badge could open, too large, held."""
         (murat,) = (site for site in self.board.snapshot(self.now_ms)["sites"] if site["site_id"] == "murat")
         return murat["rights"]["may_open_s"], murat["rights"]["is_too_large"], murat["rights"]["is_held"]
+
+    def has_leapt(self) -> bool:
+        """Return whether the board says that the hub's clock is doubted."""
+        (murat,) = (site for site in self.board.snapshot(self.now_ms)["sites"] if site["site_id"] == "murat")
+        return murat["rights"]["has_leapt"]
 
     def stop(self) -> None:
         self.issuing.stop(20)
@@ -240,6 +245,47 @@ def test_after_a_restore_nothing_is_issued_until_somebody_has_looked(bench: Benc
     last = bench.murat.last()
     assert last is not None
     assert last.issued_at == bench.now_ms
+
+
+def test_a_clock_that_leapt_signs_nothing_until_it_is_right_again_or_somebody_says_it_is(bench: Bench) -> None:
+    bench.enrol()
+    bench.badge()
+    eventually(heard(bench, "active"), what="the first list")
+    first = bench.murat.last()
+    assert first is not None
+    bench.now_ms += 10 * 365 * 24 * HOUR_MS
+    bench.badge()
+    eventually(bench.has_leapt, what="the board says that the clock is doubted")
+    assert bench.murat.last() == first
+    bench.now_ms = NOON_MS + 1
+    bench.badge()
+    eventually(lambda: len(bench.murat.states()) == 3, what="a list by the clock that is right again")
+    eventually(lambda: not bench.has_leapt(), what="the board doubts no more")
+    bench.now_ms += 49 * HOUR_MS
+    bench.badge()
+    eventually(bench.has_leapt, what="a hub that was off for long is doubted too")
+    with bench.store.changed() as connection:
+        resume(connection, bench.now_ms)
+    eventually(lambda: len(bench.murat.states()) == 4, what="lists again")
+    last = bench.murat.last()
+    assert last is not None
+    assert last.issued_at == bench.now_ms
+
+
+def test_a_telecentre_that_is_heard_proves_the_time(bench: Bench) -> None:
+    bench.enrol()
+    eventually(bench.murat.last, what="the first list")
+    now_ms = NOON_MS + 49 * HOUR_MS
+    with bench.store.seen() as connection:
+        assert has_leapt(connection, now_ms)
+    with bench.store.changed() as connection:
+        connection.execute(
+            "insert into stream (site, stream, position, events, quarantined, received_at, folded, heard_ms)"
+            " values ('murat', 's', 1, 1, 0, 0, 1, ?)",
+            (now_ms - HOUR_MS,),
+        )
+        assert not has_leapt(connection, now_ms)
+        assert has_leapt(connection, now_ms + 48 * HOUR_MS)
 
 
 def put_restore(store: Store, at_ms: int) -> None:

@@ -46,6 +46,13 @@ select coalesce(max(restored_at), 0) from restored;
 -- name: resumed_at
 select coalesce(max(resumed_at), 0) from rights_resumed;
 
+-- name: proven_at
+select coalesce(max(known.at), 0) from (
+    select max(issued_at) as at from issue where issued_at <= :now
+    union all select max(heard_ms) from stream where heard_ms <= :now
+    union all select max(resumed_at) from rights_resumed where resumed_at <= :now
+) as known;
+
 -- name: put_resumed
 insert into rights_resumed (resumed_at) values (:resumed_at) on conflict (resumed_at) do nothing;
 

@@ -79,7 +79,7 @@ def board_of_rights() -> LiveBoard:
     revoked = Issued("riom", version=1, revoked_at_ms=NOON_MS - 2 * MINUTE_MS)
     board.take_issued(
         [
-            Issued("ydes", version=1, is_too_large=True, is_held=True),
+            Issued("ydes", version=1, is_too_large=True, is_held=True, has_leapt=True),
             revoked,
             replace(revoked, site="mauriac", revoked_emergency=True),
         ]

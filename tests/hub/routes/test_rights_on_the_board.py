@@ -90,6 +90,7 @@ def test_a_confirmed_revocation_is_a_figure_of_zero_on_board_page_and_api(store:
         "may_open_s": 0,
         "is_too_large": False,
         "is_held": False,
+        "has_leapt": False,
     }
 
 

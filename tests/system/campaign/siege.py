@@ -41,8 +41,10 @@ STRIKES = {"reader-01": 17, "reader-02": 18, "reader-03": 19, "reader-04": 20}
 NAMES = 5
 """So many badges of each kind are listed."""
 
-RELAY_LIMIT_S = 0.06
-RELAYED_S = 0.065, 0.12
+RELAY_LIMIT_S = 0.15
+"""As shipped."""
+
+RELAYED_S = 0.155, 0.22
 """The least that a line adds is hardly more than the limit."""
 
 RF_S = 0.0005

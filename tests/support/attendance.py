@@ -64,6 +64,11 @@ def table_from(persons: Mapping[tuple[str, str], int], places: Sequence[Place], 
 
 
 def random_table(seed: int) -> Table:
+    """Return the table of a random network."""
+    return table_of(*random_network(seed))
+
+
+def random_network(seed: int) -> tuple[list[Visit], list[Place], list[Period]]:
     """Return a small network with zones that overlap and periods that overlap, and visitors with their habits."""
     rng = random.Random(seed)
     sites = [f"s{n}" for n in range(rng.randint(2, 6))]
@@ -74,14 +79,11 @@ def random_table(seed: int) -> Table:
     if rng.random() < 0.5:
         places.append(zone("t1", "territory", rng.sample(sites, rng.randint(1, len(sites)))))
     freq: Freq = rng.choice(["M", "M", "D", "W"])
-    parts = [f"p{n}" for n in range(rng.randint(1, 5))]
+    parts = [f"p{n}" for n in range(rng.randint(1, 6))]
     periods = base_periods(parts, freq)
-    if len(parts) > 2:
-        periods += [
-            Period("early", "Q", frozenset(parts[:2])),
-            Period("late", "Q", frozenset(parts[2:])),
-            Period("across", "A", frozenset(parts[1:])),
-        ]
+    # Two ways to cut the same time, as weeks and months do.
+    periods += [Period(f"q{n}", "Q", frozenset(parts[n : n + 2])) for n in range(0, len(parts), 2)]
+    periods += [Period(f"a{n}", "A", frozenset(parts[n : n + 2])) for n in range(1, len(parts), 2)]
     periods.append(Period("all", "A", frozenset(parts)))
     visits = []
     busy = {site: rng.choice([0.02, 0.1, 0.5, 1.0]) for site in sites}
@@ -91,7 +93,7 @@ def random_table(seed: int) -> Table:
             site = home if rng.random() < 0.85 else rng.choice(sites)
             if rng.random() < busy[site]:
                 visits.append(Visit(person, site, part, rng.choice([1, 1, 2, 3, 8, 60])))
-    return table_of(visits, places, periods)
+    return visits, places, periods
 
 
 MINUTES = Indicator("minutes_occupees", "desk_time", additive=True, step=60)

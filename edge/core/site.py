@@ -142,7 +142,9 @@ def decide(site: Site, seen: Observation) -> Step:
             done = ()
         case _:
             site, done = _of_an_enrolment(site, seen)
-    return site, (*elapsed, *done)
+    # Another list, a clock that was set or pins that answer again may begin or end a time of free access at once.
+    site, freed = _set_free(site, at)
+    return site, (*elapsed, *done, *freed)
 
 
 def next_deadline(site: Site) -> float:
@@ -167,9 +169,9 @@ def _elapse(site: Site, at: Moment) -> Step:
     doors, desks, rooms = dict(site.doors), dict(site.desks), dict(site.rooms)
     for name, rules in site.plan.doors.items():
         doors[name], told = door.elapse(doors[name], rules, at)
-        free = is_free(site.rights, name, judge(site.trusted, at, site.rights.expires_at_ms))
-        doors[name], freed = door.set_free(doors[name], rules, at, free=free)
-        effects += [*told, *freed]
+        effects += told
+    site, freed = _set_free(replace(site, doors=doors), at)
+    effects += freed
     for name, presence_rules in site.plan.desks.items():
         desks[name], changes = occupancy.elapse(desks[name], presence_rules, at)
         effects += [_desk_event(name, change.state, change.since) for change in changes]
@@ -181,8 +183,18 @@ def _elapse(site: Site, at: Moment) -> Step:
         effects.append(Publish(EdgeAlive(subject=AGENT, value=Nothing(), t=at.wall_ms, clock=at.clock, up=at.up_ms)))
         alive_due_s = at.mono_s + site.plan.alive_interval_s
     enrolments, ended = enrolment.elapse(site.enrolments, at, _lost_readers(site))
-    site = replace(site, doors=doors, desks=desks, rooms=rooms, enrolments=enrolments, alive_due_s=alive_due_s)
+    site = replace(site, desks=desks, rooms=rooms, enrolments=enrolments, alive_due_s=alive_due_s)
     return site, (*effects, *ended)
+
+
+def _set_free(site: Site, at: Moment) -> Step:
+    """Let every door be free, or no longer, as the list in force says of this moment."""
+    doors, effects = dict(site.doors), list[Effect]()
+    time = judge(site.trusted, at, site.rights.expires_at_ms)
+    for name, rules in site.plan.doors.items():
+        doors[name], freed = door.set_free(doors[name], rules, at, free=is_free(site.rights, name, time))
+        effects += freed
+    return replace(site, doors=doors), tuple(effects)
 
 
 def _at_the_door(site: Site, seen: CredentialSeen | DoorContactRead | ExitPressed) -> Step:
@@ -216,6 +228,7 @@ def _credential_seen(site: Site, seen: CredentialSeen) -> Step:
         time=decision.time,
         passback=decision.passback,
         emergency=decision.emergency,
+        card=decision.card,
     )
     event = AccessDecided(subject=seen.reader, value=value, t=at.wall_ms, clock=at.clock, up=at.up_ms)
     kept = Publish(event, person=decision.person)

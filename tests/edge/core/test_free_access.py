@@ -61,3 +61,12 @@ def test_a_site_frees_its_door_in_time_and_locks_it_again() -> None:
     assert {name for name, _ in strikes[:-1]} == {"ReleaseStrike"}
     gaps = [later - earlier for (_, earlier), (_, later) in pairwise(strikes)]
     assert max(gaps) < 25
+
+
+def test_an_event_that_is_called_off_or_announced_while_it_lasts_counts_at_once() -> None:
+    now = TrustedTime(MORNING.start_ms, 0.0)
+    site, _ = begin(PLAN, at(0), "test")
+    site, effects = decide(site, RightsLoaded(at(1), RIGHTS, now))
+    assert [type(effect) for effect in effects if isinstance(effect, ReleaseStrike | LockStrike)] == [ReleaseStrike]
+    site, effects = decide(site, RightsLoaded(at(2), replace(RIGHTS, version=2, free_access=()), now))
+    assert [type(effect) for effect in effects if isinstance(effect, ReleaseStrike | LockStrike)] == [LockStrike]

@@ -181,14 +181,18 @@ class RightsReader:
         with self._lock:
             enrolled, self._enrolled = self._enrolled, {}
         for credential, uid_hash in enrolled.items():
+            # A card is one badge: with two credentials it would still open by the one when the other was stolen. What is
+            # known is written, not what is read: a file that cannot be read now must not cost the other badges.
+            badges = {one: value for one, value in self._uid_badges.items() if value != uid_hash}
+            badges[credential] = uid_hash
             try:
-                self._store.keep_uid_badge(credential, uid_hash)
+                self._store.keep_uid_badges(badges)
             except OSError as error:
                 # A badge that is forgotten at the next start must not be said to be one.
                 log.warning("a badge of the UID class cannot be stored, and is none: %s", error)
                 device.emit(UidBadgeKept(device.clock(), credential, stored=False))
             else:
-                self._uid_badges[credential] = uid_hash
+                self._uid_badges = badges
                 device.emit(UidBadgeKept(device.clock(), credential, stored=True))
         if enrolled and self._list is not None:
             device.emit(RightsLoaded(device.clock(), rights_of(self._list, self._uid_badges), self._trusted))

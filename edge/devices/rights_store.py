@@ -117,16 +117,15 @@ class RightsStore:
         hashes = _parsed(self._folder / UID_BADGES, _HASHES.validate_json) or {}
         return {credential: bytes.fromhex(text) for credential, text in hashes.items()}
 
-    def keep_uid_badge(self, credential: str, uid_hash: bytes) -> None:
-        """Store one more badge of the UID class, or another card for the same credential.
+    def keep_uid_badges(self, badges: dict[str, bytes]) -> None:
+        """Store the badges of the UID class: the keyed hash of each by its credential.
 
         Raises:
-            OSError: it is not on the disk, or there are too many.
+            OSError: they are not on the disk, or there are too many.
         """
-        hashes = {**self.uid_badges(), credential: uid_hash}
-        if len(hashes) > MAX_UID_BADGES:
+        if len(badges) > MAX_UID_BADGES:
             raise OSError(f"more than {MAX_UID_BADGES} badges of the UID class")
-        document = {one: value.hex() for one, value in sorted(hashes.items())}
+        document = {one: value.hex() for one, value in sorted(badges.items())}
         self._replace(UID_BADGES, json.dumps(document, indent=1).encode())
 
     def _replace(self, name: str, content: bytes) -> None:

@@ -225,6 +225,18 @@ def test_a_badge_of_the_uid_class_is_the_card_that_the_site_enrolled(tmp_path: P
     assert loaded.rights.credentials == {HASH: Credential(id="bob", uid_hash=HASH)}
 
 
+def test_a_card_that_is_enrolled_again_is_one_badge_and_costs_no_other(tmp_path: Path) -> None:
+    other = bytes(reversed(HASH))
+    with started(tmp_path) as (reader, heard):
+        for count, (credential, uid_hash) in enumerate((("bob", HASH), ("eve", other)), start=1):
+            reader.keep_uid_badge(credential, uid_hash)
+            assert heard.hears(UidBadgeKept, times=count)
+        (tmp_path / "rights/uid-badges.json").write_bytes(b"a worn out card")
+        reader.keep_uid_badge("bob2", HASH)
+        assert heard.hears(UidBadgeKept, times=3)
+    assert RightsStore(tmp_path / "rights").uid_badges() == {"bob2": HASH, "eve": other}
+
+
 def test_everything_in_a_list_reaches_the_decision() -> None:
     issued = RightsList(
         site="murat",

@@ -307,7 +307,7 @@ class _Field:
         self._slow_looks = self._slow_looks + 1 if took_s > SLOW_LOOK_S else 0
         if self._slow_looks < MAX_SLOW_LOOKS:
             return False
-        log.warning("reader=%s looks take %.1f s: opening it again", self._reader, took_s)
+        log.warning("reader=%s looks take %.1f s: opening it again", self._reader.id, took_s)
         if open_for_s < 60:
             raise DeviceError("silent", f"{self._port.path}: looks take {took_s:.1f} s")
         return True

@@ -20,6 +20,7 @@ from hub.store.erasures import erase, ledger_of
 from hub.store.figures import read_occupancy
 from hub.store.issues import put_site_key
 from hub.store.journal import purge_journal
+from hub.store.pass_changes import concern_site
 from hub.store.register import Imported, import_site, read_sites
 from hub.store.rows import (
     Alarm,
@@ -142,6 +143,8 @@ class Store:
                 for table in network.site:
                     imported = import_site(connection, network.network, table, local_day.isoformat())
                     changes += _import(connection, imported)
+                    if imported.other_rights:
+                        concern_site(connection, table.id, self._now_ms(), revoked=True)
                     key = table.rights_key
                     if key is not None and put_site_key(connection, table.id, key, self._now_ms()):
                         changes.append(

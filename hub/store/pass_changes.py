@@ -265,15 +265,16 @@ def _put_state(connection: sqlite3.Connection, badge: Badge) -> None:
 
 
 def add_free_access(connection: sqlite3.Connection, site: str, free: FreeAccess, now_ms: int) -> None:
-    """Let everyone in at a door for an event.
+    """Let everyone in at a door for an event; said again of one that ends earlier, it takes a right away.
 
     Raises:
         PassError: the register has no such door.
     """
     _check_door(connection, site, free.door)
-    values = {"site": site, "door": free.door, "start_at": free.start, "end_at": free.end}
-    connection.execute(_SQL["put_free_access"], values)
-    _concern(connection, [site], now_ms)
+    values = {"site": site, "door": free.door, "start_at": free.start}
+    known = connection.execute(_SQL["free_access_until"], values).fetchone()
+    connection.execute(_SQL["put_free_access"], {**values, "end_at": free.end})
+    _concern(connection, [site], now_ms, revoked=known is not None and known[0] > free.end)
 
 
 def remove_free_access(connection: sqlite3.Connection, site: str, door: str, start_ms: int, now_ms: int) -> None:
@@ -310,9 +311,9 @@ def count_change(connection: sqlite3.Connection) -> None:
     connection.execute(_SQL["count_change"])
 
 
-def concern_site(connection: sqlite3.Connection, site: str, now_ms: int) -> None:
-    """Have the list of a site issued anew."""
-    _concern(connection, [site], now_ms)
+def concern_site(connection: sqlite3.Connection, site: str, now_ms: int, *, revoked: bool = False) -> None:
+    """Have the list of a site issued anew; `revoked`: any badge may have lost its right there."""
+    _concern(connection, [site], now_ms, revoked=revoked, emergency=revoked)
 
 
 def _concern(

@@ -106,6 +106,8 @@ class Imported:
     """The local day from which its figures are to be computed again."""
     other_days: bool
     """Whether its days begin and end elsewhere than before: its time zone changed."""
+    other_rights: bool = False
+    """Whether other badges may enter, or at other times: its network or its time zone changed."""
 
 
 def import_site(connection: sqlite3.Connection, network: NetworkTable, table: SiteTable, today: str) -> Imported:
@@ -138,7 +140,8 @@ def import_site(connection: sqlite3.Connection, network: NetworkTable, table: Si
     ]
     other_days = known["time_zone"] != wanted["time_zone"]
     figures_from = ALWAYS if other_days else today if changed else None
-    return Imported(table.id, (*other, *changed), figures_from, other_days)
+    other_rights = other_days or known["network"] != wanted["network"]
+    return Imported(table.id, (*other, *changed), figures_from, other_days, other_rights)
 
 
 def _import_opening(connection: sqlite3.Connection, site: str, hours: str, valid_from: str) -> list[str]:

@@ -6,12 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from contract.rights import FreeAccess
+from hub.network import read_network
 from hub.passes import Badge, NewBadge, Person, Terms, read_moment
 from hub.store import Store
 from hub.store.issues import put_site_key, read_keyed
-from hub.store.pass_changes import add_badge, add_member, add_pass, change_badge, change_pass, end_pass, forget_old
+from hub.store.pass_changes import (
+    add_badge,
+    add_free_access,
+    add_member,
+    add_pass,
+    change_badge,
+    change_pass,
+    end_pass,
+    forget_old,
+)
 from hub.store.passes import counter, read_badge, read_pass, read_register
-from tests.support.telecentres import NOON_MS, cantal
+from tests.support.telecentres import CANTAL, NOON_MS, cantal
 
 DAY_MS = 86_400_000
 TERMS = Terms("visitor", read_moment("2026-01-01"), sites=("murat",))
@@ -115,3 +126,27 @@ def test_what_was_superseded_is_forgotten_after_90_days_and_what_holds_is_not(st
         assert forget_old(connection, NOON_MS + 91 * DAY_MS + 1) == 2
         assert [one.state for one in read_badge(connection, badge.label)] == ["lost"]
         assert [one.ended for one in read_pass(connection, badge.pass_id)] == [True]
+
+
+def test_an_event_that_is_made_shorter_takes_a_right_away(store: Store) -> None:
+    hour_ms = DAY_MS // 24
+    with store.changed() as connection:
+        add_free_access(connection, "murat", FreeAccess(door="door-01", start=NOON_MS, end=NOON_MS + hour_ms), NOON_MS)
+        event = FreeAccess(door="door-01", start=NOON_MS, end=NOON_MS + 2 * hour_ms)
+        add_free_access(connection, "murat", event, NOON_MS)
+    assert concerned(store)["murat"] == (count(store), 0, 0)
+    with store.changed() as connection:
+        add_free_access(connection, "murat", FreeAccess(door="door-01", start=NOON_MS, end=NOON_MS + hour_ms), NOON_MS)
+    assert concerned(store)["murat"] == (count(store), count(store), 0)
+
+
+@pytest.mark.parametrize("key", ["id", "time_zone"])
+def test_a_site_of_another_network_or_zone_gets_another_list_which_takes_rights_away(store: Store, key: str) -> None:
+    network = read_network(CANTAL)
+    other = {"id": "lozere", "time_zone": "Indian/Reunion"}[key]
+    table = network.network.model_copy(update={key: other})
+    store.import_network(network.model_copy(update={"network": table}))
+    changed, revoked, emergency = concerned(store)["murat"]
+    assert changed == revoked == emergency > 0
+    store.import_network(network.model_copy(update={"network": table}))
+    assert concerned(store)["murat"] == (changed, revoked, emergency), "said twice, it changes nothing"

@@ -81,6 +81,9 @@ insert into free_access (site, door, start_at, end_at)
 values (:site, :door, :start_at, :end_at)
 on conflict (site, door, start_at) do update set end_at = :end_at;
 
+-- name: free_access_until
+select end_at from free_access where site = :site and door = :door and start_at = :start_at;
+
 -- name: end_free_access
 delete from free_access where site = :site and door = :door and start_at = :start_at;
 

@@ -49,7 +49,13 @@ _LABEL = (_LABEL_LETTERS, _LABEL_DIGITS, "-", _LABEL_LETTERS, _LABEL_DIGITS, _LA
 
 
 class PassError(ValueError):
-    """What was asked of the register cannot be: one sentence without a name in it."""
+    """What was asked of the register cannot be: one sentence without a name in it.
+
+    What it repeats of a file or of an argument cannot move the cursor of the terminal that shows it.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in sentence))
 
 
 @dataclass(frozen=True, slots=True)

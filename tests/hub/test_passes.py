@@ -191,3 +191,9 @@ def test_a_label_can_be_read_aloud_and_an_id_is_an_id(random: bytes) -> None:
     assert len(identity) == 12
     assert identity.isalnum()
     assert identity == identity.lower()
+
+
+def test_a_refusal_cannot_command_the_terminal_that_shows_it() -> None:
+    with pytest.raises(PassError) as refused:
+        read_category("\x1b]0;owned\x07\x9b2J\u202e")
+    assert str(refused.value).startswith("'\ufffd]0;owned\ufffd\ufffd2J\ufffd' is not a category")

@@ -181,8 +181,8 @@ class RightsReader:
         with self._lock:
             enrolled, self._enrolled = self._enrolled, {}
         for credential, uid_hash in enrolled.items():
-            # A card is one badge: with two credentials it would still open by the one when the other was stolen. What is
-            # known is written, not what is read: a file that cannot be read now must not cost the other badges.
+            # A card is one badge: with two credentials it would still open by the one when the other was stolen. What
+            # is known is written, not what can be read now: a damaged file must not cost the other badges.
             badges = {one: value for one, value in self._uid_badges.items() if value != uid_hash}
             badges[credential] = uid_hash
             try:

@@ -29,6 +29,9 @@ Assurance = Literal["none", "uid", "secured"]
 DecidedBy = Literal["clock", "high_water"]
 """The time that a decision was taken by: a wall clock that can be believed, or the trusted high-water mark alone."""
 
+CardTrouble = Literal["number_only", "random_uid", "classic", "phone", "late", "pulled_away", "two_cards"]
+"""What was wrong with the card itself, where the reason alone would not tell a person what to do."""
+
 AccessReason = Literal[
     "GRANTED",
     "DENIED_NO_ACCESS_RIGHTS",
@@ -96,6 +99,7 @@ class Access(_Value):
     """The same badge was let in here a moment ago, and is let in again: told, never a reason to keep anyone out."""
     emergency: Annotated[bool, Field(exclude_if=lambda emergency: not emergency)] = False
     """An emergency badge opened after the list of rights had expired: an alarm."""
+    card: Annotated[CardTrouble | None, Field(exclude_if=lambda card: card is None)] = None
 
 
 class AccessDecided(_Event):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from contract.events import AccessReason, Assurance, DecidedBy
+from contract.events import AccessReason, Assurance, CardTrouble, DecidedBy
 from edge.core.observations import CardRefusal, CredentialSeen
 from edge.core.reader import Reader, ReaderRules
 from edge.core.rights import Credential, CredentialState, Rights, Window
@@ -27,6 +27,16 @@ _REFUSED_CARDS: dict[CardRefusal, AccessReason] = {
     "two_cards": "DENIED_OTHER",
 }
 """A card whose number changes or can be copied by anyone proves nothing; one that was not read may be tried again."""
+
+_CARD_TROUBLE: dict[CardRefusal, CardTrouble] = {
+    "random_uid": "random_uid",
+    "classic": "classic",
+    "phone": "phone",
+    "late": "late",
+    "pulled_away": "pulled_away",
+    "two_cards": "two_cards",
+}
+"""What a person can do something about; that a key was wrong is told by the reason alone."""
 
 _REFUSED_STATES: dict[CredentialState, AccessReason] = {
     "lost": "DENIED_AUTHENTICATION_FACTOR_LOST",
@@ -61,6 +71,8 @@ class Decision:
     time: DecidedBy
     passback: bool = False
     emergency: bool = False
+    card: CardTrouble | None = None
+    """What was wrong with the card itself."""
 
     @property
     def granted(self) -> bool:
@@ -78,7 +90,7 @@ def decide_access(
     if seen.refusal is not None:
         return _refused_unproven(seen.refusal, credential, time)
     if seen.badge is None and not door.uid_badges:
-        return Decision("DENIED_VERIFICATION_FAILED", None, "none", time.by)
+        return Decision("DENIED_VERIFICATION_FAILED", None, "none", time.by, card="number_only")
     if credential is None:
         return Decision("DENIED_UNKNOWN_CREDENTIAL", None, "none", time.by)
     reason = _refused_for_ever(rights, credential, time) or _refused_here(rights, credential, door, time)
@@ -103,7 +115,7 @@ def _refused_unproven(refusal: CardRefusal, credential: Credential | None, time:
         return Decision(_REFUSED_STATES[credential.state], credential.id, "none", time.by)
     if credential is not None and credential.badge is not None and credential.key is None:
         return Decision("DENIED_CREDENTIAL_EXPIRED", credential.id, "none", time.by)
-    return Decision(_REFUSED_CARDS[refusal], None, "none", time.by)
+    return Decision(_REFUSED_CARDS[refusal], None, "none", time.by, card=_CARD_TROUBLE.get(refusal))
 
 
 def credential_of(rights: Rights, seen: CredentialSeen) -> tuple[Credential | None, Assurance]:

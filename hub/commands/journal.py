@@ -16,7 +16,7 @@ from hub.commands.show import moment
 from hub.passes import read_moment
 from hub.store import wall_ms
 from hub.store.journal import AccessRow, Answer, Motive, Question, Reading, Subject, read_journal, read_readings
-from hub.store.rows import notes_of
+from hub.store.rows import notes_of, sentence_of
 from hub.texts import words
 
 ENGLISH = words("en")
@@ -104,7 +104,7 @@ def _access_answer(row: AccessRow) -> dict[str, Any]:
         "reader": row.reader,
         "door": row.access.door,
         "reason": row.access.reason,
-        "sentence": ENGLISH(f"reason.{row.access.reason}"),
+        "sentence": ENGLISH(sentence_of(row.access)),
         "assurance": row.access.assurance,
         "notes": list(notes_of(row.access)),
         "badge": row.label,
@@ -115,7 +115,7 @@ def _access_answer(row: AccessRow) -> dict[str, Any]:
 
 def _access_line(row: AccessRow) -> str:
     known = " ".join(filter(None, (row.label, row.name))) or "(nobody is named)"
-    said = [ENGLISH(f"reason.{row.access.reason}"), *(ENGLISH(f"note.{note}") for note in notes_of(row.access))]
+    said = [ENGLISH(sentence_of(row.access)), *(ENGLISH(f"note.{note}") for note in notes_of(row.access))]
     return f"{_at(row)}  {row.site} {row.access.door}  {row.access.reason}  {known}  {' '.join(said)}"
 
 

@@ -7,7 +7,7 @@ from hub.instants import instant
 from hub.live import LiveSite
 from hub.routes.cards import View, number_of
 from hub.store import DecisionRow
-from hub.store.rows import notes_of
+from hub.store.rows import notes_of, sentence_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _line(row: DecisionRow, site: LiveSite, view: View) -> DecisionLine:
         view.moment(instant(row.at_ms), site["time_zone"]),
         words("card.door_n", n=number_of(access.door)) if len(site["doors"]) > 1 else "",
         granted,
-        words(f"reason.{access.reason}"),
-        "" if granted else words(f"reason.{access.reason}_remedy"),
+        words(sentence_of(access)),
+        "" if granted else words(f"{sentence_of(access)}_remedy"),
         tuple(words(f"note.{note}") for note in notes_of(access, unused=row.unused)),
     )

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from contract.events import AccessReason, Assurance
+from contract.events import AccessReason, Assurance, CardTrouble
 from hub.routes.context import Hub, QueryError
 from hub.routes.period import bound_ms, parse_bound
 from hub.store import DecisionRow
-from hub.store.rows import Note, notes_of
+from hub.store.rows import Note, notes_of, sentence_of
 from hub.texts import Words, preferred_language, words
 
 router = APIRouter(tags=["doors"])
@@ -26,6 +26,7 @@ class DecisionAnswer(BaseModel):
     door: str
     reason: AccessReason = Field(description="BACnet AccessEvent name: GRANTED, or why not.")
     assurance: Assurance = Field(description="How sure the reader was of the badge.")
+    card: CardTrouble | None = Field(description="What was wrong with the card itself.")
     at: datetime = Field(description="When it was decided.")
     received_at: datetime = Field(description="When the hub had it.")
     sentence: str = Field(description="The reason, as a person is told it.")
@@ -86,10 +87,11 @@ def _answer(row: DecisionRow, say: Words) -> DecisionAnswer:
         door=access.door,
         reason=access.reason,
         assurance=access.assurance,
+        card=access.card,
         at=datetime.fromtimestamp(row.at_ms / 1000, UTC),
         received_at=datetime.fromtimestamp(row.received_at_ms / 1000, UTC),
-        sentence=say(f"reason.{access.reason}"),
-        remedy=say(f"reason.{access.reason}_remedy"),
+        sentence=say(sentence_of(access)),
+        remedy=say(f"{sentence_of(access)}_remedy"),
         notes=list(notes),
         remarks=[say(f"note.{note}") for note in notes],
     )

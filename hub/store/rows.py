@@ -73,6 +73,11 @@ def notes_of(access: Access, *, unused: bool = False) -> tuple[Note, ...]:
     return tuple(note for note, holds in said.items() if holds)
 
 
+def sentence_of(access: Access) -> str:
+    """Return the key of the sentence that says why: of the card, where the reason alone would not tell what to do."""
+    return f"reason.{access.reason}" if access.card is None else f"badge_trouble.{access.card}"
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
     """A decision at a door, without a person."""

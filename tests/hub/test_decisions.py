@@ -104,6 +104,7 @@ def test_the_decisions_of_one_site_come_in_order_of_time(app: FastAPI) -> None:
         "door": "door-01",
         "reason": "GRANTED",
         "assurance": "uid",
+        "card": None,
         "at": "2026-11-21T11:00:00Z",
         "received_at": "2026-11-21T11:01:00Z",
         "sentence": "La porte s'ouvre.",
@@ -167,3 +168,12 @@ def test_a_wrong_question_is_told_which_field_is_wrong(app: FastAPI, asked: dict
     refused = _asked(app, **asked)
     assert refused.status_code == 422
     assert refused.json()["field"] == field
+
+
+def test_what_is_wrong_with_a_card_is_said_with_what_to_do_about_it(store: Store, app: FastAPI) -> None:
+    value = Access(door="door-01", reason="DENIED_VERIFICATION_FAILED", assurance="none", card="phone")
+    _put(store, "murat", AccessDecided(subject="reader-01", value=value, t=NOON_MS + 9_000, clock="synced", up=1))
+    refused = _asked(app, **{"site": "murat", "from": "2026-11-21", "lang": "fr"}).json()["decisions"][-1]
+    assert refused["card"] == "phone"
+    assert refused["sentence"] == "Un téléphone ne peut pas servir de badge ici."
+    assert refused["remedy"].startswith("Présentez votre badge")

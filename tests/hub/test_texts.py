@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from contract.events import AccessReason, DeskState, DoorAlarm, DoorState, Fault, RoomState
+from contract.events import AccessReason, CardTrouble, DeskState, DoorAlarm, DoorState, Fault, RoomState
 from hub.texts import LANGUAGES, preferred_language, read_table, words
 
 MONDAY = date(2026, 11, 16)
@@ -44,6 +44,7 @@ def test_no_french_line_can_begin_with_a_mark_that_stands_after_a_space() -> Non
 def test_every_reason_and_every_fault_has_a_sentence_and_a_remedy(language: str) -> None:
     table = read_table(language)
     keys = [f"reason.{name}" for name in get_args(AccessReason)] + [f"fault.{name}" for name in get_args(Fault)]
+    keys += [f"badge_trouble.{name}" for name in get_args(CardTrouble)]
     for key in keys:
         assert table[key].endswith(".")
         assert table[f"{key}_remedy"].endswith(".")

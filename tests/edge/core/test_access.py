@@ -83,8 +83,14 @@ CARDS: list[tuple[CardRefusal, str]] = [
 def test_a_card_that_proves_nothing_is_refused_with_a_reason_whatever_it_claims(
     refusal: CardRefusal, reason: str
 ) -> None:
-    assert ask(listed(ALICE, BOB), refusal=refusal) == Decision(reason, None, "none", "clock")  # type: ignore[arg-type]  # table of words
+    decision = ask(listed(ALICE, BOB), refusal=refusal)
+    assert (decision.reason, decision.person, decision.assurance) == (reason, None, "none")
     assert ask(listed(ALICE, BOB), badge=None, refusal=refusal).reason == reason
+
+
+@pytest.mark.parametrize("refusal", ["random_uid", "classic", "phone", "late", "pulled_away", "two_cards"])
+def test_what_is_wrong_with_a_card_is_told_by_its_own_word(refusal: CardRefusal) -> None:
+    assert ask(listed(ALICE), refusal=refusal).card == refusal
 
 
 def test_every_way_in_which_a_card_fails_has_its_reason() -> None:
@@ -92,7 +98,8 @@ def test_every_way_in_which_a_card_fails_has_its_reason() -> None:
 
 
 def test_a_site_that_did_not_choose_the_uid_class_refuses_it() -> None:
-    assert ask(listed(BOB), badge=None, uid=False).reason == "DENIED_VERIFICATION_FAILED"
+    refused = ask(listed(BOB), badge=None, uid=False)
+    assert (refused.reason, refused.card) == ("DENIED_VERIFICATION_FAILED", "number_only")
     assert ask(listed(ALICE), uid=False).granted
 
 

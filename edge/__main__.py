@@ -15,12 +15,15 @@ from edge.config import EdgeSettings, check_certificates, check_room_secrets, re
 from edge.options import config_option, json_option, refuse, settings_errors_exit
 from edge.rights_command import keys, rights
 from edge.sensors import sensors
+from host.crashes import forbid_core_dumps
 from host.journal import log_to_stderr
 
 
 @click.group()
 def main() -> None:
     """Run and inspect the agent of one telecentre."""
+    # Here and not in `run` alone: other commands read the keys too.
+    forbid_core_dumps()
 
 
 for group in (sensors, keys, rights):
@@ -41,10 +44,9 @@ def run(config: Path) -> NoReturn:
     # Imported here: the drivers take a second on a Pi, which the status commands need not wait.
     from edge.agent import Agent, stop_on_signals  # noqa: PLC0415
     from edge.wiring import refuse_simulated  # noqa: PLC0415
-    from host.crashes import end_with_threads, forbid_core_dumps  # noqa: PLC0415
+    from host.crashes import end_with_threads  # noqa: PLC0415
 
     refuse_simulated(settings, os.environ.get("GPIOZERO_PIN_FACTORY"))
-    forbid_core_dumps()
     agent = Agent(settings, keys)
     stop_on_signals(agent)
     end_with_threads(agent.crash)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from host.crashes import forbid_core_dumps
 from host.journal import log_to_stderr
 from hub.commands.badges import badge
 from hub.commands.journal import journal
@@ -29,6 +30,8 @@ MAX_PRINTED = 1_000
 @click.group()
 def main() -> None:
     """Run and inspect the hub of a network of telecentres."""
+    # Here and not in `serve` alone: other commands hold the keys too.
+    forbid_core_dumps()
 
 
 @main.command()

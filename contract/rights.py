@@ -44,7 +44,8 @@ CredentialState = Literal["active", "lost", "stolen", "disabled"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # An error that showed its input would write a badge's key into a journal.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class WeeklyWindow(_Part):

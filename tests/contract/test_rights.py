@@ -72,6 +72,16 @@ def test_the_refusal_of_a_list_names_no_key() -> None:
     assert caught.value.__cause__ is None
 
 
+def test_an_error_of_the_list_or_of_a_command_shows_no_key() -> None:
+    for broken in (
+        lambda: BadgeRight(id="k7q2m9x4", key=KEY, profile=0),
+        lambda: EnrolSecured(reader="reader-01", badge=BADGE, key=f"{KEY}0"),
+    ):
+        with pytest.raises(ValidationError) as shown:
+            broken()
+        assert KEY[:8] not in str(shown.value)
+
+
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused_by_a_value_error_and_nothing_else(garbage: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -71,8 +71,8 @@ def is_credential(text: str) -> bool:
 
 
 def is_reason(text: str) -> bool:
-    """Return whether `text` is a reason: one line of 1 to 200 characters."""
-    return _is(_REASON, text)
+    """Return whether `text` is a reason: one line of 1 to 200 characters, none of which commands a terminal."""
+    return text.isprintable() and _is(_REASON, text)
 
 
 def _is(kind: TypeAdapter[str], text: str) -> bool:

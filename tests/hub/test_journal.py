@@ -159,7 +159,7 @@ def test_an_answer_has_a_bound_and_says_that_there_is_more(bench: Bench) -> None
         assert found.rows[0].at_ms == NOON_MS - DAY_MS
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * 201])
+@pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * 201, "a \x9b2J", "a \u202e"])
 def test_without_a_reason_nothing_is_read_and_nothing_kept(bench: Bench, reason: str) -> None:
     with pytest.raises(JournalError, match="a reason is needed"):
         bench.read(motive=Motive("lea", reason))

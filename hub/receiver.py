@@ -132,7 +132,7 @@ class Answer:
     gap: tuple[int, int] | None = None
     """First and last position that nobody holds any more."""
     went_back: bool = False
-    """The edge holds less than it once sent: its disk was rolled back or cloned."""
+    """The edge holds less than it once sent: its disk was rolled back or cloned, or this Hello is older than that."""
 
 
 def read_batch(site: str, content_type: str, payload: bytes) -> Batch:

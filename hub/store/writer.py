@@ -43,6 +43,14 @@ CHECKPOINT_PAGES = 8_000
 ROWS_AT_ONCE = 50
 """Events that one statement inserts: to begin one for each takes a third of the time."""
 
+LATE_MS = 300_000
+"""A Hello may come so long after a batch that was sent after it: brokers keep no order between topics. One from a disk
+that went back says so again at each connection and every quarter of an hour."""
+
+MAX_EMPTY_STREAMS = 1_000
+"""Of a site, known by a gap alone: each costs its sender a few bytes. An edge fills its oldest first, and then there is
+room for the next; a hub that lost everything meets some hundred."""
+
 _SQL = statements("history")
 _ROW = f"({', '.join('?' * 12)})"
 _PUT_EVENTS = _SQL["put_event"].replace(_ROW, ", ".join([_ROW] * ROWS_AT_ONCE))
@@ -108,15 +116,23 @@ class Writer:
 
     def greet(self, hello: Hello, received_at: int) -> list[StreamAck]:
         """Return the answer to a Hello, with every loss that it reveals recorded as a gap."""
+        committed = self._committed(hello)
         acks: list[StreamAck] = []
+        room: int | None = None
         for held in hello.streams:
             key = {"site": hello.site, "stream": held.stream}
-            row = self._connection.execute(_SQL["stream"], key).fetchone()
-            found = answer(held, row[1] if row is not None else 0)
-            if found.went_back:
+            found = answer(held, committed.get(held.stream, 0))
+            if found.went_back and not self._is_overtaken(key, held.last, received_at):
                 self.raise_alarm(hello.site, "disk_went_back", received_at, held.model_dump_json().encode())
             if found.gap is not None:
+                if held.stream not in committed:
+                    room = self._room_for_empty(hello.site) if room is None else room - 1
+                    if room <= 0:
+                        self.refuse(hello.site, "gap", received_at, held.model_dump_json().encode())
+                        acks.append(StreamAck(stream=held.stream, seq=0))
+                        continue
                 self._put_gap(key, found.gap, received_at)
+            committed[held.stream] = found.position
             acks.append(StreamAck(stream=held.stream, seq=found.position))
         return acks
 
@@ -181,6 +197,23 @@ class Writer:
             _SQL["boot"], {"site": site, "boot": boot}
         ).fetchone()
         return row
+
+    def _committed(self, hello: Hello) -> dict[str, int]:
+        """Return the committed position of each known stream of a Hello: one question, however many they are."""
+        streams = [held.stream for held in hello.streams]
+        asked = _SQL["positions"].replace("(?)", f"({', '.join('?' * len(streams))})")
+        return dict(self._connection.execute(asked, (hello.site, *streams)).fetchall()) if streams else {}
+
+    def _is_overtaken(self, key: dict[str, str], last: int, received_at: int) -> bool:
+        """Return whether a Hello that ends at `last` may have been sent before what is committed beyond."""
+        row = self._connection.execute(_SQL["heard_beyond"], {**key, "last": last}).fetchone()
+        return row is not None and abs(received_at - row[0]) < LATE_MS
+
+    def _room_for_empty(self, site: str) -> int:
+        """Return how many more streams of a site may be known by a gap alone."""
+        values = {"site": site, "most": MAX_EMPTY_STREAMS}
+        found: int = self._connection.execute(_SQL["empty_streams"], values).fetchone()[0]
+        return MAX_EMPTY_STREAMS - found
 
     def _compare(self, header: BatchHeader, receipt: Receipt, batch: Batch, received_at: int) -> None:
         """Set aside lines that came again with other bytes: one of the two is not what happened."""
@@ -263,13 +296,13 @@ class Writer:
         self._connection.executemany(_SQL["put_person"], rows)
 
     def _put_gap(self, key: dict[str, str], gap: tuple[int, int], received_at: int) -> None:
-        first, last = gap
-        self._connection.execute(
-            _SQL["put_gap"], {**key, "first_seq": first, "last_seq": last, "noted_at": received_at}
-        )
-        counts = {"boot": None, "position": last, "events": 0, "quarantined": 0, "first_at": None}
+        values = {**key, "first_seq": gap[0], "last_seq": gap[1], "noted_at": received_at}
+        # A gap that goes on is one row: a site adds none without an event between two.
+        if not self._connection.execute(_SQL["lengthen_gap"], values).rowcount:
+            self._connection.execute(_SQL["put_gap"], values)
+        counts = {"boot": None, "position": gap[1], "events": 0, "quarantined": 0, "first_at": None}
         self._connection.execute(_SQL["put_stream"], {**key, **counts, "received_at": received_at})
-        self.raise_alarm(key["site"], "gap", received_at, f"{key['stream']} {first} {last}".encode())
+        self.raise_alarm(key["site"], "gap", received_at, f"{key['stream']} {gap[0]} {gap[1]}".encode())
 
     def _tie_clock(
         self,

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from contract.limits import MAX_BATCH_EVENTS
+from contract.limits import MAX_BATCH_EVENTS, MAX_HELLO_STREAMS
 from contract.messages import Held, Hello
 from hub.network import Network, read_network
 from hub.receiver import Batch
 from hub.store import Store, StoreDownError, Writer
 from hub.store.sqlite import connect, migrate
+from hub.store.writer import LATE_MS, MAX_EMPTY_STREAMS
 from tests.hub.test_receiver import NOW, STREAM, access, batch, desk
 from tests.support.telecentres import CANTAL, cantal
 
@@ -123,12 +124,60 @@ def test_a_hello_that_reveals_a_loss_writes_a_gap(store: Store, writer: Writer) 
     assert [(gap.first, gap.last) for gap in store.totals().gaps] == [(3, 5)]
 
 
+def test_a_hello_asks_the_database_one_question_however_many_streams_it_has(writer: Writer) -> None:
+    asked: list[str] = []
+    many = [Held(stream=f"{nth:032x}", first=1, last=9) for nth in range(MAX_HELLO_STREAMS)]
+    writer._connection.set_trace_callback(asked.append)
+    with writer.transaction():
+        acks = writer.greet(Hello(site="murat", hello_id="0" * 16, streams=many), NOW)
+    writer._connection.set_trace_callback(None)
+    assert [ack.stream for ack in acks] == [held.stream for held in many]
+    assert len(asked) == 3, "begin, one question, commit"
+
+
 def test_a_hello_from_a_disk_that_went_back_raises_an_alarm(store: Store, writer: Writer) -> None:
     hello = Hello(site="murat", hello_id="0" * 16, streams=[Held(stream=STREAM, first=1, last=1)])
     with writer.transaction():
         writer.receive(batch(desk(), desk()), NOW)
-        assert writer.greet(hello, NOW)[0].seq == 2
+        assert writer.greet(hello, NOW + LATE_MS)[0].seq == 2
     assert "disk_went_back" in {alarm.reason for alarm in store.totals().alarms}
+
+
+def test_a_hello_that_batches_have_overtaken_raises_no_alarm(store: Store, writer: Writer) -> None:
+    hello = Hello(site="murat", hello_id="0" * 16, streams=[Held(stream=STREAM, first=1, last=1)])
+    with writer.transaction():
+        writer.receive(batch(desk(), desk()), NOW)
+        assert writer.greet(hello, NOW + LATE_MS - 1)[0].seq == 2
+    assert store.totals().alarms == ()
+
+
+def test_a_clone_is_alarmed_though_the_first_box_sends_on(store: Store, writer: Writer) -> None:
+    hello = Hello(site="murat", hello_id="0" * 16, streams=[Held(stream=STREAM, first=1, last=1)])
+    with writer.transaction():
+        writer.receive(batch(desk(), desk()), NOW)
+        writer.receive(batch(desk(), first=3), NOW + LATE_MS)
+        assert writer.greet(hello, NOW + LATE_MS)[0].seq == 3
+    assert "disk_went_back" in {alarm.reason for alarm in store.totals().alarms}
+
+
+def test_a_site_grows_no_tables_by_hellos_alone(store: Store, writer: Writer) -> None:
+    def told(page: int, first: int) -> list[int]:
+        names = [f"{MAX_HELLO_STREAMS * page + nth:032x}" for nth in range(MAX_HELLO_STREAMS)]
+        held = [Held(stream=name, first=first, last=9_999) for name in names]
+        return [ack.seq for ack in writer.greet(Hello(site="murat", hello_id="0" * 16, streams=held), NOW)]
+
+    pages = MAX_EMPTY_STREAMS // MAX_HELLO_STREAMS
+    with writer.transaction():
+        for first in (2, 3, 4):
+            assert all(told(page, first) == [first - 1] * MAX_HELLO_STREAMS for page in range(pages))
+        assert told(pages, 2) == [0] * MAX_HELLO_STREAMS
+    totals = store.totals()
+    assert (len(totals.streams), {(gap.first, gap.last) for gap in totals.gaps}) == (MAX_EMPTY_STREAMS, {(1, 3)})
+    assert {alarm.reason: alarm.times for alarm in totals.alarms}["refused_gap"] == MAX_HELLO_STREAMS
+    with writer.transaction():
+        header, lines = batch(desk(), first=4).header, [desk()]
+        writer.receive(Batch(header.model_copy(update={"stream": f"{0:032x}"}), lines), NOW)
+        assert told(pages, 2) == [1] + [0] * (MAX_HELLO_STREAMS - 1), "room for one, now that another has an event"
 
 
 def test_a_person_is_in_the_journal_and_nowhere_else(store: Store, writer: Writer) -> None:

@@ -1,6 +1,15 @@
 -- name: stream
 select boot, position from stream where site = :site and stream = :stream;
 
+-- name: positions
+select stream, position from stream where site = ? and stream in (?);
+
+-- name: heard_beyond
+select received_at from event where site = :site and stream = :stream and seq > :last order by seq limit 1;
+
+-- name: empty_streams
+select count(*) from (select 1 from stream where site = :site and boot is null limit :most) as empty;
+
 -- name: put_stream
 insert into stream (site, stream, boot, position, events, quarantined, received_at, first_at, folded)
 values (:site, :stream, :boot, :position, :events, :quarantined, :received_at, :first_at, 0)
@@ -39,6 +48,9 @@ select seq, digest from event where site = :site and stream = :stream and seq >=
 insert into gap (site, stream, first_seq, last_seq, noted_at)
 values (:site, :stream, :first_seq, :last_seq, :noted_at)
 on conflict (site, stream, first_seq) do nothing;
+
+-- name: lengthen_gap
+update gap set last_seq = :last_seq where site = :site and stream = :stream and last_seq = :first_seq - 1;
 
 -- name: is_known_site
 select 1 where exists (select 1 from site where site = :site) or exists (select 1 from stream where site = :site);

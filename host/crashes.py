@@ -20,8 +20,8 @@ def end_with_threads(on_crash: Callable[[BaseException], None]) -> None:
 def forbid_core_dumps() -> None:
     """Keep the keys in memory out of core files; where that is forbidden, systemd has done it.
 
-    One byte and not none: no core is that small, and with none the kernel would still hand it to a program that collects
-    them (`core_pattern` with a pipe). Source: Linux, fs/coredump.c (the limit of 1).
+    One byte and not none: no core is that small, and with none the kernel would still hand it to a program that
+    collects them (`core_pattern` with a pipe). Source: Linux, fs/coredump.c (the limit of 1).
     """
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE_BYTES, NO_CORE_BYTES))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hub.alarms import OutboxNow, Raised, RightsNow, SiteNow, live_alarms, recorded_alarms
-from hub.live import Frame, LiveDoor, LiveSite
+from hub.live import Frame
+from hub.live_answer import LiveDoor, LiveSite
 from hub.routes.cards import View, number_of, trouble, view_of
 from hub.texts import Words, parse_instant
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from contract.events import DeskState, Fault
-from hub.live import Frame, LiveDesk, LiveDevice, LiveDoor, LiveRoom, LiveSite
+from hub.live import Frame
+from hub.live_answer import LiveDesk, LiveDevice, LiveDoor, LiveRoom, LiveSite
 from hub.texts import Words, parse_instant
 
 DESK_STATES: tuple[DeskState, ...] = ("vacant", "occupied", "unknown", "out_of_service")

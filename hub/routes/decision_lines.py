@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hub.instants import instant
-from hub.live import LiveSite
+from hub.live_answer import LiveSite
 from hub.routes.cards import View, number_of
 from hub.store import DecisionRow
 from hub.store.rows import notes_of, sentence_of

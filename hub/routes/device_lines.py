@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from contract.messages import DeviceHealth, DeviceStatus, RadarStatus, Report
 from hub.instants import instant
-from hub.live import LiveSite
+from hub.live_answer import LiveSite
 from hub.routes.cards import View, device_name, fault_key
 
 HEALTH_ORDER: tuple[DeviceHealth, ...] = ("down", "degraded", "unknown", "ok")

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from contract.events import Clock, Fault
 from contract.messages import DeviceHealth, Report
 from hub.instants import instant
-from hub.live import Backlog, Frame, LiveSite
+from hub.live import Frame
+from hub.live_answer import Backlog, LiveSite
 from hub.live_rights import LiveRights
 from hub.routes.cards import View, card, outbox_table, view_of
 from hub.routes.context import Context, Hub, QueryError, asks_only

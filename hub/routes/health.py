@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from hub.alarms import GRADES, Reason
-from hub.live import LiveAnswer
+from hub.live_answer import LiveAnswer
 from hub.routes.attention import points
 from hub.routes.context import Context, Hub
 from hub.store.rows import REFUSED

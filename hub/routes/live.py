@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel
 
-from hub.live import Frame, LiveAnswer
+from hub.live import Frame
+from hub.live_answer import LiveAnswer
 from hub.routes.context import Hub, asks_only
 from hub.routes.stream import Audience
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from contract.events import RoomState
 from contract.messages import Status
 from hub.instants import instant
-from hub.live import MAX_UNREGISTERED, SILENCE_MS, LiveBoard, LiveSite
+from hub.live import MAX_UNREGISTERED, SILENCE_MS, LiveBoard
+from hub.live_answer import LiveSite
 from hub.store import Resource, Site
 from tests.support.telecentres import MINUTE_MS, NOON_MS, cantal, now_of, status_of
 

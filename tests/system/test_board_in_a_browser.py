@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page
 
 from hub.app import create_app
 from hub.config import DatabaseSettings, HubSettings
-from hub.live import LiveBoard, LiveSite
+from hub.live import LiveBoard
+from hub.live_answer import LiveSite
 from hub.serve import WebServer
 from hub.store import Store, wall_ms
 from tests.support.browser import chromium, visit

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.core.observations import BookingsRead, DeviceFailed
-from edge.devices.bookings import MAX_FILE_BYTES, Bookings, read_bookings
-from edge.devices.calendar import MAX_BOOKINGS
+from edge.devices.bookings import Bookings, read_bookings
+from edge.devices.calendar import MAX_BOOKINGS, MAX_FILE_BYTES
 from edge.devices.device import DeviceError
 from tests.support.heard import running
 from tests.support.moments import wall_ms

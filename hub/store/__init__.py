@@ -18,8 +18,8 @@ from hub.opening import day_of
 from hub.store.decisions import read_decisions, read_last_decisions
 from hub.store.erasures import erase, ledger_of
 from hub.store.figures import read_occupancy
-from hub.store.issues import put_site_key
-from hub.store.journal import purge_journal
+from hub.store.issues import has_leapt, put_site_key
+from hub.store.journal import LEAPT, JournalError, purge_journal
 from hub.store.pass_changes import concern_site
 from hub.store.register import Imported, import_site, read_sites
 from hub.store.rows import (
@@ -101,6 +101,11 @@ class Store:
         with snapshot(self._reader()):
             return read_occupancy(self._reader(), site, kind, step, (from_ms, to_ms), self._now_ms())
 
+    def last_heard_ms(self) -> int | None:
+        """Return the instant of the last event heard from any site, or None when none was."""
+        heard: int | None = self._reader().execute(_TOTALS["last_heard"]).fetchone()[0]
+        return heard
+
     def decisions(self, site: str, from_ms: int, to_ms: int, most: int) -> list[DecisionRow]:
         """Return the first `most` decisions at a site's doors in [from, to), in order of time; nobody is named."""
         with snapshot(self._reader()):
@@ -175,11 +180,18 @@ class Store:
             connection.close()
 
     def purge(self) -> int:
-        """Forget who badged more than 90 days ago; return how many access events that was. Readings go after a year."""
+        """Forget who badged more than 90 days ago; return how many access events that was. Readings go after a year.
+
+        Raises:
+            JournalError: the clock is too far past the last moment that is proven: it would empty the journal.
+        """
         connection = self._guest()
         try:
             with transaction(connection):
-                return purge_journal(connection, self._now_ms())
+                now_ms = self._now_ms()
+                if has_leapt(connection, now_ms):
+                    raise JournalError(LEAPT)
+                return purge_journal(connection, now_ms)
         finally:
             connection.close()
 

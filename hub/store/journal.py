@@ -33,6 +33,12 @@ MAX_READINGS = 1_000
 READINGS_MS = 365 * 86_400_000
 """How long a reading is kept: a year, to answer for it; longer than what was read."""
 
+LEAPT = (
+    "nothing is forgotten: this machine's clock is more than 48 hours past the last event heard and the last list; "
+    "set it right, or, if it is right, say so with: telecentre-hub rights resume"
+)
+"""A clock ten years ahead would empty the journal; what is too old is not answered meanwhile."""
+
 FOR_EVER_MS = 2**62
 
 Subject = Literal["badge", "member", "site"]

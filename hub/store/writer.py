@@ -12,6 +12,7 @@ from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
 from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
 from hub.store.erasures import ErasureError, forgotten_until, ledger_of, replay
+from hub.store.issues import has_leapt
 from hub.store.journal import JOURNAL_MS, purge_journal
 from hub.store.rows import REFUSED
 from hub.store.sqlite import StoreDownError, connect, statements, transaction, translated
@@ -176,7 +177,10 @@ class Writer:
             return is_pending(self._connection)
 
     def purge_journal(self, now_ms: int) -> int:
-        """Forget who badged more than 90 days ago; return how many access events that was."""
+        """Forget who badged more than 90 days ago; return how many access events that was: none by a leapt clock."""
+        if has_leapt(self._connection, now_ms):
+            log.warning("journal=kept reason=clock now_ms=%d", now_ms)
+            return 0
         return purge_journal(self._connection, now_ms)
 
     def _replay_erasures(self, ledger: Path) -> None:

@@ -129,6 +129,22 @@ def test_rebuild_exits_1_when_a_stored_figure_was_not_what_the_events_say(config
     assert run("rebuild", "--config", config).exit_code == 0
 
 
+def test_purge_by_a_clock_that_has_leapt_refuses_until_somebody_says_that_it_is_right(config: Path) -> None:
+    long_ago = NOW - 400 * 86_400_000
+    writer = imported(config).writer()
+    with writer.transaction():
+        line = access().replace(b"%d" % NOW, b"%d" % long_ago)
+        writer.receive(batch(line, persons={1: "k7q2m9x4"}), long_ago)
+        writer.settle_sites({"murat"})
+    writer.close()
+    refused = run("purge", "--config", config)
+    assert refused.exit_code == 1
+    assert refused.output.strip().endswith("say so with: telecentre-hub rights resume")
+    assert len(refused.output.strip().splitlines()) == 1
+    assert run("rights", "resume", "--config", config).exit_code == 0
+    assert run("purge", "--config", config).output == "1 access events no longer name a credential.\n"
+
+
 def test_purge_prints_how_many_names_were_forgotten(config: Path) -> None:
     long_ago = NOW - 400 * 86_400_000
     writer = imported(config).writer()

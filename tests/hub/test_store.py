@@ -196,6 +196,18 @@ def test_the_journal_forgets_after_ninety_days_and_keeps_the_event(store: Store,
     assert (store.totals().journal, store.totals().events) == (0, 1)
 
 
+def test_a_clock_ten_years_ahead_empties_no_journal(store: Store, writer: Writer) -> None:
+    with writer.transaction():
+        writer.receive(batch(access(), persons={1: "k7q2m9x4"}), NOW)
+        writer.settle_sites({"murat"})
+        assert writer.purge_journal(NOW + 3_650 * DAY_MS) == 0
+    assert store.totals().journal == 1
+    with writer.transaction():
+        writer.receive(batch(desk(t=NOW + 89 * DAY_MS), first=2), NOW + 89 * DAY_MS)
+        writer.settle_sites({"murat"})
+        assert writer.purge_journal(NOW + 90 * DAY_MS + 1) == 1, "a telecentre said the same time"
+
+
 def test_what_the_journal_forgets_is_no_longer_in_the_file(store: Store, writer: Writer) -> None:
     with writer.transaction():
         writer.receive(batch(access(), access(), persons={1: "k7q2m9x4forgotten"}), NOW)

@@ -73,8 +73,16 @@ def make_keys(settings: IssuingSettings, token: Callable[[int], bytes]) -> None:
     for file, _ in files:
         if file.exists():
             raise KeysError(f"{file} is there already: a key is made once, and nothing was changed")
-    for file, size in files:
-        write_secret(file, f"{token(size).hex()}\n")
+    made: list[Path] = []
+    try:
+        for file, size in files:
+            write_secret(file, f"{token(size).hex()}\n")
+            made.append(file)
+    except KeysError:
+        # One key alone would stand in the way of the next attempt, which overwrites nothing.
+        for file in made:
+            file.unlink(missing_ok=True)
+        raise
 
 
 def write_secret(file: Path, text: str) -> None:
@@ -85,9 +93,13 @@ def write_secret(file: Path, text: str) -> None:
     """
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise KeysError(f"{file}: cannot be written ({error.strerror})") from error
+    try:
         with os.fdopen(handle, "w", encoding="ascii") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(handle)
     except OSError as error:
+        file.unlink(missing_ok=True)
         raise KeysError(f"{file}: cannot be written ({error.strerror})") from error

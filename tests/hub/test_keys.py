@@ -51,6 +51,15 @@ def test_a_key_is_never_overwritten(config: Path, there: str) -> None:
     assert len(list(config.parent.glob("*.key"))) == 1
 
 
+def test_both_keys_are_made_or_none(config: Path) -> None:
+    config.write_text(config.read_text().replace("master.key", "missing/master.key"))
+    result = run("keys", "init", "--config", config)
+    assert (result.exit_code, "cannot be written" in result.output) == (1, True)
+    assert list(config.parent.glob("*.key")) == []
+    config.with_name("missing").mkdir()
+    assert run("keys", "init", "--config", config).exit_code == 0
+
+
 def test_a_hub_without_the_section_issues_nothing_and_says_so(config: Path) -> None:
     config.write_text('[database]\nfile = "hub.db"\n')
     result = run("keys", "init", "--config", config)

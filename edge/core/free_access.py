@@ -5,7 +5,13 @@ from edge.core.trusted_time import Judged
 
 
 def is_free(rights: Rights, door: str, time: Judged) -> bool:
-    """Return whether a door is free at the time of a decision; an expired list frees nothing."""
+    """Return whether a door is free at the time of a decision.
+
+    An expired list frees nothing, nor does a time that no clock confirms: after days without power the mark lies behind,
+    and an event that is over would begin again (docs/decisions/0009).
+    """
+    if time.by != "clock":
+        return False
     if rights.expires_at_ms is not None and time.trusted_ms >= rights.expires_at_ms:
         return False
     return any(one.door == door and one.start_ms <= time.now_ms < one.end_ms for one in rights.free_access)

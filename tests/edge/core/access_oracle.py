@@ -182,8 +182,10 @@ def _unproven(refusal: str, who: Credential | None, by: str) -> Verdict:
 
 
 def is_open_to_all(rights: Rights, door: str, clocks: Clocks) -> bool:
-    """Return whether the door is free: no list that is over frees anything."""
-    now_ms, _ = time_of(clocks, rights.expires_at_ms)
+    """Return whether the door is free: no list that is over frees anything, nor a time that no clock confirms."""
+    now_ms, by = time_of(clocks, rights.expires_at_ms)
+    if by == "high_water":
+        return False
     if rights.expires_at_ms is not None and rights.expires_at_ms <= clocks.mark_ms:
         return False
     bounds = [(one.start_ms, one.end_ms) for one in rights.free_access if one.door == door]

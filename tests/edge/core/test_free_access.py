@@ -30,6 +30,10 @@ def test_a_door_is_free_from_the_beginning_to_just_before_the_end() -> None:
     assert not is_free(RIGHTS, "door-02", judged(MORNING.start_ms))
 
 
+def test_a_time_that_no_clock_confirms_frees_no_door() -> None:
+    assert not is_free(RIGHTS, "door-01", replace(judged(MORNING.start_ms), by="high_water"))
+
+
 def test_an_expired_list_frees_no_door() -> None:
     assert RIGHTS.expires_at_ms is not None
     assert not is_free(RIGHTS, "door-01", judged(MORNING.start_ms, RIGHTS.expires_at_ms))

@@ -7,8 +7,8 @@ from edge.core.trusted_time import Judged
 def is_free(rights: Rights, door: str, time: Judged) -> bool:
     """Return whether a door is free at the time of a decision.
 
-    An expired list frees nothing, nor does a time that no clock confirms: after days without power the mark lies behind,
-    and an event that is over would begin again (docs/decisions/0009).
+    An expired list frees nothing, nor does a time that no clock confirms: after days without power the mark lies
+    behind, and an event that is over would begin again (docs/decisions/0009).
     """
     if time.by != "clock":
         return False

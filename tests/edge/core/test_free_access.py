@@ -68,9 +68,9 @@ def test_a_site_frees_its_door_in_time_and_locks_it_again() -> None:
 
 
 def test_an_event_that_is_called_off_or_announced_while_it_lasts_counts_at_once() -> None:
-    now = TrustedTime(MORNING.start_ms, 0.0)
-    site, _ = begin(PLAN, at(0), "test")
-    site, effects = decide(site, RightsLoaded(at(1), RIGHTS, now))
+    now = TrustedTime(MORNING.start_ms, 3600.0)
+    site, _ = begin(PLAN, at(3600), "test")
+    site, effects = decide(site, RightsLoaded(at(3601), RIGHTS, now))
     assert [type(effect) for effect in effects if isinstance(effect, ReleaseStrike | LockStrike)] == [ReleaseStrike]
-    site, effects = decide(site, RightsLoaded(at(2), replace(RIGHTS, version=2, free_access=()), now))
+    site, effects = decide(site, RightsLoaded(at(3602), replace(RIGHTS, version=2, free_access=()), now))
     assert [type(effect) for effect in effects if isinstance(effect, ReleaseStrike | LockStrike)] == [LockStrike]

@@ -12,7 +12,7 @@ from contract.sealing import verify_key_of
 from hub.__main__ import main
 from hub.config import read_settings
 from hub.keys import read_keys
-from hub.store.issues import NewIssue, put_issue
+from hub.store.issues import NewIssue, put_issue, put_site_key
 from tests.support.telecentres import cantal
 
 ISSUING = '[issuing]\nsigning_key_file = "signing.key"\nmaster_key_file = "master.key"\n'
@@ -125,6 +125,18 @@ def test_the_lists_that_are_out_are_told_by_site(config: Path) -> None:
     assert run("site", "key", "murat", "AB" * 32, "--config", config).output == "It is the one in use.\n"
     assert run("rights", "status", "--config", config).output == "murat  no list yet\n"
     assert run("rights", "resume", "--config", config).output == "Lists were issued all along.\n"
+
+
+def test_a_clock_that_is_doubted_is_told_until_somebody_says_that_it_is_right(config: Path) -> None:
+    store = cantal(config.parent)
+    with store.changed() as connection:
+        put_site_key(connection, "murat", "ab" * 32, 1)
+        put_issue(connection, NewIssue("murat", 7, 1, 7, 8, badges=0, sealed=b"TCS1 sealed"))
+    store.close()
+    doubt = "Nothing is issued: the clock is far past the last list and event."
+    assert doubt in run("rights", "status", "--config", config).output
+    assert run("rights", "resume", "--config", config).output == "Lists are issued again.\n"
+    assert doubt not in run("rights", "status", "--config", config).output
 
 
 def test_a_list_is_written_to_a_file_to_be_carried_to_its_site(config: Path) -> None:

@@ -95,6 +95,12 @@ def test_a_revoked_badge_that_could_still_open_is_told_with_its_time_also_where_
     assert point in points(board.look(NOON_MS), words("fr"))
 
 
+def test_a_hub_that_issues_no_lists_says_once_whether_a_copy_or_its_clock_is_why() -> None:
+    told = points(board_of_rights().look(NOON_MS), words("en"))
+    held = [one for one in told if "telecentre-hub rights resume" in one.remedy]
+    assert [one.reason for one in held] == ["rights_held", "rights_clock"]
+
+
 def test_a_revocation_of_this_minute_asks_for_nobody_yet() -> None:
     board = board_of_rights()
     board.take_issued([Issued("riom", version=1, revoked_at_ms=NOON_MS)])

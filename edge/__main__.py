@@ -177,7 +177,12 @@ def release_strikes(config: Path) -> None:
 
 
 def _moment(at_ms: int | None) -> str:
-    return "never" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if at_ms is None:
+        return "never"
+    try:
+        return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"at an instant that no calendar has ({at_ms} ms): the clock was wrong, or the file is damaged"
 
 
 def _lines(values: object, path: str = "") -> list[str]:

@@ -10,6 +10,9 @@ from click.testing import CliRunner, Result
 from edge.__main__ import main
 from tests.support.bench import eventually
 from tests.support.edge_site import KEY, STRIKE, SimulatedTelecentre, telecentre
+from tests.support.events import desk
+from tests.support.outbox_agent import Agent as OutboxAgent
+from tests.support.outbox_agent import statement
 
 NOBODY_LISTENS = 9
 
@@ -98,6 +101,19 @@ def test_the_outbox_tells_what_it_holds_without_an_agent() -> None:
         result = run("outbox", "status", "--json", "--config", place.toml)
         assert json.loads(result.output)["events"] == 0
         assert "0 events ever stored" in run("outbox", "status", "--config", place.toml).output
+
+
+def test_an_instant_that_no_calendar_has_is_told_and_not_a_traceback() -> None:
+    with telecentre(NOBODY_LISTENS) as place:
+        folder = place.toml.parent / "outbox"
+        assert run("outbox", "init", "--config", place.toml).exit_code == 0
+        agent = OutboxAgent(folder).start()
+        agent.store(desk(1))
+        agent.stop()
+        statement(folder, "UPDATE outbox SET stored_ms = 1 << 53")
+        result = run("outbox", "status", "--config", place.toml)
+        assert result.exit_code == 0
+        assert "oldest of these: at an instant that no calendar has (9007199254740992 ms)" in result.output
 
 
 def pinned(place: SimulatedTelecentre, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,9 @@ AGAIN_S = 0.3
 LIVE_S = 60.0
 """How long a process may take to begin a life on a busy machine."""
 
+STORES_WITHIN_S = 120.0
+"""The events that a campaign needs at least, on a machine whose processes take long to begin."""
+
 DRAINS_WITHIN_S = 180.0
 """An edge whose line was bad for long tries again once a minute, and asks the hub once a minute."""
 
@@ -55,6 +58,8 @@ class Size:
     events_per_s: float
     """Of each site."""
     sites: tuple[str, ...] = SITES
+    least_events: int = 0
+    """It goes on until so many are stored, whatever the machine's load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,9 @@ def run(folder: Path, kind: Kind, size: Size, seed: int) -> Outcome:
         begun_s = time.monotonic()
         bad_lines = _Executor(world).execute(
             plan_of(seed, sites=size.sites, lasts_s=size.lasts_s, kills=size.kills, bad_lines=size.bad_lines)
+        )
+        eventually(
+            lambda: stored_count(world) >= size.least_events, what="enough events are stored", within_s=STORES_WITHIN_S
         )
         lasted_s = time.monotonic() - begun_s
         drain(world)
@@ -164,6 +172,13 @@ class _Executor:
         else:
             line.put(fault.faults)
             self._at(self._now_s() + fault.for_s, partial(line.put, NO_FAULTS))
+
+
+def stored_count(world: World) -> int:
+    """Return how many events the edges said to be stored, over all their lives."""
+    # A stream says its position again and again, each time a higher one.
+    lasts = {stream: int(last) for edge in world.edges.values() for stream, last in _STORED.findall(edge.said())}
+    return sum(lasts.values())
 
 
 def drain(world: World) -> None:

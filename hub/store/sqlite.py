@@ -4,6 +4,7 @@ Two kinds of trouble are told apart: the database does not answer (wait, reopen,
 a value (set that value aside, go on).
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ def connect(file: Path, *, writes: bool) -> sqlite3.Connection:
         # Threads share no connection, except that the thread that closes the store closes them all.
         if not file.parent.is_dir():
             raise StoreDownError(f"{file}: its folder does not exist")
+        _make(file)
         connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=256)
     except sqlite3.Error as error:
         raise StoreDownError(f"{file}: cannot be opened ({error})") from error
@@ -49,6 +51,16 @@ def connect(file: Path, *, writes: bool) -> sqlite3.Connection:
         connection.close()
         raise StoreDownError(f"{file}: this file system gives no durable commits (journal {journal}, sync {durable})")
     return connection
+
+
+def _make(file: Path) -> None:
+    """Make an empty file, ours alone: members are named in it. Its journals get the same mode from SQLite."""
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreDownError(f"{file}: cannot be made ({error.strerror})") from error
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The store on a real file: history once each, losses visible, figures that follow, a register with dates."""
 
+import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -323,3 +325,15 @@ def test_sites_come_by_name_as_people_sort_it(tmp_path: Path) -> None:
     wanted = ["aurillac", "Ébreuil", "Échandelys", "Étampes", "Evry", "Œuilly", "Ours", "Zellé"]
     assert [site.name for site in store.sites()] == wanted
     store.close()
+
+
+def test_the_database_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    usual = os.umask(0)
+    try:
+        store = cantal(tmp_path)
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+        store.close()
+    finally:
+        os.umask(usual)
+    assert modes["hub.db"] == 0o600
+    assert set(modes.values()) == {0o600}

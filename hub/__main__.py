@@ -11,6 +11,7 @@ import click
 from host.crashes import forbid_core_dumps
 from host.journal import log_to_stderr
 from hub.commands.badges import badge
+from hub.commands.export import export
 from hub.commands.journal import journal
 from hub.commands.keys import keys, rights, site_key
 from hub.commands.members import member
@@ -77,6 +78,7 @@ def import_file(file: Path, config: Path, *, as_json: bool) -> None:
 
 
 site.add_command(site_key)
+main.add_command(export)
 for group in (member, pass_, badge, free_access, keys, rights, journal):
     main.add_command(group)
 

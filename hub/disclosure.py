@@ -20,12 +20,12 @@ Source: domain.md 5.1 (rules of INSEE) and R5; docs/decisions/0024 and docs/meth
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
 from typing import Literal, NamedTuple
 
-from hub.margins import Atom, Coordinate, Margins, Measure
+from hub.cells import FREQS, Cell, CheckedTable, Freq, Indicator, Level, Table, TableError
+from hub.margins import Coordinate, Margins
 from hub.remainders import Contributors, Remainders
 from hub.suppression import Need, Pattern
 
@@ -56,18 +56,10 @@ PUBLISHED_COVERAGE = 0.80
 UNCERTAIN_COVERAGE = 0.50
 """Below this coverage a figure is missing (`M`)."""
 
-MAX_CELLS = 1_000_000
-"""A table beyond this is cut into releases by its maker: at this size the gate takes minutes."""
-
-Level = Literal["site", "valley", "territory", "network", "massif"]
-Freq = Literal["H", "D", "W", "M", "Q", "A"]
-"""CL_FREQ: hour, day, week, month, quarter, year."""
-
 Reason = Literal["F", "N", "A", "O", "D"]
 ConfStatus = Literal["F", "N", "C"]
 ObsStatus = Literal["A", "U", "M"]
 
-FREQS: Sequence[Freq] = ("H", "D", "W", "M", "Q", "A")
 FINEST_BY_AGREEMENT: Mapping[Level, Freq] = {
     "site": "W",
     "valley": "D",
@@ -76,71 +68,6 @@ FINEST_BY_AGREEMENT: Mapping[Level, Freq] = {
     "massif": "D",
 }
 FINEST_PUBLIC: Mapping[Level, Freq] = {"site": "M", "valley": "M", "territory": "W", "network": "D", "massif": "D"}
-
-
-class TableError(ValueError):
-    """The table is not one that can be judged; nothing of it is published."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A telecentre, whose only site is itself, or a zone of several; zones may overlap."""
-
-    id: str
-    level: Level
-    sites: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A period as the base periods it is made of; a base period is made of itself. Weeks and months may overlap."""
-
-    id: str
-    freq: Freq
-    parts: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Indicator:
-    """What is measured; indicators of one subject are hidden together."""
-
-    id: str
-    subject: str
-    additive: bool
-    """Whether the value of a margin is the sum of its sites and base periods: visits are, rates and persons are not."""
-    step: float = 1.0
-    """The smallest difference that tells something: one visit, an hour of a desk."""
-    decimals: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One indicator of a place in a period."""
-
-    place: str
-    period: str
-    indicator: str
-    value: float | None
-    """None: nobody knows. The value of an additive indicator is always known: it is what was seen."""
-    largest: float = 0.0
-    """What the largest contributor makes of an additive value."""
-    persons: int | None = None
-    resources: int | None = None
-    """Desks or rooms with a part in the value."""
-    coverage: float | None = None
-    """0 to 1; None where nothing is measured by coverage."""
-    ceiling: float = inf
-    """The most that everybody knows it can be: the time the desks were observed. Of base cells only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Figures with all their margins, base cells (sites in base periods) among them, published or not."""
-
-    places: Sequence[Place]
-    periods: Sequence[Period]
-    indicators: Sequence[Indicator]
-    cells: Sequence[Cell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +113,15 @@ def disclose(table: Table, k: int = PUBLIC_K) -> Release:
     """
     if not LOWEST_K <= k <= LARGEST_K:
         raise TableError(f"the threshold is {k}, and must be from {LOWEST_K} to {LARGEST_K}")
-    gate = _Checked(table)
+    gate = CheckedTable(table)
     verdicts: list[Verdict] = []
     audit: Counter[tuple[str, Level, Freq, Reason]] = Counter()
     for subject in sorted(gate.subjects):
         reasons = _reasons(gate, subject, k)
         for cell in gate.subjects[subject]:
             reason = reasons[cell.place, cell.period]
-            verdicts.append(_verdict(cell, gate.indicators[cell.indicator], reason))
+            nothing = gate.has_nothing(subject, (cell.place, cell.period))
+            verdicts.append(_verdict(cell, gate.indicators[cell.indicator], reason, nothing=nothing))
             audit[subject, gate.places[cell.place].level, gate.periods[cell.period].freq, reason] += 1
     verdicts.sort(key=lambda verdict: (verdict.place, verdict.period, verdict.indicator))
     return Release(k, tuple(verdicts), tuple(AuditLine(*key, count) for key, count in sorted(audit.items())))
@@ -206,8 +134,8 @@ def obs_status(coverage: float | None) -> ObsStatus:
     return "U" if coverage >= UNCERTAIN_COVERAGE else "M"
 
 
-def _verdict(cell: Cell, indicator: Indicator, reason: Reason) -> Verdict:
-    status = "M" if cell.value is None else obs_status(cell.coverage)
+def _verdict(cell: Cell, indicator: Indicator, reason: Reason, *, nothing: bool) -> Verdict:
+    status = "M" if nothing or cell.value is None else obs_status(cell.coverage)
     shown = cell.value if reason == "F" and status != "M" else None
     return Verdict(
         place=cell.place,
@@ -220,27 +148,30 @@ def _verdict(cell: Cell, indicator: Indicator, reason: Reason) -> Verdict:
     )
 
 
-def _reasons(gate: "_Checked", subject: str, k: int) -> dict[Coordinate, Reason]:
+def _reasons(gate: CheckedTable, subject: str, k: int) -> dict[Coordinate, Reason]:
     """Return for each place and period of a subject why it is hidden, or `F`."""
     cells = gate.subjects[subject]
     behind = _behind(cells)
-    pattern = Pattern(gate.margins, gate.measures(subject), {at: 1.0 + people.number for at, people in behind.items()})
-    remainders = Remainders(gate.margins, pattern, behind)
+    # A month is worth its days: a day of the network goes before a telecentre's month.
+    costs = {at: (1.0 + people.number) * len(gate.margins.parts[at[1]]) for at, people in behind.items()}
+    pattern = Pattern(gate.margins, [measure for _, measure in gate.measures(subject)], costs)
+    told = {at: people for at, people in behind.items() if not gate.has_nothing(subject, at)}
+    remainders = Remainders(gate.margins, pattern, told)
     unsafe: dict[Coordinate, Reason] = {}
     kept: set[Coordinate] = set()
-    missing = set(behind) - {(cell.place, cell.period) for cell in cells if _is_known(cell)}
+    missing = set(behind) - {(cell.place, cell.period) for cell in cells if _is_known(cell)} | (set(behind) - set(told))
     for coordinate in sorted(missing):
         pattern.hide(coordinate)
     for threshold in range(LOWEST_K, k + 1):
-        found = {at: reason for at, reason in _unsafe(cells, threshold).items() if at not in unsafe}
+        found = {at: reason for at, reason in _unsafe(cells, threshold).items() if at in told and at not in unsafe}
         unsafe.update(found)
-        too_fine = gate.too_fine(behind, threshold) - kept
+        too_fine = _too_fine(gate, behind, threshold) - kept
         kept |= too_fine
         for coordinate in sorted(found.keys() | too_fine):
             pattern.hide(coordinate)
         remainders.complete(threshold, LOWEST_K)
-        for coordinate in sorted(found, key=gate.coarse_first):
-            pattern.protect(coordinate, gate.needs(subject, coordinate))
+        for coordinate in sorted(found, key=lambda at: _coarse_first(gate.margins, at)):
+            pattern.protect(coordinate, _needs(gate, subject, coordinate))
         pattern.give_back()
         remainders.complete(threshold, LOWEST_K)
     return {at: _reason(at, pattern, unsafe, kept, missing) for at in behind}
@@ -285,115 +216,26 @@ def _unsafe(cells: Iterable[Cell], k: int) -> dict[Coordinate, Reason]:
     return found
 
 
-class _Checked:
-    """A table that was found to agree with itself, by subject."""
-
-    def __init__(self, table: Table) -> None:
-        if len(table.cells) > MAX_CELLS:
-            raise TableError(f"the table has {len(table.cells)} cells, and at most {MAX_CELLS} are judged at once")
-        self.places = {place.id: place for place in table.places}
-        self.periods = {period.id: period for period in table.periods}
-        self.indicators = {indicator.id: indicator for indicator in table.indicators}
-        if (len(self.places), len(self.periods)) != (len(table.places), len(table.periods)):
-            raise TableError("a place or a period stands twice in the table")
-        self.margins = _margins(self.places, self.periods)
-        self.subjects: dict[str, list[Cell]] = {indicator.subject: [] for indicator in table.indicators}
-        self._measures: dict[str, list[tuple[Indicator, Measure]]] = {subject: [] for subject in self.subjects}
-        of_indicator = self._sorted(table.cells)
-        for indicator in sorted(table.indicators, key=lambda it: it.id):
-            cells = of_indicator[indicator.id]
-            self.subjects[indicator.subject] += cells
-            if indicator.additive:
-                self._measures[indicator.subject].append((indicator, self._measure(indicator, cells)))
-        for subject, measures in self._measures.items():
-            if not measures and self.subjects[subject]:
-                raise TableError(f"the subject '{subject}' has no additive indicator to compute margins with")
-
-    def _sorted(self, cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-        found: dict[str, list[Cell]] = {indicator: [] for indicator in self.indicators}
-        seen: set[tuple[str, str, str]] = set()
-        for cell in sorted(cells, key=lambda it: (it.indicator, it.place, it.period)):
-            key = cell.place, cell.period, cell.indicator
-            if key in seen:
-                raise TableError(f"{_name(cell)} stands twice in the table")
-            seen.add(key)
-            if cell.place not in self.places or cell.period not in self.periods or cell.indicator not in found:
-                raise TableError(f"{_name(cell)} is of a place, period or indicator that the table does not name")
-            _check(cell, additive=self.indicators[cell.indicator].additive)
-            found[cell.indicator].append(cell)
-        return found
-
-    def _measure(self, indicator: Indicator, cells: list[Cell]) -> Measure:
-        """Return an additive indicator by its base cells; every margin must be their sum."""
-        is_site, parts = self.margins.is_site, self.margins.parts
-        base = {
-            (cell.place, cell.period): Atom(cell.value or 0.0, cell.ceiling)
-            for cell in cells
-            if is_site(cell.place) and parts[cell.period] == {cell.period}
-        }
-        measure = Measure(self.margins, base)
-        for cell in cells:
-            computed, given = measure.value(cell.place, cell.period), cell.value or 0.0
-            if abs(computed - given) > 1e-6 * max(1.0, abs(given)):
-                raise TableError(f"{_name(cell)} is {given:g}, and its base cells add up to {computed:g}")
-        if indicator.step <= 0:
-            raise TableError(f"the step of '{indicator.id}' must be above zero")
-        return measure
-
-    def measures(self, subject: str) -> list[Measure]:
-        """Return the additive measures of a subject."""
-        return [measure for _, measure in self._measures[subject]]
-
-    def needs(self, subject: str, at: Coordinate) -> list[Need]:
-        """Return how far a hidden place and period must be able to lie from the truth, in each measure."""
-        found = []
-        for indicator, measure in self._measures[subject]:
-            value = measure.value(*at)
-            wanted = max(NARROWEST_STEPS * indicator.step, NARROWEST_SHARE * value)
-            found.append(Need(up=min(wanted, measure.room(*at)), down=min(wanted, value)))
-        return found
-
-    def too_fine(self, coordinates: Iterable[Coordinate], k: int) -> set[Coordinate]:
-        """Return the places and periods that are finer than an audience gets."""
-        finest = FINEST_PUBLIC if k >= PUBLIC_K else FINEST_BY_AGREEMENT
-        return {
-            (place, period)
-            for place, period in coordinates
-            if FREQS.index(self.periods[period].freq) < FREQS.index(finest[self.places[place].level])
-        }
-
-    def coarse_first(self, at: Coordinate) -> tuple[int, int, Coordinate]:
-        """Order by size, the largest first: what is hidden for them helps the smaller."""
-        return -len(self.margins.sites[at[0]]), -len(self.margins.parts[at[1]]), at
+def _needs(gate: CheckedTable, subject: str, at: Coordinate) -> list[Need]:
+    """Return how far a hidden place and period must be able to lie from the truth, in each measure."""
+    found = []
+    for indicator, measure in gate.measures(subject):
+        value = measure.value(*at)
+        wanted = max(NARROWEST_STEPS * indicator.step, NARROWEST_SHARE * value)
+        found.append(Need(up=min(wanted, measure.room(*at)), down=min(wanted, value)))
+    return found
 
 
-def _margins(places: Mapping[str, Place], periods: Mapping[str, Period]) -> Margins:
-    margins = Margins(
-        sites={place.id: place.sites for place in places.values()},
-        parts={period.id: period.parts for period in periods.values()},
-        freqs={period.id: period.freq for period in periods.values()},
-    )
-    for place in places.values():
-        named = all(site in places and places[site].level == "site" for site in place.sites)
-        if not place.sites or not named or (place.level == "site" and not margins.is_site(place.id)):
-            raise TableError(f"the place '{place.id}' is not made of telecentres that the table names")
-    for period in periods.values():
-        if not period.parts or any(part not in periods or periods[part].parts != {part} for part in period.parts):
-            raise TableError(f"the period '{period.id}' is not made of base periods that the table names")
-    return margins
+def _too_fine(gate: CheckedTable, coordinates: Iterable[Coordinate], k: int) -> set[Coordinate]:
+    """Return the places and periods that are finer than an audience gets; a zone of two is as a telecentre."""
+    finest = FINEST_PUBLIC if k >= PUBLIC_K else FINEST_BY_AGREEMENT
+    least = {
+        place.id: FREQS.index(finest["site" if len(place.sites) < LOWEST_K else place.level])
+        for place in gate.places.values()
+    }
+    return {at for at in coordinates if FREQS.index(gate.periods[at[1]].freq) < least[at[0]]}
 
 
-def _check(cell: Cell, *, additive: bool) -> None:
-    numbers = [number for number in (cell.value, cell.largest, cell.coverage) if number is not None]
-    if any(not isfinite(number) or number < 0 for number in numbers) or (cell.coverage or 0.0) > 1:
-        raise TableError(f"{_name(cell)} has a number below zero or out of range")
-    if additive and (cell.value is None or cell.value > cell.ceiling or cell.largest > cell.value):
-        raise TableError(f"{_name(cell)} must have a value, at least its largest part and at most its ceiling")
-    if cell.persons is None and cell.resources is None:
-        raise TableError(f"{_name(cell)} does not say how many persons or resources stand behind it")
-    if (cell.persons or 0) < 0 or (cell.resources or 0) < 0:
-        raise TableError(f"{_name(cell)} has fewer than no contributors")
-
-
-def _name(cell: Cell) -> str:
-    return f"'{cell.indicator}' of '{cell.place}' in '{cell.period}'"
+def _coarse_first(margins: Margins, at: Coordinate) -> tuple[int, int, Coordinate]:
+    """Order by size, the largest first: what is hidden for them helps the smaller."""
+    return -len(margins.sites[at[0]]), -len(margins.parts[at[1]]), at

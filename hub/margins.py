@@ -6,9 +6,6 @@ from functools import cached_property
 from math import inf
 from typing import NamedTuple
 
-NEAR = 8
-"""Periods on either side of one that are looked at: more find a slightly cheaper pattern, at a cost in time."""
-
 Coordinate = tuple[str, str]
 """Place and period."""
 
@@ -63,16 +60,14 @@ class Margins:
 
     @cached_property
     def beside(self) -> dict[str, tuple[str, ...]]:
-        """For each period, others of the same length that share no part with it, the nearest in order first."""
+        """For each period, the others of its length that share no part with it, in order of name."""
         by_freq: dict[str, list[str]] = {}
         for period in sorted(self.parts):
             by_freq.setdefault(self.freqs[period], []).append(period)
-        found: dict[str, tuple[str, ...]] = {}
-        for periods in by_freq.values():
-            for index, period in enumerate(periods):
-                near = sorted(range(len(periods)), key=lambda at: (abs(at - index), at))[: 2 * NEAR + 1]
-                found[period] = tuple(periods[at] for at in near if periods[at] not in self.within[period])
-        return found
+        return {
+            period: tuple(other for other in by_freq[self.freqs[period]] if other not in self.within[period])
+            for period in self.parts
+        }
 
 
 def _inverted(keys: Iterable[str], members: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
@@ -105,6 +100,13 @@ class Measure:
             )
             self._known[place, period] = known
         return known
+
+    def totals(self) -> dict[str, float]:
+        """Return what each site has in all its base periods together."""
+        found = dict.fromkeys(self._margins.sites, 0.0)
+        for site, part in sorted(self._atoms):
+            found[site] += self._atoms[site, part].value
+        return found
 
     def room(self, place: str, period: str) -> float:
         """Return how much higher the measure could be, for all that everybody knows."""

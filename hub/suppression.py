@@ -18,11 +18,15 @@ offices; docs/decisions/0024 says what is different here and what is proved.
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from heapq import nsmallest
 from itertools import islice
 from math import inf
 from typing import NamedTuple
 
-from hub.margins import NEAR, Coordinate, Margins, Measure
+from hub.margins import Coordinate, Margins, Measure
+
+NEAR = 8
+"""Partners of a kind, sites or periods, that are looked at for one cell: more find a better pattern, and cost time."""
 
 EPSILON = 1e-9
 """Of a need, what may be missing: sums of decimals are not exact."""
@@ -131,7 +135,8 @@ class Pattern:
         self._paid: set[Coordinate] = set()
         self._needed: set[Coordinate] = set()
         self._hidden: dict[Coordinate, list[tuple[float, str]]] = {}
-        self._ranked: dict[Coordinate, list[tuple[float, str]]] = {}
+        self._ranked: dict[Coordinate, list[tuple[float, float, str]]] = {}
+        self._totals = measures[0].totals() if measures else {}
         self._cutting: dict[tuple[str, str | None], frozenset[str]] = {}
         for place, period in costs:
             self._published[place].add(period)
@@ -262,19 +267,22 @@ class Pattern:
         place, period = coordinate
         for site in self._largest(place, period):
             partners = [*self._hidden_partners(site, place, period), *costly]
-            beside = sorted(
-                self._margins.beside[period], key=lambda other: (-self._measures[0].value(site, other), other)
-            )
+            beside = self._fullest(site, period)
             yield from (Swap(site, partner, period, None) for partner in partners)
             yield from (Swap(site, None, period, other) for other in beside)
             yield from (Swap(site, partner, period, other) for partner in partners for other in beside)
             yield Swap(site, None, period, None)
 
+    def _fullest(self, site: str, period: str) -> list[str]:
+        """Return the periods beside one in which a site has most, hidden or not."""
+        value = self._measures[0].value
+        return nsmallest(NEAR, self._margins.beside[period], key=lambda other: (-value(site, other), other))
+
     def _largest(self, place: str, period: str) -> list[str]:
         sites = self._margins.sites[place]
         if len(sites) == 1:
             return list(sites)
-        return [site for _, site in islice(self._rank(place, period), NEAR)]
+        return [site for _, _, site in islice(self._rank(place, period), NEAR)]
 
     def _hidden_partners(self, site: str, place: str, period: str) -> list[str]:
         """Return the largest sites hidden in a period, from the smallest zones around a site."""
@@ -294,8 +302,8 @@ class Pattern:
         found: list[str] = []
         for zone in self._margins.around[self._largest(place, period)[0]]:
             ranked = self._rank(zone, period)
-            enough = bisect_right(ranked, (-wanted, chr(0x10FFFF)))
-            for _, partner in [*reversed(ranked[max(0, enough - NEAR) : enough]), *ranked[: NEAR // 2]]:
+            enough = bisect_right(ranked, -wanted, key=lambda entry: entry[0])
+            for _, _, partner in [*reversed(ranked[max(0, enough - NEAR) : enough]), *ranked[: NEAR // 2]]:
                 fits = partner not in found and partner not in self._margins.sites[place]
                 if fits and self.is_published((partner, period)):
                     found.append(partner)
@@ -303,11 +311,11 @@ class Pattern:
                 break
         return found
 
-    def _rank(self, zone: str, period: str) -> list[tuple[float, str]]:
-        """Return the sites of a zone in a period, the largest first, as (minus value, site)."""
+    def _rank(self, zone: str, period: str) -> list[tuple[float, float, str]]:
+        """Return minus value, minus total and site of each site of a zone in a period, the largest first."""
         known = self._ranked.get((zone, period))
         if known is None:
             value = self._measures[0].value
-            known = sorted((-value(site, period), site) for site in self._margins.sites[zone])
+            known = sorted((-value(site, period), -self._totals[site], site) for site in self._margins.sites[zone])
             self._ranked[zone, period] = known
         return known

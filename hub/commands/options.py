@@ -11,6 +11,7 @@ from host.settings import SettingsError
 from hub.config import IssuingSettings, read_settings
 from hub.keys import KeysError
 from hub.passes import PassError
+from hub.release import ReleaseError
 from hub.store import Store, StoreDownError, StoreRefusedError
 from hub.store.backup import BackupError
 from hub.store.erasures import ErasureError
@@ -28,6 +29,7 @@ REFUSALS: dict[type[Exception], str] = {
     JournalError: "",
     KeysError: "",
     PassError: "",
+    ReleaseError: "",
 }
 """Errors that are one sentence, and what stands before it."""
 

@@ -4,19 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from hub.disclosure import (
-    AGREEMENT_K,
-    PUBLIC_K,
-    Cell,
-    Indicator,
-    Period,
-    Place,
-    Release,
-    Table,
-    TableError,
-    disclose,
-    obs_status,
-)
+from hub.cells import Cell, Indicator, Period, Place, Table, TableError
+from hub.disclosure import AGREEMENT_K, PUBLIC_K, Release, disclose, obs_status
 from tests.support.attendance import (
     MINUTES,
     RATE,
@@ -132,10 +121,10 @@ def test_days_left_over_from_a_month_must_be_enough_together() -> None:
     days = base_periods(["2026-10-01", "2026-10-02", "2026-10-03", "2026-10-04"], "D")
     month = Period("2026-10", "M", frozenset(day.id for day in days))
     counts = {"2026-10-01": 2, "2026-10-02": 2, "2026-10-03": 20, "2026-10-04": 30}
-    visits = [Visit(person, "a", day, 3) for day, count in counts.items() for person in range(count)]
-    table = table_of(visits, [*site_places(["a"]), zone("net", "network", ["a"])], [*days, month])
-    shown = {(it.place, it.period) for it in disclose(table).verdicts if it.value is not None}
-    assert shown == {("a", "2026-10"), ("net", "2026-10"), ("net", "2026-10-04")}
+    visits = [Visit(person, "abc"[person % 3], day, 3) for day, count in counts.items() for person in range(count)]
+    table = table_of(visits, [*site_places("abc"), zone("net", "network", "abc")], [*days, month])
+    shown = {it.period for it in disclose(table).verdicts if it.place == "net" and it.value is not None}
+    assert shown == {"2026-10", "2026-10-04"}
 
 
 def test_one_person_who_makes_most_of_a_value_hides_it() -> None:
@@ -153,12 +142,19 @@ def test_one_person_who_makes_85_percent_is_not_more_than_85_percent() -> None:
 def test_a_telecentres_days_and_weeks_are_not_public_whoever_came() -> None:
     days = base_periods(["2026-10-01"], "D")
     week = Period("2026-W40", "W", frozenset({"2026-10-01"}))
-    table = table_from({("a", "2026-10-01"): 50}, [*site_places(["a"]), zone("net", "network", ["a"])], [*days, week])
+    persons = {(site, "2026-10-01"): 50 for site in "abc"}
+    table = table_from(persons, [*site_places("abc"), zone("net", "network", "abc")], [*days, week])
     release = disclose(table)
     assert status(release, "a", "2026-10-01") == (None, "N", "A")
     assert status(release, "a", "2026-W40") == (None, "N", "A")
-    assert status(release, "net", "2026-10-01") == (50, "F", "A")
+    assert status(release, "net", "2026-10-01") == (150, "F", "A")
     assert status(disclose(table, AGREEMENT_K), "a", "2026-W40") == (50, "F", "A")
+
+
+def test_the_days_of_a_network_of_two_telecentres_are_as_little_public_as_theirs() -> None:
+    places = [*site_places("ab"), zone("net", "network", "ab")]
+    table = table_from({("a", "2026-10-01"): 50, ("b", "2026-10-01"): 50}, places, base_periods(["2026-10-01"], "D"))
+    assert status(disclose(table), "net", "2026-10-01") == (None, "N", "A")
 
 
 def test_indicators_of_one_subject_share_their_fate() -> None:
@@ -221,6 +217,17 @@ def test_a_figure_that_is_missing_is_empty_and_not_called_confidential() -> None
     cells = [Cell("a", "2026-10", VISITS.id, 60, largest=2, persons=40, coverage=0.4)]
     release = disclose(Table(site_places(["a"]), OCTOBER, (VISITS,), cells))
     assert status(release, "a", "2026-10") == (None, "F", "M")
+
+
+def test_a_closed_day_is_missing_and_hides_nothing_beside_it() -> None:
+    parts = ["2026-10-03", "2026-10-04"]
+    uses = [Use(site, desk, "2026-10-03", 200, 600) for site in "abc" for desk in range(4)]
+    uses += [Use(site, desk, "2026-10-04", 0, 0) for site in "abc" for desk in range(4)]
+    periods = [*base_periods(parts, "D"), Period("2026-10", "M", frozenset(parts))]
+    table = desk_table(uses, [*site_places("abc"), zone("net", "network", "abc")], periods)
+    release = disclose(table)
+    assert status(release, "net", "2026-10-03", MINUTES.id) == (2400, "F", "A")
+    assert status(release, "net", "2026-10-04", RATE.id) == (None, "F", "M")
 
 
 def test_a_missing_figure_of_few_persons_is_protected_like_any_other() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.cells import Cell, Indicator, Period, Table
 from hub.disclosure import (
     AGREEMENT_K,
     DOMINANT_SHARE,
@@ -19,11 +20,7 @@ from hub.disclosure import (
     NARROWEST_SHARE,
     NARROWEST_STEPS,
     PUBLIC_K,
-    Cell,
-    Indicator,
-    Period,
     Release,
-    Table,
     disclose,
 )
 from hub.margins import Margins

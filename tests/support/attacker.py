@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from hub.disclosure import Release, Table
+from hub.cells import Table
+from hub.disclosure import Release
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.disclosure import Cell, Freq, Indicator, Level, Period, Place, Table
+from hub.cells import Cell, Freq, Indicator, Level, Period, Place, Table
 
 VISITS = Indicator("visites", "attendance", additive=True)
 VISITORS = Indicator("visiteurs_uniques", "attendance", additive=False)

@@ -1,0 +1,199 @@
+"""What the gate lets through becomes the files of one release. Pure: this is all that writes figures for the public.
+
+It knows of figures only what the gate says (an import rule sees to it), and the register's public facts: names, places,
+hours. Columns as domain.md 4.2 has them; docs/method.md explains them.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from hub.cells import Level
+from hub.disclosure import DOMINANT_SHARE, LOWEST_K, NARROWEST_SHARE, Release, Verdict
+from hub.exports import Cell, to_csv
+
+PLACE_COLUMNS = [
+    "id",
+    "pivot",
+    "nom",
+    "structure_parente",
+    "adresse",
+    "complement_adresse",
+    "code_postal",
+    "commune",
+    "code_insee",
+    "epci_siren",
+    "departement",
+    "region",
+    "massif",
+    "reseau",
+    "pays",
+    "nuts3",
+    "code_lau",
+    "latitude",
+    "longitude",
+    "fuseau",
+    "typologie",
+    "horaires",
+    "nb_postes",
+    "nb_bureaux",
+    "nb_salles_reunion",
+    "nb_salles_visio",
+    "acces_pmr",
+    "fiche_acces_libre",
+    "acces_badge",
+    "site_web",
+    "prise_rdv",
+    "date_ouverture",
+    "date_fermeture",
+    "cog_millesime",
+    "source",
+    "date_maj",
+]
+"""Of `telecentres.csv`; what the register does not hold stays empty."""
+
+FIGURE_COLUMNS = [
+    "id_telecentre|zone",
+    "niveau",
+    "freq",
+    "periode",
+    "indicateur",
+    "ventilation",
+    "valeur",
+    "unite",
+    "obs_status",
+    "conf_status",
+    "couverture",
+    "methode",
+    "nb_ressources",
+    "heures_ouverture",
+    "version_calcul",
+    "revision",
+    "date_calcul",
+]
+"""Of `indicateurs.csv`."""
+
+LEVELS: Mapping[Level, str] = {
+    "site": "telecentre",
+    "valley": "vallee",
+    "territory": "territoire",
+    "network": "reseau",
+    "massif": "massif",
+}
+UNITS = {"temps_occupe": "min", "taux_occupation": "1"}
+"""By UCUM: minutes, and a share from 0 to 1."""
+
+
+class ReleaseError(Exception):
+    """A release cannot be made; the sentence says why, and nothing of it was written."""
+
+
+@dataclass(frozen=True)
+class Telecentre:
+    """What the register makes public of a telecentre, by the columns of `telecentres.csv`."""
+
+    id: str
+    nom: str
+    code_insee: str | None
+    reseau: str
+    latitude: float | None
+    longitude: float | None
+    fuseau: str
+    horaires: str
+    nb_postes: int
+    nb_salles_visio: int
+    acces_badge: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What stands beside a figure and is about the place alone."""
+
+    resources: int
+    open_hours: float | None
+
+
+@dataclass(frozen=True)
+class Edition:
+    """Which release this is."""
+
+    month: str
+    version: str
+    as_of: str
+    """The local day of the last event that is in the figures."""
+
+
+def release_files(
+    edition: Edition,
+    telecentres: Sequence[Telecentre],
+    levels: Mapping[str, Level],
+    facts: Mapping[tuple[str, str, str], Facts],
+    release: Release,
+) -> dict[str, bytes]:
+    """Return the files of a release by name; the same input gives the same bytes."""
+    rows = [_figure(verdict, edition, levels, facts) for verdict in release.verdicts if verdict.conf_status != "N"]
+    files = {
+        "telecentres.csv": to_csv(PLACE_COLUMNS, (_place(it) for it in sorted(telecentres, key=lambda it: it.id))),
+        "indicateurs.csv": to_csv(FIGURE_COLUMNS, rows),
+        "METHODE.md": _method(edition, release.k),
+    }
+    encoded = {name: text.encode() for name, text in files.items()}
+    sums = "".join(f"{hashlib.sha256(encoded[name]).hexdigest()}  {name}\n" for name in sorted(encoded))
+    return {**encoded, "SHA256SUMS": sums.encode()}
+
+
+def _place(telecentre: Telecentre) -> list[Cell]:
+    known = {field.name: getattr(telecentre, field.name) for field in fields(telecentre)}
+    return [known.get(column) for column in PLACE_COLUMNS]
+
+
+def _figure(
+    verdict: Verdict, edition: Edition, levels: Mapping[str, Level], facts: Mapping[tuple[str, str, str], Facts]
+) -> list[Cell]:
+    indicator, subject = verdict.indicator.split(":")
+    beside = facts[verdict.place, verdict.period, subject]
+    return [
+        verdict.place,
+        LEVELS[levels[verdict.place]],
+        "M" if verdict.period == edition.month else "D",
+        verdict.period,
+        indicator,
+        subject,
+        verdict.value,
+        UNITS[indicator],
+        verdict.obs_status,
+        verdict.conf_status,
+        None if verdict.coverage is None else round(verdict.coverage, 2),
+        "temps_pondere",
+        beside.resources,
+        beside.open_hours,
+        edition.version,
+        1,
+        edition.as_of,
+    ]
+
+
+def _method(edition: Edition, k: int) -> str:
+    return f"""# Méthode
+
+Télécentres, {edition.month}. Calcul : telecentre {edition.version}, données reçues jusqu'au {edition.as_of}.
+
+- **temps_occupe** : minutes pendant lesquelles les postes (ou les salles visio) étaient occupés, aux heures
+  d'ouverture.
+- **taux_occupation** : temps occupé / temps observé, pondéré par le temps ; jamais une moyenne de taux. Arrondi à 0,01.
+- **couverture** : temps observé / temps d'ouverture. Moins de 0,50 : pas de valeur (`obs_status` = `M`) ; de 0,50 à
+  0,80 : fiabilité faible (`U`) ; au-delà : `A`.
+- **nb_ressources** : postes ou salles au registre pendant la période. Les salles confidentielles ne sont pas comptées.
+- Une cellule vide n'est pas un zéro.
+
+## Secret statistique
+
+Une valeur vide avec `conf_status` = `C` est confidentielle : moins de {LOWEST_K} postes (ou salles) utilisés, moins de
+{k} personnes là où elles sont comptées, un seul qui fait plus de {DOMINANT_SHARE:.0%} du total, ou une valeur qui
+permettrait d'en calculer une autre. Le fichier ne dit pas laquelle de ces raisons s'applique. Une valeur cachée ne peut
+être encadrée à moins de {NARROWEST_SHARE:.0%} près à partir de ce qui est publié. Aucune valeur à la journée n'est
+publiée pour un télécentre.
+
+Les personnes ne sont pas dans ces fichiers : les capteurs voient des postes, et aucune table ne les relie aux badges.
+"""

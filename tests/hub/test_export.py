@@ -1,0 +1,215 @@
+"""A month for the observatory: a new folder, the columns agreed on, nothing but what the gate lets through."""
+
+import csv
+import hashlib
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hub.__main__ import main
+from hub.observatory import month_span, month_table
+from hub.release import FIGURE_COLUMNS, PLACE_COLUMNS
+from hub.store import OccupancyRow, Store
+from tests.support.telecentres import CANTAL, Change, put_history
+
+HOUR_MS = 3_600_000
+OCTOBER = date(2025, 10, 1)
+FIRST_MS = int(datetime(2025, 9, 30, 22, tzinfo=UTC).timestamp()) * 1000
+"""Local midnight of the first of October."""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return the settings of a hub that heard four telecentres for all of October 2025."""
+    file = tmp_path / "hub.toml"
+    file.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
+    assert run("site", "import", CANTAL, "--config", file).exit_code == 0
+    store = Store(tmp_path / "hub.db")
+    for site, used in (("aurillac", 8), ("saint-flour", 5), ("murat", 2), ("mauriac", 4)):
+        put_history(store, site, october(store, site, used), until=FIRST_MS + 31 * 24 * HOUR_MS)
+    settle(store)
+    return file
+
+
+def settle(store: Store) -> None:
+    """Compute what is pending, as the running hub does."""
+    writer = store.writer()
+    try:
+        pending = True
+        while pending:
+            with writer.transaction():
+                pending = writer.settle_slice()
+    finally:
+        writer.close()
+
+
+def october(store: Store, site: str, used: int) -> list[Change]:
+    """Return a month in which so many desks are used from 9 to 17 on eight days."""
+    (known,) = [it for it in store.sites() if it.id == site]
+    names = [desk.id for desk in known.desks]
+    changes: list[Change] = [(FIRST_MS, name, "vacant") for name in names]
+    for day in (0, 1, 2, 5, 6, 7, 8, 9):
+        for name in names[:used]:
+            changes.append((FIRST_MS + (24 * day + 9) * HOUR_MS, name, "occupied"))
+            changes.append((FIRST_MS + (24 * day + 17) * HOUR_MS, name, "vacant"))
+    return sorted(changes)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def export(config: Path, folder: Path, *more: str) -> Result:
+    return run("export", "--month", "2025-10", "--to", folder, "--config", config, *more)
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines, delimiter=";"))
+
+
+def desks_of_the_month(folder: Path, indicator: str) -> dict[str, dict[str, str]]:
+    rows = table(folder / "indicateurs.csv")
+    wanted = {"periode": "2025-10", "indicateur": indicator, "ventilation": "poste"}
+    return {row[FIGURE_COLUMNS[0]]: row for row in rows if wanted.items() <= row.items()}
+
+
+def test_a_month_is_a_folder_with_its_files_and_their_checksums(config: Path, tmp_path: Path) -> None:
+    done = export(config, tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    files = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    sums = dict(line.split("  ")[::-1] for line in files.pop("SHA256SUMS").decode().splitlines())
+    assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert sorted(files) == ["METHODE.md", "indicateurs.csv", "telecentres.csv"]
+
+
+def test_the_same_data_gives_the_same_bytes(config: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert export(config, tmp_path / name).exit_code == 0
+    one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two
+
+
+def test_the_columns_are_those_agreed_on_with_the_observatory(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    for name, columns in (("telecentres.csv", PLACE_COLUMNS), ("indicateurs.csv", FIGURE_COLUMNS)):
+        assert (tmp_path / "out" / name).read_text(encoding="utf-8").splitlines()[0] == ";".join(columns)
+    assert (len(PLACE_COLUMNS), len(FIGURE_COLUMNS)) == (36, 17)
+
+
+def test_telecentres_are_told_of_with_what_the_register_knows_and_nothing_made_up(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    places = {row["id"]: row for row in table(tmp_path / "out" / "telecentres.csv")}
+    murat = {key: value for key, value in places["murat"].items() if value}
+    assert murat == {
+        "id": "murat",
+        "nom": "Murat",
+        "code_insee": "15138",
+        "reseau": "cantal",
+        "latitude": "45.1101",
+        "longitude": "2.8686",
+        "fuseau": "Europe/Paris",
+        "horaires": "Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off",
+        "nb_postes": "6",
+        "nb_salles_visio": "1",
+        "acces_badge": "true",
+        "source": "CyberCantal Télécentres",
+    }
+    assert len(places) == 10
+
+
+def test_a_telecentre_with_two_used_desks_is_hidden_with_one_that_covers_it(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    rates = desks_of_the_month(tmp_path / "out", "taux_occupation")
+    assert (rates["murat"]["valeur"], rates["murat"]["conf_status"]) == ("", "C")
+    assert (rates["mauriac"]["valeur"], rates["mauriac"]["conf_status"]) == ("", "C")
+    assert rates["aurillac"]["conf_status"] == rates["saint-flour"]["conf_status"] == "F"
+
+
+def test_a_published_rate_is_the_one_that_the_hub_computes(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    store = Store(config.parent / "hub.db")
+    (aurillac,) = [site for site in store.sites() if site.id == "aurillac"]
+    rows = store.occupancy("aurillac", "desk", "month", *month_span(OCTOBER, [aurillac]))
+    observed, occupied = sum(row.observed_ms for row in rows), sum(row.occupied_ms for row in rows)
+    row = desks_of_the_month(tmp_path / "out", "taux_occupation")["aurillac"]
+    assert row["valeur"] == str(round(occupied / observed, 2))
+    assert (row["nb_ressources"], row["couverture"], row["obs_status"]) == ("8", "1.0", "A")
+    assert float(row["heures_ouverture"]) == 23 * 11 + 4 * 3
+
+
+def test_days_are_told_of_the_network_alone(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    days = [row for row in table(tmp_path / "out" / "indicateurs.csv") if row["freq"] == "D"]
+    assert {(row["niveau"], row[FIGURE_COLUMNS[0]]) for row in days} == {("reseau", "reseau:cantal")}
+
+
+def test_a_telecentre_that_was_never_heard_is_missing_and_not_zero(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    row = desks_of_the_month(tmp_path / "out", "taux_occupation")["ydes"]
+    assert (row["valeur"], row["obs_status"], row["couverture"]) == ("", "M", "0.0")
+
+
+def test_the_command_says_how_much_was_hidden_and_the_folder_does_not(config: Path, tmp_path: Path) -> None:
+    answer = json.loads(export(config, tmp_path / "out", "--json").output)
+    assert {line["reason"] for line in answer["audit"]} >= {"A", "D", "F", "N"}
+    told = (tmp_path / "out" / "indicateurs.csv").read_text(encoding="utf-8")
+    assert {row["conf_status"] for row in table(tmp_path / "out" / "indicateurs.csv")} == {"F", "C"}
+    assert ";N;" not in told
+
+
+def test_a_release_is_never_written_over(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "indicateurs.csv").write_text("mine", encoding="utf-8")
+    done = export(config, tmp_path / "out")
+    assert done.exit_code == 1
+    assert "is there already: a release is never written over" in done.output
+    assert [file.read_text(encoding="utf-8") for file in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence_and_nothing_stays(config: Path, tmp_path: Path) -> None:
+    done = export(config, tmp_path / "no" / "such" / "out")
+    assert (done.exit_code, "cannot be written: No such file or directory" in done.output) == (1, True)
+
+
+def test_a_draft_of_an_export_that_was_cut_off_is_named(config: Path, tmp_path: Path) -> None:
+    (tmp_path / ".out.draft").mkdir()
+    done = export(config, tmp_path / "out")
+    assert (done.exit_code, "one was cut off; remove it" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "October", "1999-10", "2026-10-01", ""])
+def test_what_is_no_month_is_refused(config: Path, tmp_path: Path, month: str) -> None:
+    done = run("export", "--month", month, "--to", tmp_path / "out", "--config", config)
+    assert (done.exit_code, "a month such as 2026-10" in done.output) == (2, True)
+
+
+def test_a_month_that_is_not_over_is_refused(config: Path, tmp_path: Path) -> None:
+    done = run("export", "--month", "2098-01", "--to", tmp_path / "out", "--config", config)
+    assert (done.exit_code, "2098-01 is not over" in done.output) == (1, True)
+
+
+def test_nothing_is_exported_while_figures_are_pending(config: Path, tmp_path: Path) -> None:
+    store = Store(config.parent / "hub.db")
+    put_history(store, "allanche", october(store, "allanche", 4), until=FIRST_MS + 31 * 24 * HOUR_MS)
+    done = export(config, tmp_path / "out")
+    assert (done.exit_code, "figures are still to be computed" in done.output) == (1, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_hub_without_telecentres_has_nothing_to_export(tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
+    done = export(tmp_path / "hub.toml", tmp_path / "out")
+    assert (done.exit_code, "the register holds no telecentre" in done.output) == (1, True)
+
+
+def test_a_confidential_room_is_in_no_figure(config: Path) -> None:
+    store = Store(config.parent / "hub.db")
+    sites = [site for site in store.sites() if site.id == "chaudes-aigues"]
+    rooms = [OccupancyRow("chaudes-aigues", sites[0].rooms[0].id, FIRST_MS, FIRST_MS + 24 * HOUR_MS, 9, 9, 9)]
+    _, facts = month_table(OCTOBER, sites, {"desk": [], "room": rooms})
+    assert sites[0].rooms[0].confidential
+    assert {known.resources for known in facts.values()} == {0}

@@ -108,6 +108,11 @@ class RunningBroker:
                 return
         pytest.fail(f"{self.kind} does not listen on port {self.port}")
 
+    def send(self, number: int) -> None:
+        """Send the broker a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End the broker without a word: whatever it held is lost."""
         if self._process is not None:

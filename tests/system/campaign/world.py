@@ -55,6 +55,12 @@ class Process:
         self._end()
         self.kills += 1
 
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        assert self.is_running
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def tell(self, line: str) -> None:
         """Write a line to its standard input."""
         assert self._process is not None
@@ -114,7 +120,7 @@ class World:
         self.rebooted = dict.fromkeys(sites, True)
         self.database = folder / "hub.db"
         self._events_per_s = events_per_s
-        self._start_ms = (time.time_ns() // 1_000_000 // DAY_MS) * DAY_MS - BEGUN_BEFORE_MS
+        self.start_ms = (time.time_ns() // 1_000_000 // DAY_MS) * DAY_MS - BEGUN_BEFORE_MS
         self._random = Random(f"boots {seed}")
         self._boots = dict.fromkeys(sites, "")
         self._stack = ExitStack()
@@ -160,6 +166,10 @@ class World:
         else:
             self._process(name).kill()
 
+    def send(self, name: str, number: int) -> None:
+        """Send a signal to an edge, the hub or the broker."""
+        (self.broker if name == "broker" else self._process(name)).send(number)
+
     def revive(self, name: str, *, rebooted: bool) -> None:
         """Start again what was killed; an edge goes on in the same boot of its machine, unless `rebooted`."""
         if name == "broker":
@@ -201,7 +211,7 @@ class World:
                 self.lines[site].port,
                 f"{self.seed} {site}",
                 self._events_per_s,
-                self._start_ms,
+                self.start_ms,
                 self._boots[site],
                 "yes" if rebooted else "no",
             )

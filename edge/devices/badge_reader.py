@@ -199,8 +199,9 @@ class _Field:
             shown = made
         if shown.refusal == "wrong_application":
             shown = self._by_number(kind, uid, speaks=speaks)
-        # Only a card that opens nothing is worth the 7 ms: one that proved itself does so whatever lies beside it.
-        if shown.refusal is not None and shown.badge is None and not is_alone(frontend):
+        # A card that proved itself does so whatever lies beside it. Of two numbers chance would choose one, at an
+        # enrolment too.
+        if shown.badge is None and not is_alone(frontend):
             shown = Shown(refusal="two_cards")
         self._card, self._tried = card, None
         self._report(shown)

@@ -12,7 +12,7 @@ from edge.core.observations import CredentialSeen, DeviceFailed, NoiseCounted
 from edge.devices.card import CONVERSATION_S, Card, ask_badge
 from simulators.attackers import Bluff, Recorder, Relay, Replayer, copy_of, uid_copy_of
 from simulators.cards import Card as AnyCard
-from simulators.cards import Classic1k, IsoDepCard
+from simulators.cards import Classic1k, IsoDepCard, Ntag21x
 from simulators.desfire import Desfire
 from simulators.iso_dep import DONE, IsoDep, NdefApplet
 from simulators.ntag424 import Ntag424, Ntag424Applet, factory_application
@@ -140,6 +140,14 @@ def test_no_attacker_is_taken_for_a_badge(attacker: str) -> None:
 def test_two_cards_at_once_are_refused_and_the_reader_is_ready_again(cards: tuple[Callable[[], AnyCard], ...]) -> None:
     with site() as at:
         at.present(*(card() for card in cards))
+        seen = at.sees()
+        assert (seen.badge, seen.refusal, seen.uid_hash) == (None, "two_cards", None)
+        assert at.is_ready_again()
+
+
+def test_of_two_numbers_at_once_none_is_taken_where_cards_are_known_by_them() -> None:
+    with site(uid_badges=True) as at:
+        at.present(Ntag21x(UID), Ntag21x(bytes.fromhex("04000000000001")))
         seen = at.sees()
         assert (seen.badge, seen.refusal, seen.uid_hash) == (None, "two_cards", None)
         assert at.is_ready_again()

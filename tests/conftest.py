@@ -1,6 +1,7 @@
 """In CI a missing component is a failure: only what a kernel refuses may skip, by a named marker, and it is listed."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -16,3 +17,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.skipped and os.environ.get("CI") and not excused:
         report.outcome = "failed"
     return report
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Generator[None, None, None]:
+    """Keep a command that was called here from blocking signals in every program that a later test starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)

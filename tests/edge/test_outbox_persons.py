@@ -40,11 +40,14 @@ def live(folder: Path, days: float, *, clock: Clock, running: bool = True) -> li
 
     Without `running` the days passed before it started.
     """
-    agent = Agent(folder, wall_ms=T0_MS + round(days * DAY_MS)).start()
+    ended_ms = T0_MS + round(days * DAY_MS)
+    # Both clocks tell of the same days: a wall clock that stood still while the agent ran would be set back at the end.
+    agent = Agent(folder, wall_ms=T0_MS if running else ended_ms).start()
     before = len(statement(folder, "SELECT 1 FROM outbox"))
     agent.store(at(agent.wall_ms, desk(2, clock=clock)))
     # The look that this makes due comes with the next event.
     agent.passed_s = days * DAY_S if running else 120.0
+    agent.wall_ms = ended_ms
     agent.store(at(agent.wall_ms, desk(3, clock=clock)))
     # If time passed before the look was made due, it is due later: stopping looks once more.
     agent.passed_s += 120.0

@@ -101,6 +101,8 @@ class Outbox:
         self._warned = False
         self._was_sound = False
         self._found_damage = False
+        self._unreadable: sqlite3.DatabaseError | None = None
+        self._was_unreadable = False
         self._blank_due_s = 0.0
 
     def start(self) -> None:
@@ -160,7 +162,11 @@ class Outbox:
 
         A row that cannot be read back comes as an event of kind `lost`.
         """
-        found = read_rows(self._folder, stream, first, last)
+        try:
+            found = read_rows(self._folder, stream, first, last)
+        except sqlite3.DatabaseError as error:
+            self._note_unreadable(error)
+            return None
         if found is None:
             return None
         boot, rows = found
@@ -174,6 +180,17 @@ class Outbox:
                 self._moved_since_s = self._mono_s()
             if positions.answered:
                 self._answered = True
+                self._changed.notify()
+
+    def _note_unreadable(self, error: sqlite3.DatabaseError) -> None:
+        """Have the writer open the file anew and look at all of it: it may have in memory what no longer stands there.
+
+        Once in a life: a file that is found whole all the same must not be opened at each question.
+        """
+        with self._changed:
+            if not self._was_unreadable:
+                self._was_unreadable = True
+                self._unreadable = error
                 self._changed.notify()
 
     def _run(self) -> None:
@@ -252,6 +269,9 @@ class Outbox:
         self._blank_due_s = self._mono_s()
         while True:
             self._wait()
+            if self._unreadable is not None:
+                error, self._unreadable = self._unreadable, None
+                raise error
             self._store(writer)
             self._tend(writer)
             self._forget(file, writer)
@@ -283,7 +303,7 @@ class Outbox:
                 self._changed.wait(due_s)
 
     def _due_in_s(self) -> float:
-        if self._stopping or self._urgent or self._answered or len(self._waiting) >= GROUP_EVENTS:
+        if self._stopping or self._urgent or self._answered or len(self._waiting) >= GROUP_EVENTS or self._unreadable:
             return 0.0
         due_s = [self._blank_due_s]
         if self._waiting:

@@ -34,6 +34,9 @@ def read_rows(folder: Path, stream: str, first: int, last: int) -> tuple[str, li
     """Return the boot of a stream and its rows `first` to `last`, each position present; None if they cannot be had.
 
     None means that the storage is away, or that the rows were pruned meanwhile: they must not be taken for lost.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged where its streams stand.
     """
     try:
         with closing(_open_to_read(folder)) as connection:
@@ -44,7 +47,9 @@ def read_rows(folder: Path, stream: str, first: int, last: int) -> tuple[str, li
             if head is None or not head[2] <= first <= last <= head[3]:
                 return None
             return str(head[1]), _readable_rows(connection, int(head[0]), first, last)
-    except (sqlite3.Error, OSError):
+    except (sqlite3.Error, OSError) as error:
+        if isinstance(error, sqlite3.DatabaseError) and is_corruption(error):
+            raise
         return None
 
 

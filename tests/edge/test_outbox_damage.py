@@ -143,6 +143,26 @@ def test_whatever_byte_is_damaged_the_agent_lives_and_stores(folder: Path, tmp_p
         live_on(place)
 
 
+def test_streams_that_can_no_longer_be_read_are_moved_aside_without_waiting_for_a_restart(folder: Path) -> None:
+    agent = Agent(folder).start()
+    agent.store(*[desk(number) for number in range(20)])
+    (held,) = agent.outbox.held()
+    statement(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
+    ((page,),) = statement(folder, "SELECT rootpage FROM sqlite_schema WHERE name = 'stream'")
+    assert isinstance(page, int)
+    content = bytearray((folder / "outbox.db").read_bytes())
+    content[(page - 1) * PAGE_BYTES] ^= 0xFF
+    (folder / "outbox.db").write_bytes(content)
+    assert agent.outbox.read(held.stream, held.first, held.last) is None
+    eventually(lambda: is_moved_aside(folder), what="moved aside")
+    agent.put(desk(99))
+    eventually(lambda: stored_count(agent.outbox) == 1, what="stored in the new file")
+    (fresh,) = agent.outbox.held()
+    assert agent.outbox.read(fresh.stream, 1, 1) is not None
+    assert agent.crashes == []
+    agent.stop()
+
+
 class Unreadable(OutboxFile):
     """A storage of which the first question after a failed commit fails too."""
 

@@ -13,9 +13,10 @@ BROKER ?= mosquitto
 demo: $(RUNNABLE)
 	@$(BIN)/telecentre-sim demo $(ARGS)
 
+# A file to each worker: tests wait for wires and clocks most of their time. Four at most, for they start whole demos.
 test: $(READY)
 	@sh tests/prepare.sh
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -14,6 +14,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from host.crashes import NO_CORE_BYTES
 from simulators.badges import badges_of
 from simulators.badges_file import read_secrets
 from simulators.folder import Folder
@@ -70,10 +71,8 @@ def _use_every_card(demo: RunningDemo) -> None:
 def _leaves_no_core(demo: RunningDemo, program: str, word: str) -> bool:
     (process, *_) = demo.processes(program, word)
     limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
-    return next(line for line in limits.splitlines() if line.startswith("Max core file size")).split()[4:6] == [
-        "0",
-        "0",
-    ]
+    [line] = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    return line.split()[4:6] == [str(NO_CORE_BYTES)] * 2
 
 
 def test_no_number_and_no_key_of_a_badge_is_in_any_file_log_row_or_message_of_a_run(

@@ -26,7 +26,7 @@ from simulators.control import ControlError, ask
 from simulators.folder import DEFAULT_STATE, Folder, open_run, write_settings, write_sites
 from simulators.hub_page import has_caught_up, is_ready, read_figures
 from simulators.network import Network
-from simulators.processes import Child, program
+from simulators.processes import Child, program, watch_without_threads
 from simulators.registration import RegistrationError, register
 
 log = logging.getLogger(__name__)
@@ -160,6 +160,7 @@ async def run_demo(options: Options) -> int:
     Raises:
         DemoError: it cannot start.
     """
+    watch_without_threads()
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

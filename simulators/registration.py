@@ -53,8 +53,14 @@ async def register(folder: Folder, network: Network, *, seed: int, today: date) 
         RegistrationError: the hub refuses something.
     """
     was_there = folder.hub_database.exists()
-    importing = _told(folder, "site", "import", str(folder.network_toml))
-    told: tuple[str, dict[str, Any]] = await asyncio.gather(_hub_key(folder), importing)
+    hub_key = asyncio.ensure_future(_hub_key(folder))
+    try:
+        await _told(folder, "site", "import", str(folder.network_toml))
+        key = await hub_key
+    finally:
+        # When one of both fails, the other one ends too: nothing of ours may outlive the demo.
+        hub_key.cancel()
+        await asyncio.wait([hub_key])
     secrets = read_secrets(folder.badges)
     people = [
         Person(site.id, badge)
@@ -67,7 +73,7 @@ async def register(folder: Folder, network: Network, *, seed: int, today: date) 
         for person in people:
             secrets.setdefault(person.site, {})[person.badge.name] = _secret(person, keys)
         write_whole(folder.badges, badges_toml(secrets), FOR_THEIR_OWNER)
-    return told[0]
+    return key
 
 
 async def _hub_key(folder: Folder) -> str:

@@ -24,6 +24,7 @@ from contract.sealing import seal
 from hub.config import IssuingSettings
 from hub.enrolment import SEND_WITHIN_MS, Enrolling, Outcome
 from hub.keys import read_keys
+from hub.rounds import go_round
 from hub.store import Store, StoreDownError, StoreRefusedError
 from hub.store.enrolments import (
     end,
@@ -46,9 +47,6 @@ LATE_LOOK_S = 30.0
 
 HOUSE_S = 3_600.0
 """How often what is over is forgotten."""
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
-"""Before the database is asked again, doubling."""
 
 
 class Line(Protocol):
@@ -101,19 +99,8 @@ class Enrolments:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        wait_s = FIRST_WAIT_S
-        try:
-            while not self._stopping.is_set():
-                try:
-                    self._look()
-                    wait_s = FIRST_WAIT_S
-                    self._stopping.wait(POLL_S)
-                except (StoreDownError, StoreRefusedError) as error:
-                    log.warning("enrolling=waits wait_s=%.1f reason=%r", wait_s, str(error))
-                    self._stopping.wait(wait_s)
-                    wait_s = min(LONGEST_WAIT_S, wait_s * 2)
-        except BaseException as error:  # noqa: BLE001 - the top of this thread: main decides, and the process ends
-            self._on_crash(error)
+        waits_on = (StoreDownError, StoreRefusedError)
+        go_round(self._look, self._stopping, every_s=POLL_S, waits_on=waits_on, on_crash=self._on_crash)
 
     def _look(self) -> None:
         now_s, now_ms = time.monotonic(), self._now_ms()

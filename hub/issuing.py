@@ -24,6 +24,7 @@ from hub.keys import read_keys
 from hub.opening import public_holidays
 from hub.passes import Register
 from hub.rights import TooLargeError, is_due, next_version, rights_for
+from hub.rounds import go_round
 from hub.store import Site, Store, StoreDownError, StoreRefusedError
 from hub.store.issues import (
     NewIssue,
@@ -57,9 +58,6 @@ MAX_IN_FLIGHT = 16
 
 HOLIDAYS = timedelta(days=366)
 """Public holidays that a list names: some eleven dates, also for emergency badges after its expiry."""
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
-"""Before the database is asked again, doubling."""
 
 HOUR_MS = 3_600_000
 
@@ -136,20 +134,12 @@ class Issuing:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        wait_s = FIRST_WAIT_S
-        try:
-            while not self._stopping.is_set():
-                try:
-                    self._look()
-                    self._publish()
-                    wait_s = FIRST_WAIT_S
-                    self._stopping.wait(POLL_S)
-                except StoreDownError as error:
-                    log.warning("issuing=waits wait_s=%.1f reason=%r", wait_s, str(error))
-                    self._stopping.wait(wait_s)
-                    wait_s = min(LONGEST_WAIT_S, wait_s * 2)
-        except BaseException as error:  # noqa: BLE001 - the top of this thread: main decides, and the process ends
-            self._on_crash(error)
+        waits_on = (StoreDownError,)
+        go_round(self._go, self._stopping, every_s=POLL_S, waits_on=waits_on, on_crash=self._on_crash)
+
+    def _go(self) -> None:
+        self._look()
+        self._publish()
 
     def _look(self) -> None:
         """Issue what is due, those sites first at which a right was taken away, and tell the board."""

@@ -10,18 +10,21 @@ import pytest
 from simulators.pin_factory import SimulatedFactory
 from simulators.pins import PinBoard
 from simulators.presence import played
-from tests.support.bench import Bench
+from tests.support.bench import Bench, eventually
 
 
 class Pins:
-    """A pin board, and the bench on which it stands."""
+    """A pin board, the bench on which it stands, and gpiozero's end of its lines."""
 
-    def __init__(self, bench: Bench, board: PinBoard) -> None:
+    def __init__(self, bench: Bench, board: PinBoard, factory: SimulatedFactory) -> None:
         self.bench = bench
         self.board = board
+        self._factory = factory
 
     def drive(self, pin: int, *, high: bool) -> None:
+        """Hold a line at a level; at the return gpiozero reads it, so that a device opened next starts with it."""
         self.bench.call(self.board.drive, pin, high)
+        assert eventually(lambda: self._factory.driven(pin) == high)
 
     def play(self, pin: int, levels: list[tuple[float, bool]]) -> None:
         """Let a line take its levels from now on, on the board's own clock."""
@@ -43,5 +46,5 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pins]:
         monkeypatch.setenv("TELECENTRE_SIM_PINS", str(board.path))
         factory = SimulatedFactory()
         monkeypatch.setattr(gpiozero.Device, "pin_factory", factory)
-        yield Pins(bench, board)
+        yield Pins(bench, board, factory)
         factory.close()

@@ -4,7 +4,6 @@ One writer connection, held by the ingest thread (`Store.writer()`); each thread
 and readers never wait for the writer. Every key begins with the site, so that sites can be spread over servers.
 """
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hub.network import Network
 from hub.opening import day_of
+from hub.store.connection import Connection, StoreDownError, StoreRefusedError, snapshot, transaction
 from hub.store.decisions import read_decisions, read_last_decisions
 from hub.store.erasures import erase, ledger_of
 from hub.store.figures import read_occupancy
@@ -36,7 +36,8 @@ from hub.store.rows import (
     StreamTotal,
     Totals,
 )
-from hub.store.sqlite import StoreDownError, StoreRefusedError, connect, migrate, snapshot, statements, transaction
+from hub.store.schema import migrate, statements
+from hub.store.sqlite import connect
 from hub.store.timeline import Difference, forget_figures, mark_all, rebuild_site
 from hub.store.writer import Writer
 
@@ -80,7 +81,7 @@ class Store:
         self._now_ms = now_ms
         self._own = threading.local()
         self._lock = threading.Lock()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[Connection] = []
         connection = connect(file, writes=True)
         try:
             self.schema_version = migrate(connection)
@@ -103,7 +104,8 @@ class Store:
 
     def last_heard_ms(self) -> int | None:
         """Return the instant of the last event heard from any site, or None when none was."""
-        heard: int | None = self._reader().execute(_TOTALS["last_heard"]).fetchone()[0]
+        with snapshot(self._reader()):
+            heard: int | None = self._reader().execute(_TOTALS["last_heard"]).fetchone()[0]
         return heard
 
     def decisions(self, site: str, from_ms: int, to_ms: int, most: int) -> list[DecisionRow]:
@@ -208,7 +210,7 @@ class Store:
             connection.close()
 
     @contextmanager
-    def changed(self) -> Iterator[sqlite3.Connection]:
+    def changed(self) -> Iterator[Connection]:
         """Give a connection inside one transaction, beside a running hub: for the register of passes.
 
         Raises:
@@ -223,7 +225,7 @@ class Store:
             connection.close()
 
     @contextmanager
-    def seen(self) -> Iterator[sqlite3.Connection]:
+    def seen(self) -> Iterator[Connection]:
         """Give this thread's reading connection on one consistent state: for the register of passes."""
         with snapshot(self._reader()):
             yield self._reader()
@@ -235,7 +237,7 @@ class Store:
                 self._readers.pop().close()
         self._own = threading.local()
 
-    def _guest(self) -> sqlite3.Connection:
+    def _guest(self) -> Connection:
         """Return a connection that writes beside a running hub.
 
         Only the ingest's connection checkpoints then: two that do can lose a commit in SQLite before 3.51.3.
@@ -244,8 +246,8 @@ class Store:
         connection.execute("pragma wal_autocheckpoint = 0")
         return connection
 
-    def _reader(self) -> sqlite3.Connection:
-        reader: sqlite3.Connection | None = getattr(self._own, "connection", None)
+    def _reader(self) -> Connection:
+        reader: Connection | None = getattr(self._own, "connection", None)
         if reader is None:
             reader = connect(self.file, writes=False)
             self._own.connection = reader
@@ -254,7 +256,7 @@ class Store:
         return reader
 
 
-def _recorded(connection: sqlite3.Connection) -> Recorded:
+def _recorded(connection: Connection) -> Recorded:
     return Recorded(
         gaps=tuple(GapRow(*row) for row in connection.execute(_TOTALS["gaps"])),
         alarms=tuple(Alarm(*row) for row in connection.execute(_TOTALS["alarms"])),
@@ -262,7 +264,7 @@ def _recorded(connection: sqlite3.Connection) -> Recorded:
     )
 
 
-def _import(connection: sqlite3.Connection, imported: Imported) -> tuple[str, ...]:
+def _import(connection: Connection, imported: Imported) -> tuple[str, ...]:
     if imported.other_days:
         forget_figures(connection, imported.site)
     if imported.figures_from is not None:

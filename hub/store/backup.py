@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hub.store.connection import Connection, transaction
 from hub.store.erasures import ErasureError, ledger_of, replay
 from hub.store.journal import purge_journal
 from hub.store.lock import claimed
-from hub.store.sqlite import connect, migrate, migrations, statements, transaction
+from hub.store.schema import migrate, migrations, statements
+from hub.store.sqlite import connect, open_file
 
 EXCLUSIVE_WAIT_MS = 2_000
 """How long a restore waits for a command that has the database open, before it says so."""
@@ -72,7 +74,7 @@ def back_up(file: Path, target: Path, now_ms: int) -> Copy:
     if target.exists():
         raise BackupError(f"{target} is there already: give the copy another name")
     with _part_of(target) as part:
-        with closing(connect(file, writes=False)) as source, closing(_open(part)) as copy:
+        with closing(connect(file, writes=False)) as source, closing(open_file(part)) as copy:
             # In one step: a copy in several begins anew whenever the hub writes between them.
             source.backup(copy)
             copy.execute("pragma journal_mode = delete")
@@ -101,7 +103,7 @@ def restore(file: Path, source: Path, now_ms: int) -> Restored:
     with claimed(file), _part_of(file) as part:
         # The copy itself is only read: it can be restored again.
         shutil.copyfile(source, part)
-        with closing(_open(part)) as connection:
+        with closing(open_file(part)) as connection:
             backup_at_ms, events = _taken(connection, source)
             connection.execute("pragma journal_mode = delete")
             connection.execute("pragma synchronous = full")
@@ -138,11 +140,7 @@ def _part_of(target: Path) -> Iterator[Path]:
             part.with_name(part.name + ending).unlink(missing_ok=True)
 
 
-def _open(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(file, isolation_level=None)
-
-
-def _check(connection: sqlite3.Connection, told: Path) -> None:
+def _check(connection: Connection, told: Path) -> None:
     """Refuse what is damaged, no hub's database, or a newer hub's."""
     try:
         found = connection.execute("pragma quick_check(1)").fetchone()[0]
@@ -157,7 +155,7 @@ def _check(connection: sqlite3.Connection, told: Path) -> None:
         raise BackupError(f"{told}: written by a newer hub (schema {version}): install that version first")
 
 
-def _taken(connection: sqlite3.Connection, source: Path) -> tuple[int, int]:
+def _taken(connection: Connection, source: Path) -> tuple[int, int]:
     """Return when a copy was made and how many events it holds; refuse what our command did not make."""
     _check(connection, source)
     if connection.execute(_SQL["is_backup"]).fetchone() is not None:
@@ -167,7 +165,7 @@ def _taken(connection: sqlite3.Connection, source: Path) -> tuple[int, int]:
     raise BackupError(f"{source}: not made by `telecentre-hub backup`, so nobody knows when it was")
 
 
-def _erase_again(connection: sqlite3.Connection, file: Path) -> tuple[int, int]:
+def _erase_again(connection: Connection, file: Path) -> tuple[int, int]:
     """Forget again whom the ledger beside the database names."""
     try:
         return replay(connection, ledger_of(file))
@@ -184,7 +182,7 @@ def _alone(file: Path) -> Iterator[None]:
     if not file.is_file():
         yield
         return
-    with closing(_open(file)) as present:
+    with closing(open_file(file)) as present:
         try:
             present.execute(f"pragma busy_timeout = {EXCLUSIVE_WAIT_MS}")
             present.execute("pragma locking_mode = exclusive")

@@ -1,12 +1,12 @@
 """The decisions at one site's doors, without anybody's name: who badged is in the journal alone."""
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 
 from contract.events import Access, Door
+from hub.store.connection import Connection
 from hub.store.rows import DecisionRow
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 LONGEST_PULSE_MS = 35_000
 """A strike is released for at most 30 s (docs/operating.md); that nobody opened is told at the end of it."""
@@ -14,24 +14,20 @@ LONGEST_PULSE_MS = 35_000
 _SQL = statements("decisions")
 
 
-def read_decisions(
-    connection: sqlite3.Connection, site: str, period_ms: tuple[int, int], most: int
-) -> list[DecisionRow]:
+def read_decisions(connection: Connection, site: str, period_ms: tuple[int, int], most: int) -> list[DecisionRow]:
     """Return the first decisions of a half-open period, in order of time; those without a time are left out."""
     from_ms, to_ms = period_ms
     rows = connection.execute(_SQL["decisions"], {"site": site, "from_ms": from_ms, "to_ms": to_ms, "most": most})
     return _decisions(connection, site, rows)
 
 
-def read_last_decisions(connection: sqlite3.Connection, site: str, most: int) -> list[DecisionRow]:
+def read_last_decisions(connection: Connection, site: str, most: int) -> list[DecisionRow]:
     """Return the last decisions, in order of time; those without a time are left out."""
     rows = connection.execute(_SQL["last_decisions"], {"site": site, "most": most}).fetchall()
     return _decisions(connection, site, reversed(rows))
 
 
-def _decisions(
-    connection: sqlite3.Connection, site: str, rows: Iterable[tuple[str, str, int, int]]
-) -> list[DecisionRow]:
+def _decisions(connection: Connection, site: str, rows: Iterable[tuple[str, str, int, int]]) -> list[DecisionRow]:
     found = [
         DecisionRow(reader, Access.model_validate_json(value), at_ms, received_at_ms)
         for reader, value, at_ms, received_at_ms in rows

@@ -5,15 +5,15 @@ command line, later a page) writes a row; the running hub sends it and writes it
 """
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 from hub.enrolment import Enrolling, Outcome
 from hub.passes import NewBadge, PassError, new_id
+from hub.store.connection import Connection
 from hub.store.pass_changes import Token, add_badge
 from hub.store.passes import read_pass, sites_of
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 KEEP_MS = 90 * 86_400_000
 """A card in doubt that nobody showed again for so long is lost; the row leads to a person, by its pass."""
@@ -36,7 +36,7 @@ class Wish:
     window_s: int = 60
 
 
-def ask(connection: sqlite3.Connection, wish: Wish, now_ms: int, token: Token) -> Enrolling:
+def ask(connection: Connection, wish: Wish, now_ms: int, token: Token) -> Enrolling:
     """Ask for an enrolment; the running hub sends it within a second.
 
     Raises:
@@ -75,7 +75,7 @@ def ask(connection: sqlite3.Connection, wish: Wish, now_ms: int, token: Token) -
     )
 
 
-def _identity(connection: sqlite3.Connection, wish: Wish, token: Token) -> tuple[str, str | None]:
+def _identity(connection: Connection, wish: Wish, token: Token) -> tuple[str, str | None]:
     """Return the credential and the badge id to be: new ones, or those of the card that is in doubt."""
     if wish.uid or not wish.resume:
         return new_id(token(8)), None if wish.uid else token(16).hex()
@@ -86,41 +86,41 @@ def _identity(connection: sqlite3.Connection, wish: Wish, token: Token) -> tuple
     return earlier.credential, earlier.badge
 
 
-def read(connection: sqlite3.Connection, site: str, command: str) -> Enrolling | None:
+def read(connection: Connection, site: str, command: str) -> Enrolling | None:
     """Return one enrolment."""
     row = connection.execute(_SQL["one"], {"site": site, "command": command}).fetchone()
     return None if row is None else _enrolling(row)
 
 
-def read_open(connection: sqlite3.Connection) -> list[Enrolling]:
+def read_open(connection: Connection) -> list[Enrolling]:
     """Return every enrolment of which no end is known, oldest first."""
     return [_enrolling(row) for row in connection.execute(_SQL["open"])]
 
 
-def cancel(connection: sqlite3.Connection, one: Enrolling, now_ms: int) -> None:
+def cancel(connection: Connection, one: Enrolling, now_ms: int) -> None:
     """Ask to wait no more; how it ended, the telecentre says."""
     connection.execute(_SQL["put_cancel_asked"], {"site": one.site, "command": one.command, "at": now_ms})
 
 
-def put_sent(connection: sqlite3.Connection, one: Enrolling, now_ms: int) -> bool:
+def put_sent(connection: Connection, one: Enrolling, now_ms: int) -> bool:
     """Note that a command is on its way; return False when it has ended meanwhile, and must not be."""
     values = {"site": one.site, "command": one.command, "at": now_ms}
     return connection.execute(_SQL["put_sent"], values).rowcount == 1
 
 
-def put_cancel_sent(connection: sqlite3.Connection, one: Enrolling, now_ms: int) -> None:
+def put_cancel_sent(connection: Connection, one: Enrolling, now_ms: int) -> None:
     """Note that the telecentre was asked to wait no more."""
     connection.execute(_SQL["put_cancel_sent"], {"site": one.site, "command": one.command, "at": now_ms})
 
 
-def end(connection: sqlite3.Connection, one: Enrolling, outcome: Outcome, now_ms: int, token: Token) -> None:
+def end(connection: Connection, one: Enrolling, outcome: Outcome, now_ms: int, token: Token) -> None:
     """Write how an enrolment ended; with `done` its badge comes into the register, once."""
     label = _registered(connection, one, now_ms, token) if outcome == "done" else None
     values = {"site": one.site, "command": one.command, "outcome": outcome, "at": now_ms, "label": label}
     connection.execute(_SQL["put_end"], values)
 
 
-def _registered(connection: sqlite3.Connection, one: Enrolling, now_ms: int, token: Token) -> str | None:
+def _registered(connection: Connection, one: Enrolling, now_ms: int, token: Token) -> str | None:
     """Return the label of the badge, None when its pass was ended meanwhile."""
     known = connection.execute(_SQL["label_of"], {"badge": one.badge, "credential": one.credential}).fetchone()
     if known is not None:
@@ -133,7 +133,7 @@ def _registered(connection: sqlite3.Connection, one: Enrolling, now_ms: int, tok
     return made.label
 
 
-def said_end(connection: sqlite3.Connection, one: Enrolling) -> Outcome | None:
+def said_end(connection: Connection, one: Enrolling) -> Outcome | None:
     """Return how a telecentre said that a command ended, or None."""
     for reader, value in connection.execute(_SQL["ends"], {"site": one.site, "most": MAX_ENDS}):
         said = json.loads(value)
@@ -143,19 +143,19 @@ def said_end(connection: sqlite3.Connection, one: Enrolling) -> Outcome | None:
     return None
 
 
-def network_of_site(connection: sqlite3.Connection, site: str) -> str | None:
+def network_of_site(connection: Connection, site: str) -> str | None:
     """Return the network of a site, from whose name the keys of its badges are derived."""
     row = connection.execute(_SQL["network_of_site"], {"site": site}).fetchone()
     return None if row is None else row[0]
 
 
-def key_of_site(connection: sqlite3.Connection, site: str) -> str | None:
+def key_of_site(connection: Connection, site: str) -> str | None:
     """Return the public key to which a site's messages are sealed."""
     row = connection.execute(_SQL["public_key"], {"site": site}).fetchone()
     return None if row is None else row[0]
 
 
-def forget(connection: sqlite3.Connection, now_ms: int) -> None:
+def forget(connection: Connection, now_ms: int) -> None:
     """Forget enrolments of more than 90 days ago."""
     connection.execute(_SQL["forget"], {"before": now_ms - KEEP_MS})
 

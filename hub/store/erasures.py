@@ -7,7 +7,6 @@ Source: docs/decisions/0016-an-erasure-outlives-a-restore.md; protocol TC1, "Per
 
 import fcntl
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -19,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from contract.events import Milliseconds
 from contract.identity import CredentialId
 from contract.limits import MAX_FUTURE_MS
+from hub.store.connection import Connection, transaction
 from hub.store.pass_changes import remove_member
 from hub.store.passes import named_members
-from hub.store.sqlite import statements, transaction
+from hub.store.schema import statements
 
 MAX_ERASURES = 10_000
 """Lines of the ledger, 20 MiB at most: some years of a large network, and read in a tenth of a second."""
@@ -83,7 +83,7 @@ def _is(kind: TypeAdapter[str], text: str) -> bool:
     return True
 
 
-def erase(connection: sqlite3.Connection, ledger: Path, credential: str, reason: str, now_ms: int) -> int:
+def erase(connection: Connection, ledger: Path, credential: str, reason: str, now_ms: int) -> int:
     """Make the journal name this credential no more; return how many access events did. `is_reason(reason)` holds.
 
     Raises:
@@ -98,7 +98,7 @@ def erase(connection: sqlite3.Connection, ledger: Path, credential: str, reason:
     return count
 
 
-def replay(connection: sqlite3.Connection, ledger: Path) -> tuple[int, int]:
+def replay(connection: Connection, ledger: Path) -> tuple[int, int]:
     """Forget again whom the ledger names, inside the caller's transaction; return (erasures, access events forgotten).
 
     A member who was removed stands there by the member's own id: the name goes again, and the passes end again.
@@ -121,7 +121,7 @@ def replay(connection: sqlite3.Connection, ledger: Path) -> tuple[int, int]:
     return len(until), forgotten
 
 
-def forgotten_until(connection: sqlite3.Connection, person: str) -> int | None:
+def forgotten_until(connection: Connection, person: str) -> int | None:
     """Return until when the events of a person name nobody, UTC ms; None when they were never erased.
 
     An edge's clock may be ahead by as much as its events are believed.
@@ -130,7 +130,7 @@ def forgotten_until(connection: sqlite3.Connection, person: str) -> int | None:
     return None if at_ms is None else at_ms + MAX_FUTURE_MS
 
 
-def erased_at(connection: sqlite3.Connection, person: str) -> int | None:
+def erased_at(connection: Connection, person: str) -> int | None:
     """Return when a person was erased last, UTC ms; None when never."""
     row = connection.execute(_SQL["erased_at"], {"credential": _hash(person)}).fetchone()
     return None if row is None else row[0]
@@ -200,7 +200,7 @@ def _append(handle: int, ledger: Path, erasure: Erasure) -> None:
         raise ErasureError(f"{ledger}: cannot be written ({error.strerror})") from error
 
 
-def _forget(connection: sqlite3.Connection, person: str, until_ms: int) -> int:
+def _forget(connection: Connection, person: str, until_ms: int) -> int:
     """Delete what names a person, and overwrite it: a deleted row would stay readable in the file's free pages."""
     connection.execute("pragma secure_delete = on")
     forgotten = connection.execute(_SQL["forget"], {"person": person, "until_ms": until_ms}).rowcount

@@ -1,15 +1,15 @@
 """Reading the figures: what the tables hold, and the honest zero of days for which nothing was heard."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
 
 from hub.opening import Interval, day_bounds, day_of, days_between, hours_of, opened
+from hub.store.connection import Connection
 from hub.store.register import Calendar, Place, read_calendar
 from hub.store.rows import Kind, OccupancyRow, Step
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 MAX_SPAN_DAYS = 3_700
 """The longest period of one question: ten years."""
@@ -19,7 +19,7 @@ _REGISTER = statements("register")
 
 
 def read_occupancy(
-    connection: sqlite3.Connection, site: str | None, kind: Kind, step: Step, span: Interval, now_ms: int
+    connection: Connection, site: str | None, kind: Kind, step: Step, span: Interval, now_ms: int
 ) -> list[OccupancyRow]:
     """Return the figures of one site or all that begin in `span`, none of them after `now_ms`."""
     names = [site] if site is not None else [row[0] for row in connection.execute(_REGISTER["sites"])]
@@ -37,9 +37,7 @@ def read_occupancy(
     return found
 
 
-def _rows(
-    connection: sqlite3.Connection, calendar: Calendar, kind: Kind, step: Step, span: Interval
-) -> Iterator[OccupancyRow]:
+def _rows(connection: Connection, calendar: Calendar, kind: Kind, step: Step, span: Interval) -> Iterator[OccupancyRow]:
     """Yield the rows of one site in order of resource and start, those of silent days among them."""
     days = days_between(span[0], span[1] - 1, calendar.zone)[-MAX_SPAN_DAYS:]
     key = {"site": calendar.site, "kind": kind, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}

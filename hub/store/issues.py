@@ -4,13 +4,13 @@ Each function runs on the caller's connection: `Store.changed()` to write, `Stor
 """
 
 import json
-import sqlite3
 from dataclasses import dataclass
 
 from hub.passes import PassError
+from hub.store.connection import Connection
 from hub.store.pass_changes import concern_site, count_change
 from hub.store.rows import Issued, Keyed
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 KEEP_MS = 90 * 86_400_000
 """Which list was in force explains a decision as long as the journal names the badge."""
@@ -36,7 +36,7 @@ class NewIssue:
     sealed: bytes
 
 
-def put_site_key(connection: sqlite3.Connection, site: str, public_key: str, now_ms: int) -> bool:
+def put_site_key(connection: Connection, site: str, public_key: str, now_ms: int) -> bool:
     """Seal the lists of a site to this key from now on; return whether it is another one than before.
 
     Raises:
@@ -53,25 +53,25 @@ def put_site_key(connection: sqlite3.Connection, site: str, public_key: str, now
     return True
 
 
-def read_keyed(connection: sqlite3.Connection) -> list[Keyed]:
+def read_keyed(connection: Connection) -> list[Keyed]:
     """Return every site for which lists can be issued, with its last one."""
     return [Keyed(*row) for row in connection.execute(_SQL["keyed"])]
 
 
-def held_since(connection: sqlite3.Connection) -> int | None:
+def held_since(connection: Connection) -> int | None:
     """Return when the hub went back to a copy, while nobody has looked at the register since; else None."""
     restored_ms = last_restore(connection)
     resumed_ms: int = connection.execute(_SQL["resumed_at"]).fetchone()[0]
     return restored_ms if restored_ms > resumed_ms else None
 
 
-def last_restore(connection: sqlite3.Connection) -> int:
+def last_restore(connection: Connection) -> int:
     """Return when the hub last went back to a copy, UTC ms; 0 for never."""
     restored_ms: int = connection.execute(_SQL["restored_at"]).fetchone()[0]
     return restored_ms
 
 
-def has_leapt(connection: sqlite3.Connection, now_ms: int) -> bool:
+def has_leapt(connection: Connection, now_ms: int) -> bool:
     """Return whether the clock is too far past the newest moment that is proven for a list to be signed by it.
 
     What proves a moment is what the telecentres were heard to say of theirs, the last list, and a person who resumed. A
@@ -81,7 +81,7 @@ def has_leapt(connection: sqlite3.Connection, now_ms: int) -> bool:
     return proven_ms > 0 and now_ms - proven_ms > MAX_LEAP_MS
 
 
-def resume(connection: sqlite3.Connection, now_ms: int) -> None:
+def resume(connection: Connection, now_ms: int) -> None:
     """Issue lists again after a restore or a leap of the clock: somebody has looked at the register, at the clock."""
     connection.execute(_SQL["put_resumed"], {"resumed_at": max(now_ms, last_restore(connection))})
     count_change(connection)
@@ -89,7 +89,7 @@ def resume(connection: sqlite3.Connection, now_ms: int) -> None:
         concern_site(connection, keyed.site, now_ms)
 
 
-def put_issue(connection: sqlite3.Connection, new: NewIssue) -> None:
+def put_issue(connection: Connection, new: NewIssue) -> None:
     """Keep a list to be published; of the ones before, that they were there."""
     values = {
         "site": new.site,
@@ -107,19 +107,19 @@ def put_issue(connection: sqlite3.Connection, new: NewIssue) -> None:
     connection.execute(_SQL["forget_issues"], {**key, "before": new.issued_at_ms - KEEP_MS})
 
 
-def read_sealed(connection: sqlite3.Connection, site: str) -> bytes | None:
+def read_sealed(connection: Connection, site: str) -> bytes | None:
     """Return the last list of a site as it is published."""
     row = connection.execute(_SQL["sealed"], {"site": site}).fetchone()
     return None if row is None else row[0]
 
 
-def read_issued(connection: sqlite3.Connection) -> list[Issued]:
+def read_issued(connection: Connection) -> list[Issued]:
     """Return what is known of the lists of every site that has a key."""
     is_held = held_since(connection) is not None
     return [_issued(connection, keyed, is_held=is_held) for keyed in read_keyed(connection)]
 
 
-def _issued(connection: sqlite3.Connection, keyed: Keyed, *, is_held: bool) -> Issued:
+def _issued(connection: Connection, keyed: Keyed, *, is_held: bool) -> Issued:
     applied = _applied(connection, keyed.site)
     times = connection.execute(_SQL["times"], {"site": keyed.site, "version": applied}).fetchone() or (None, None)
     return Issued(
@@ -140,13 +140,13 @@ def _issued(connection: sqlite3.Connection, keyed: Keyed, *, is_held: bool) -> I
     )
 
 
-def _first_with(connection: sqlite3.Connection, site: str, counter: int) -> int | None:
+def _first_with(connection: Connection, site: str, counter: int) -> int | None:
     """Return the first list that holds this state of the register."""
     version: int | None = connection.execute(_SQL["first_with"], {"site": site, "counter": counter}).fetchone()[0]
     return version
 
 
-def _applied(connection: sqlite3.Connection, site: str) -> int | None:
+def _applied(connection: Connection, site: str) -> int | None:
     """Return the newest list that the site said to have put in force; history may come out of order, hence several."""
     said = [json.loads(row[0])["version"] for row in connection.execute(_SQL["applied"], {"site": site})]
     return max(said, default=None)

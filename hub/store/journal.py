@@ -7,7 +7,6 @@ Source: protocol TC1, "Persons"; docs/privacy.md.
 """
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 from contract.events import Access
 from hub.passes import Badge, instant_ms, write_moment
+from hub.store.connection import Connection
 from hub.store.erasures import erased_at, is_reason
 from hub.store.passes import read_badge, read_member
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 JOURNAL_MS = 90 * 86_400_000
 """How long an access event may name a credential (docs/privacy.md)."""
@@ -115,9 +115,7 @@ class Reading:
     reason: str
 
 
-def read_journal(
-    connection: sqlite3.Connection, question: Question, motive: Motive, now_ms: int, token: Token
-) -> Answer:
+def read_journal(connection: Connection, question: Question, motive: Motive, now_ms: int, token: Token) -> Answer:
     """Return the journal of a badge, a member or a site, and keep that it was read: `Store.changed()` gives both.
 
     Raises:
@@ -149,7 +147,7 @@ def read_journal(
     return Answer(rows, len(found) > MAX_ROWS, reading)
 
 
-def read_readings(connection: sqlite3.Connection) -> list[Reading]:
+def read_readings(connection: Connection) -> list[Reading]:
     """Return the newest readings, the newest first."""
     return [
         Reading(at_ms, reader, kind, _shown(connection, kind, subject, label, at_ms), *rest)
@@ -157,7 +155,7 @@ def read_readings(connection: sqlite3.Connection) -> list[Reading]:
     ]
 
 
-def purge_journal(connection: sqlite3.Connection, now_ms: int) -> int:
+def purge_journal(connection: Connection, now_ms: int) -> int:
     """Forget who badged more than 90 days ago, and who read that a year ago; return how many access events it was.
 
     What is forgotten is overwritten: a deleted row would stay readable in the file's free pages, and in its backups.
@@ -169,7 +167,7 @@ def purge_journal(connection: sqlite3.Connection, now_ms: int) -> int:
     return purged
 
 
-def _subject(connection: sqlite3.Connection, question: Question) -> tuple[str, list[str | None], list[ZoneInfo]]:
+def _subject(connection: Connection, question: Question) -> tuple[str, list[str | None], list[ZoneInfo]]:
     """Return the id of whom it is about, by what else people know them, and the zones in which its days begin."""
     if question.kind == "site":
         row = connection.execute(_SQL["zone_of_site"], {"site": question.name}).fetchone()
@@ -185,7 +183,7 @@ def _subject(connection: sqlite3.Connection, question: Question) -> tuple[str, l
     return member.id, [member.id, *known], zones
 
 
-def _member_of(connection: sqlite3.Connection, badge: Badge) -> Iterable[str | None]:
+def _member_of(connection: Connection, badge: Badge) -> Iterable[str | None]:
     row: tuple[str | None, ...] = connection.execute(_SQL["member_of_badge"], {"pass": badge.pass_id}).fetchone()
     return row
 
@@ -195,9 +193,7 @@ def _names(reason: str, named: Iterable[str | None]) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", reason, re.IGNORECASE) for name in named if name)
 
 
-def _rows(
-    connection: sqlite3.Connection, question: Question, subject: str, zone: ZoneInfo, oldest_ms: int
-) -> list[AccessRow]:
+def _rows(connection: Connection, question: Question, subject: str, zone: ZoneInfo, oldest_ms: int) -> list[AccessRow]:
     """Return the rows of the sites in one zone, one more than an answer holds."""
     end_ms = FOR_EVER_MS if question.end is None else instant_ms(question.end, zone)
     values = {
@@ -219,7 +215,7 @@ def _moment_ms(row: AccessRow) -> int:
     return row.received_at_ms if row.at_ms is None else row.at_ms
 
 
-def _shown(connection: sqlite3.Connection, kind: Subject, subject: str, label: str | None, at_ms: int) -> str | None:
+def _shown(connection: Connection, kind: Subject, subject: str, label: str | None, at_ms: int) -> str | None:
     if kind == "site":
         return subject
     erased_ms = erased_at(connection, subject)

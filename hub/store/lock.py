@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub.store.sqlite import StoreDownError
+from hub.store.connection import StoreDownError
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Members, passes and badges from a CSV file into the register: all of them, or none."""
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hub.member_file import BadLine, Known, Line, read_members_file
 from hub.passes import NewBadge, Person, Terms
+from hub.store.connection import Connection
 from hub.store.pass_changes import Token, add_badge, add_member, add_pass, network_of
 from hub.store.passes import read_members, read_register, sites_of
 
@@ -21,7 +21,7 @@ class Imported:
 
 
 def import_members(
-    connection: sqlite3.Connection, content: bytes, network: str | None, now_ms: int, token: Token, *, check: bool
+    connection: Connection, content: bytes, network: str | None, now_ms: int, token: Token, *, check: bool
 ) -> Imported:
     """Import the content of a file inside the caller's transaction; with `check` only say what that would do.
 
@@ -43,7 +43,7 @@ def import_members(
     return imported
 
 
-def _known(connection: sqlite3.Connection, network: str, members: dict[Person, str]) -> Known:
+def _known(connection: Connection, network: str, members: dict[Person, str]) -> Known:
     register = read_register(connection)
     passes: dict[str, list[Terms]] = {}
     for one in register.passes.values():
@@ -57,7 +57,7 @@ def _known(connection: sqlite3.Connection, network: str, members: dict[Person, s
 
 
 def _put(
-    connection: sqlite3.Connection,
+    connection: Connection,
     lines: Iterable[Line],
     members: dict[Person, str],
     network: str,

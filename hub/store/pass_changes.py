@@ -5,7 +5,6 @@ issued anew where it concerns somebody (hub/issuing.py). What must stay true her
 is recorded as such at every site where the badge opened.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -24,8 +23,9 @@ from hub.passes import (
     write_moment,
     write_windows,
 )
+from hub.store.connection import Connection
 from hub.store.passes import counter, networks, read_badge, read_member, read_pass, read_register, sites_of
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 Token = Callable[[int], bytes]
 """Gives that many random bytes (`secrets.token_bytes`)."""
@@ -39,7 +39,7 @@ MAX_DRAWS = 100
 _SQL = statements("passes")
 
 
-def network_of(connection: sqlite3.Connection, network: str | None) -> str:
+def network_of(connection: Connection, network: str | None) -> str:
     """Return the network that was named; without a name, the only one there is.
 
     Raises:
@@ -53,7 +53,7 @@ def network_of(connection: sqlite3.Connection, network: str | None) -> str:
     return network
 
 
-def add_member(connection: sqlite3.Connection, network: str | None, person: Person, now_ms: int, token: Token) -> str:
+def add_member(connection: Connection, network: str | None, person: Person, now_ms: int, token: Token) -> str:
     """Add a member and return its id; without a network, to the only one there is.
 
     Raises:
@@ -67,7 +67,7 @@ def add_member(connection: sqlite3.Connection, network: str | None, person: Pers
     return member
 
 
-def change_member(connection: sqlite3.Connection, member: str, person: Person) -> None:
+def change_member(connection: Connection, member: str, person: Person) -> None:
     """Correct what is known of a member; no decision depends on it.
 
     Raises:
@@ -78,7 +78,7 @@ def change_member(connection: sqlite3.Connection, member: str, person: Person) -
     connection.execute(_SQL["change_member"], {**_person_row(check_person(person)), "member": member})
 
 
-def remove_member(connection: sqlite3.Connection, member: str, now_ms: int) -> list[str]:
+def remove_member(connection: Connection, member: str, now_ms: int) -> list[str]:
     """End every pass of a member, disable the badges, forget the name; return their credentials, for the erasure.
 
     It may be repeated: a removal that was cut short is then finished.
@@ -100,7 +100,7 @@ def remove_member(connection: sqlite3.Connection, member: str, now_ms: int) -> l
     return [badge.credential for badge in own]
 
 
-def forget_person(connection: sqlite3.Connection, member: str, now_ms: int) -> None:
+def forget_person(connection: Connection, member: str, now_ms: int) -> None:
     """Empty the name, organisation and e-mail of a member, and overwrite them in the file."""
     connection.execute("pragma secure_delete = on")
     connection.execute(_SQL["forget_member"], {"member": member, "removed_at": now_ms})
@@ -110,7 +110,7 @@ def forget_person(connection: sqlite3.Connection, member: str, now_ms: int) -> N
 # Passes.
 
 
-def add_pass(connection: sqlite3.Connection, member: str, terms: Terms, now_ms: int, token: Token) -> str:
+def add_pass(connection: Connection, member: str, terms: Terms, now_ms: int, token: Token) -> str:
     """Give a member a pass, from now on; return its id.
 
     Raises:
@@ -126,7 +126,7 @@ def add_pass(connection: sqlite3.Connection, member: str, terms: Terms, now_ms: 
     return one.id
 
 
-def change_pass(connection: sqlite3.Connection, pass_id: str, terms: Terms, now_ms: int) -> None:
+def change_pass(connection: Connection, pass_id: str, terms: Terms, now_ms: int) -> None:
     """Give a pass other terms, from now on.
 
     Raises:
@@ -140,7 +140,7 @@ def change_pass(connection: sqlite3.Connection, pass_id: str, terms: Terms, now_
         _replace_pass(connection, known, replace(known, terms=terms), now_ms)
 
 
-def end_pass(connection: sqlite3.Connection, pass_id: str, now_ms: int) -> None:
+def end_pass(connection: Connection, pass_id: str, now_ms: int) -> None:
     """End a pass now, whatever its validity says: its badges open nowhere any more.
 
     Raises:
@@ -151,14 +151,14 @@ def end_pass(connection: sqlite3.Connection, pass_id: str, now_ms: int) -> None:
         _replace_pass(connection, known, replace(known, ended=True), now_ms)
 
 
-def _replace_pass(connection: sqlite3.Connection, known: Pass, wanted: Pass, now_ms: int) -> None:
+def _replace_pass(connection: Connection, known: Pass, wanted: Pass, now_ms: int) -> None:
     _put_pass(connection, replace(wanted, since_ms=max(now_ms, known.since_ms + 1)))
     emergency = connection.execute(_SQL["is_emergency_pass"], {"pass": known.id}).fetchone() is not None
     sites = {*_sites(connection, known), *_sites(connection, wanted)}
     _concern(connection, sites, now_ms, revoked=True, emergency=emergency)
 
 
-def _put_pass(connection: sqlite3.Connection, one: Pass) -> None:
+def _put_pass(connection: Connection, one: Pass) -> None:
     terms = one.terms
     values = {
         "pass": one.id,
@@ -178,7 +178,7 @@ def _put_pass(connection: sqlite3.Connection, one: Pass) -> None:
 # Badges.
 
 
-def add_badge(connection: sqlite3.Connection, pass_id: str, new: NewBadge, now_ms: int, token: Token) -> Badge:
+def add_badge(connection: Connection, pass_id: str, new: NewBadge, now_ms: int, token: Token) -> Badge:
     """Give a pass a badge, from now on.
 
     Raises:
@@ -203,7 +203,7 @@ def add_badge(connection: sqlite3.Connection, pass_id: str, new: NewBadge, now_m
 
 
 def change_badge(
-    connection: sqlite3.Connection,
+    connection: Connection,
     name: str,
     now_ms: int,
     *,
@@ -241,7 +241,7 @@ def change_badge(
     return wanted
 
 
-def _free_label(connection: sqlite3.Connection, token: Token) -> str:
+def _free_label(connection: Connection, token: Token) -> str:
     for _ in range(MAX_DRAWS):
         label = new_label(token(8))
         if connection.execute(_SQL["is_label"], {"label": label}).fetchone() is None:
@@ -249,7 +249,7 @@ def _free_label(connection: sqlite3.Connection, token: Token) -> str:
     raise PassError("no label is free any more")
 
 
-def _put_state(connection: sqlite3.Connection, badge: Badge) -> None:
+def _put_state(connection: Connection, badge: Badge) -> None:
     values = {
         "credential": badge.credential,
         "since": badge.since_ms,
@@ -264,7 +264,7 @@ def _put_state(connection: sqlite3.Connection, badge: Badge) -> None:
 # Event days.
 
 
-def add_free_access(connection: sqlite3.Connection, site: str, free: FreeAccess, now_ms: int) -> None:
+def add_free_access(connection: Connection, site: str, free: FreeAccess, now_ms: int) -> None:
     """Let everyone in at a door for an event; said again of one that ends earlier, it takes a right away.
 
     Raises:
@@ -277,7 +277,7 @@ def add_free_access(connection: sqlite3.Connection, site: str, free: FreeAccess,
     _concern(connection, [site], now_ms, revoked=known is not None and known[0] > free.end)
 
 
-def remove_free_access(connection: sqlite3.Connection, site: str, door: str, start_ms: int, now_ms: int) -> None:
+def remove_free_access(connection: Connection, site: str, door: str, start_ms: int, now_ms: int) -> None:
     """Call an event off; a door that stands open to everyone is a right, so this is a revocation.
 
     Raises:
@@ -289,7 +289,7 @@ def remove_free_access(connection: sqlite3.Connection, site: str, door: str, sta
     _concern(connection, [site], now_ms, revoked=True)
 
 
-def _check_door(connection: sqlite3.Connection, site: str, door: str) -> None:
+def _check_door(connection: Connection, site: str, door: str) -> None:
     if connection.execute(_SQL["is_door"], {"site": site, "door": door}).fetchone() is None:
         raise PassError(f"the site '{site[:40]}' has no door '{door[:40]}' in the register")
 
@@ -297,7 +297,7 @@ def _check_door(connection: sqlite3.Connection, site: str, door: str) -> None:
 # Housekeeping, and whom a change concerns.
 
 
-def forget_old(connection: sqlite3.Connection, now_ms: int) -> int:
+def forget_old(connection: Connection, now_ms: int) -> int:
     """Forget what was superseded more than 90 days ago: no journal row needs it any more; return how many rows."""
     before = {"before": now_ms - HISTORY_MS}
     return sum(
@@ -306,18 +306,18 @@ def forget_old(connection: sqlite3.Connection, now_ms: int) -> int:
     )
 
 
-def count_change(connection: sqlite3.Connection) -> None:
+def count_change(connection: Connection) -> None:
     """Have the register looked at, although no site's list changes by it."""
     connection.execute(_SQL["count_change"])
 
 
-def concern_site(connection: sqlite3.Connection, site: str, now_ms: int, *, revoked: bool = False) -> None:
+def concern_site(connection: Connection, site: str, now_ms: int, *, revoked: bool = False) -> None:
     """Have the list of a site issued anew; `revoked`: any badge may have lost its right there."""
     _concern(connection, [site], now_ms, revoked=revoked, emergency=revoked)
 
 
 def _concern(
-    connection: sqlite3.Connection, sites: Iterable[str], now_ms: int, *, revoked: bool = False, emergency: bool = False
+    connection: Connection, sites: Iterable[str], now_ms: int, *, revoked: bool = False, emergency: bool = False
 ) -> None:
     """Count a change, and note at which sites it counts; `revoked`: it may have taken a right away."""
     count_change(connection)
@@ -331,11 +331,11 @@ def _concern(
     connection.executemany(_SQL["put_concerned"], [{**values, "site": site} for site in sorted(set(sites))])
 
 
-def _sites(connection: sqlite3.Connection, one: Pass) -> list[str]:
+def _sites(connection: Connection, one: Pass) -> list[str]:
     return list(one.terms.sites) or sites_of(connection, one.network)
 
 
-def _sites_of_badge(connection: sqlite3.Connection, badge: Badge, one: Pass) -> list[str]:
+def _sites_of_badge(connection: Connection, badge: Badge, one: Pass) -> list[str]:
     sites = _sites(connection, one)
     return sites if badge.site is None else [site for site in sites if site == badge.site]
 

@@ -3,7 +3,6 @@
 Each function reads on the caller's connection: `Store.seen()`, or the transaction of a change.
 """
 
-import sqlite3
 from typing import Any
 
 from contract.rights import FreeAccess
@@ -19,7 +18,8 @@ from hub.passes import (
     read_moment,
     read_windows,
 )
-from hub.store.sqlite import statements
+from hub.store.connection import Connection
+from hub.store.schema import statements
 
 FOR_EVER_MS = 2**62
 """No instant is later: what is in force now."""
@@ -27,13 +27,13 @@ FOR_EVER_MS = 2**62
 _SQL = statements("passes")
 
 
-def counter(connection: sqlite3.Connection) -> int:
+def counter(connection: Connection) -> int:
     """Return how often the register has changed."""
     count: int = connection.execute(_SQL["counter"]).fetchone()[0]
     return count
 
 
-def read_register(connection: sqlite3.Connection, at_ms: int = FOR_EVER_MS) -> Register:
+def read_register(connection: Connection, at_ms: int = FOR_EVER_MS) -> Register:
     """Return every pass, badge and event day as they were at `at_ms`; nobody is named."""
     free: dict[str, list[FreeAccess]] = {}
     after_ms = 0 if at_ms == FOR_EVER_MS else at_ms
@@ -48,12 +48,12 @@ def read_register(connection: sqlite3.Connection, at_ms: int = FOR_EVER_MS) -> R
     )
 
 
-def read_members(connection: sqlite3.Connection) -> list[Member]:
+def read_members(connection: Connection) -> list[Member]:
     """Return every member, in order of name."""
     return [_member(row) for row in connection.execute(_SQL["members"], {"member": None})]
 
 
-def read_member(connection: sqlite3.Connection, member: str) -> Member:
+def read_member(connection: Connection, member: str) -> Member:
     """Return one member.
 
     Raises:
@@ -65,7 +65,7 @@ def read_member(connection: sqlite3.Connection, member: str) -> Member:
     return _member(row)
 
 
-def read_pass(connection: sqlite3.Connection, pass_id: str) -> list[Pass]:
+def read_pass(connection: Connection, pass_id: str) -> list[Pass]:
     """Return a pass as it was from each of its changes on, the present one last.
 
     Raises:
@@ -77,7 +77,7 @@ def read_pass(connection: sqlite3.Connection, pass_id: str) -> list[Pass]:
     return found
 
 
-def read_badge(connection: sqlite3.Connection, name: str) -> list[Badge]:
+def read_badge(connection: Connection, name: str) -> list[Badge]:
     """Return the badge with this label or credential id, as it was from each of its changes on, the present one last.
 
     Raises:
@@ -89,22 +89,22 @@ def read_badge(connection: sqlite3.Connection, name: str) -> list[Badge]:
     return found
 
 
-def credentials_of(connection: sqlite3.Connection, member: str) -> list[str]:
+def credentials_of(connection: Connection, member: str) -> list[str]:
     """Return every badge that belongs to a pass of a member, or did so in the last 90 days: also one given on since."""
     return [row[0] for row in connection.execute(_SQL["credentials_of_member"], {"member": member})]
 
 
-def networks(connection: sqlite3.Connection) -> list[str]:
+def networks(connection: Connection) -> list[str]:
     """Return the networks whose sites are in the register."""
     return [row[0] for row in connection.execute(_SQL["networks"])]
 
 
-def sites_of(connection: sqlite3.Connection, network: str) -> list[str]:
+def sites_of(connection: Connection, network: str) -> list[str]:
     """Return the sites of a network."""
     return [row[0] for row in connection.execute(_SQL["sites_of_network"], {"network": network})]
 
 
-def named_members(connection: sqlite3.Connection) -> list[str]:
+def named_members(connection: Connection) -> list[str]:
     """Return the ids of the members whose name is known."""
     return [row[0] for row in connection.execute(_SQL["named_members"])]
 

@@ -1,13 +1,13 @@
 """The register: which sites, desks, rooms and doors there are, when each is open, and from which day on."""
 
-import sqlite3
 import unicodedata
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from hub.network import NetworkTable, SiteTable
+from hub.store.connection import Connection
 from hub.store.rows import Resource, Site
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 ALWAYS = "0001-01-01"
 """The day from which the first thing known of a site holds: nothing else is known of the days before."""
@@ -45,7 +45,7 @@ class Calendar:
         return next((hours for valid_from, hours in reversed(self.openings) if valid_from <= day), self.openings[0][1])
 
 
-def read_sites(connection: sqlite3.Connection) -> list[Site]:
+def read_sites(connection: Connection) -> list[Site]:
     """Return every site as it is today, in order of name."""
     openings = {row[0]: row[2] for row in connection.execute(_SQL["openings"])}
     resources: dict[tuple[str, str], list[Resource]] = {}
@@ -81,7 +81,7 @@ def _spoken(name: str) -> str:
     return "".join(sign for sign in plain if not unicodedata.combining(sign)).casefold()
 
 
-def read_calendar(connection: sqlite3.Connection, site: str) -> Calendar | None:
+def read_calendar(connection: Connection, site: str) -> Calendar | None:
     """Return the calendar of a site, or None when the register does not hold it."""
     row = connection.execute(_SQL["site"], {"site": site}).fetchone()
     if row is None:
@@ -110,7 +110,7 @@ class Imported:
     """Whether other badges may enter, or at other times: its network or its time zone changed."""
 
 
-def import_site(connection: sqlite3.Connection, network: NetworkTable, table: SiteTable, today: str) -> Imported:
+def import_site(connection: Connection, network: NetworkTable, table: SiteTable, today: str) -> Imported:
     """Make the register say what the file says of a site, from `today` on if the site is known.
 
     Runs inside the caller's transaction.
@@ -144,7 +144,7 @@ def import_site(connection: sqlite3.Connection, network: NetworkTable, table: Si
     return Imported(table.id, (*other, *changed), figures_from, other_days, other_rights)
 
 
-def _import_opening(connection: sqlite3.Connection, site: str, hours: str, valid_from: str) -> list[str]:
+def _import_opening(connection: Connection, site: str, hours: str, valid_from: str) -> list[str]:
     known = connection.execute(_SQL["openings_of_site"], {"site": site}).fetchall()
     if known and known[-1][1] == hours:
         return []
@@ -152,7 +152,7 @@ def _import_opening(connection: sqlite3.Connection, site: str, hours: str, valid
     return [f"site {site}: open {hours!r} from {valid_from}"]
 
 
-def _import_resources(connection: sqlite3.Connection, table: SiteTable, valid_from: str) -> list[str]:
+def _import_resources(connection: Connection, table: SiteTable, valid_from: str) -> list[str]:
     known = {
         row[0]: (row[3], bool(row[4]))
         for row in connection.execute(_SQL["resources_of_site"], {"site": table.id})

@@ -8,7 +8,6 @@ after it are walked again from there. That is rare (streams come oldest first), 
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,8 +16,9 @@ from typing import Literal, NamedTuple
 
 from hub.opening import Interval, day_bounds, days_between, hours_of, opened
 from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Figure, Heard, figures, walk
+from hub.store.connection import Connection
 from hub.store.register import Calendar, Place, read_calendar
-from hub.store.sqlite import statements
+from hub.store.schema import statements
 
 MAX_WALK_EVENTS = 20_000
 """Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
@@ -54,17 +54,17 @@ class Difference:
     """(available, observed, occupied) in milliseconds."""
 
 
-def sites_to_walk(connection: sqlite3.Connection, most: int) -> list[str]:
+def sites_to_walk(connection: Connection, most: int) -> list[str]:
     """Return sites that have events not yet walked."""
     return [row[0] for row in connection.execute(_SQL["sites_to_walk"], {"most": most})]
 
 
-def is_pending(connection: sqlite3.Connection) -> bool:
+def is_pending(connection: Connection) -> bool:
     """Return whether any figure is still to be computed."""
     return bool(connection.execute(_SQL["pending"]).fetchone()[0])
 
 
-def walk_site(connection: sqlite3.Connection, site: str, most: int = MAX_WALK_EVENTS) -> Interval | None:
+def walk_site(connection: Connection, site: str, most: int = MAX_WALK_EVENTS) -> Interval | None:
     """Walk at most `most` events of a site, in order; return the closed interval in which anything changed."""
     rows = [_Stream(*row) for row in connection.execute(_SQL["streams"], {"site": site})]
     streams = [row for row in rows if row.first_at is not None]
@@ -100,7 +100,7 @@ def _first_to_walk(rows: list[_Stream], streams: list[_Stream]) -> int | None:
     return min(places, default=None)
 
 
-def _forget_from(connection: sqlite3.Connection, site: str, rows: list[_Stream], ordinal: int) -> int | None:
+def _forget_from(connection: Connection, site: str, rows: list[_Stream], ordinal: int) -> int | None:
     """Undo the walk of every stream from a place on; return the first instant at which that changed anything."""
     walked = [row.stream for row in rows if row.ordinal is not None and row.ordinal >= ordinal]
     if not walked:
@@ -115,7 +115,7 @@ def _forget_from(connection: sqlite3.Connection, site: str, rows: list[_Stream],
 
 
 def _walk_stream(
-    connection: sqlite3.Connection, site: str, stream: _Stream, so_far: tuple[dict[str, Change], int | None], most: int
+    connection: Connection, site: str, stream: _Stream, so_far: tuple[dict[str, Change], int | None], most: int
 ) -> tuple[list[Change], int | None, int]:
     """Walk one stream on, write its changes; return them, the last instant heard, and how many events were walked."""
     standing, heard_ms = so_far
@@ -153,18 +153,18 @@ def _state(value: str) -> str:
     return str(json.loads(value)["state"])
 
 
-def changed_days(connection: sqlite3.Connection, site: str, span: Interval) -> list[str]:
+def changed_days(connection: Connection, site: str, span: Interval) -> list[str]:
     """Return the local days that a changed interval touches; none for a site that the register does not hold."""
     calendar = read_calendar(connection, site)
     return [] if calendar is None else [day.isoformat() for day in days_between(*span, calendar.zone)]
 
 
-def mark(connection: sqlite3.Connection, site: str, days: list[str]) -> None:
+def mark(connection: Connection, site: str, days: list[str]) -> None:
     """Note that the figures of these days are to be computed."""
     connection.executemany(_SQL["mark"], [{"site": site, "day": day} for day in days])
 
 
-def mark_all(connection: sqlite3.Connection, site: str, from_day: str) -> None:
+def mark_all(connection: Connection, site: str, from_day: str) -> None:
     """Note that every figure of a site from a local day on is to be computed: its register changed."""
     calendar = read_calendar(connection, site)
     first_at, heard_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
@@ -174,13 +174,13 @@ def mark_all(connection: sqlite3.Connection, site: str, from_day: str) -> None:
         mark(connection, site, sorted(day for day in days if day >= from_day))
 
 
-def forget_figures(connection: sqlite3.Connection, site: str) -> None:
+def forget_figures(connection: Connection, site: str) -> None:
     """Drop every figure of a site: its days begin and end elsewhere."""
     connection.execute(_SQL["forget_hours"], {"site": site})
     connection.execute(_SQL["forget_days"], {"site": site})
 
 
-def settle_marks(connection: sqlite3.Connection, most: int) -> int:
+def settle_marks(connection: Connection, most: int) -> int:
     """Compute the figures of at most `most` marked days, the newest first; return how many were."""
     taken = connection.execute(_SQL["marks"], {"most": most}).fetchall()
     for site, day in taken:
@@ -189,9 +189,7 @@ def settle_marks(connection: sqlite3.Connection, most: int) -> int:
     return len(taken)
 
 
-def settle_days(
-    connection: sqlite3.Connection, site: str, days: list[str], within: Interval | None = None
-) -> list[Difference]:
+def settle_days(connection: Connection, site: str, days: list[str], within: Interval | None = None) -> list[Difference]:
     """Compute the figures of local days of a site from its timeline; return what was different before.
 
     `within` is the closed interval in which the timeline changed, when only that is known to have changed: of days that
@@ -205,7 +203,7 @@ def settle_days(
 
 
 def _settle_day(
-    connection: sqlite3.Connection, calendar: Calendar, day: str, horizon: int | None, within: Interval | None
+    connection: Connection, calendar: Calendar, day: str, horizon: int | None, within: Interval | None
 ) -> list[Difference]:
     site = calendar.site
     places = [place for place in calendar.places if place.counts_on(day)]
@@ -232,13 +230,13 @@ def _settle_day(
     return differences + _store(connection, (site, day, "day"), daily, by_day)
 
 
-def _stored(connection: sqlite3.Connection, site: str, day: str, step: Literal["hour", "day"]) -> _Figures:
+def _stored(connection: Connection, site: str, day: str, step: Literal["hour", "day"]) -> _Figures:
     rows = connection.execute(_SQL[f"{step}_figures"], {"site": site, "day": day})
     return {(resource, start): (end, kind, *lengths) for resource, start, end, kind, *lengths in rows}
 
 
 def _states(
-    connection: sqlite3.Connection, site: str, resource: str, bounds: Interval
+    connection: Connection, site: str, resource: str, bounds: Interval
 ) -> tuple[list[tuple[int, str]], str | None]:
     """Return the changes of a resource within an interval, in order, and its state at the beginning."""
     key = {"site": site, "resource": resource, "start_ms": bounds[0], "end_ms": bounds[1]}
@@ -251,7 +249,7 @@ def _row(place: Place, figure: Figure) -> _Row:
 
 
 def _store(
-    connection: sqlite3.Connection,
+    connection: Connection,
     where: tuple[str, str, Literal["hour", "day"]],
     stored: _Figures,
     computed: _Figures,
@@ -274,7 +272,7 @@ def _store(
     return differences
 
 
-def rebuild_site(connection: sqlite3.Connection, site: str) -> list[Difference]:
+def rebuild_site(connection: Connection, site: str) -> list[Difference]:
     """Compute timeline and figures of a site anew from its events alone; return every figure that was different."""
     while (span := walk_site(connection, site)) is not None:
         mark(connection, site, changed_days(connection, site, span))

@@ -1,7 +1,6 @@
 """The one writer: history as it comes, and the figures that follow from it, in the transactions the ingest asks for."""
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -11,11 +10,13 @@ from pathlib import Path
 from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
 from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
+from hub.store.connection import StoreDownError, StoreRefusedError, transaction
 from hub.store.erasures import ErasureError, forgotten_until, ledger_of, replay
 from hub.store.issues import has_leapt
 from hub.store.journal import JOURNAL_MS, purge_journal
 from hub.store.rows import REFUSED
-from hub.store.sqlite import StoreDownError, connect, statements, transaction, translated
+from hub.store.schema import statements
+from hub.store.sqlite import connect
 from hub.store.timeline import changed_days, is_pending, mark, settle_days, settle_marks, sites_to_walk, walk_site
 
 log = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ class Writer:
 
     def is_pending(self) -> bool:
         """Return whether any figure is still to be computed; may be asked outside a transaction."""
-        with translated():
+        with self._connection.translated():
             return is_pending(self._connection)
 
     def purge_journal(self, now_ms: int) -> int:
@@ -258,8 +259,9 @@ class Writer:
         for row, event in zip(rows, events, strict=True):
             self._connection.execute("savepoint one_event")
             try:
-                stored += self._connection.execute(_SQL["put_event"], row).rowcount
-            except (sqlite3.IntegrityError, sqlite3.DataError):
+                with self._connection.translated():
+                    stored += self._connection.execute(_SQL["put_event"], row).rowcount
+            except StoreRefusedError:
                 self._connection.execute("rollback to savepoint one_event")
                 refused.add(event.seq)
             self._connection.execute("release savepoint one_event")

@@ -21,9 +21,10 @@ from hub.keys import make_keys, read_keys
 from hub.live import LiveBoard
 from hub.passes import NewBadge, Person, Terms, read_moment
 from hub.store import Store
+from hub.store.connection import transaction
 from hub.store.issues import has_leapt, put_site_key, read_issued, resume
 from hub.store.pass_changes import add_badge, add_free_access, add_member, add_pass, change_badge
-from hub.store.sqlite import connect, transaction
+from hub.store.sqlite import connect
 from tests.support.brokers import RunningBroker, broker
 from tests.support.leaving import leave
 from tests.support.telecentres import NOON_MS, cantal

@@ -14,7 +14,8 @@ from contract.messages import Held, Hello
 from hub.network import Network, read_network
 from hub.receiver import Batch
 from hub.store import Store, StoreDownError, Writer
-from hub.store.sqlite import connect, migrate
+from hub.store.schema import migrate
+from hub.store.sqlite import connect
 from hub.store.writer import LATE_MS, MAX_EMPTY_STREAMS
 from tests.hub.test_receiver import NOW, STREAM, access, batch, desk
 from tests.support.telecentres import CANTAL, cantal

@@ -15,11 +15,11 @@ from hub.commands.export import export
 from hub.commands.journal import journal
 from hub.commands.keys import keys, rights, site_key
 from hub.commands.members import member
-from hub.commands.options import config_option, in_one_sentence, json_option
+from hub.commands.options import config_option, in_one_sentence, json_option, store_of
 from hub.commands.passes import free_access, pass_
 from hub.config import check_certificates, read_settings
 from hub.network import read_network
-from hub.store import Difference, Store, wall_ms
+from hub.store import Difference, wall_ms
 from hub.store.backup import back_up
 from hub.store.backup import restore as restore_copy
 from hub.store.erasures import is_credential, is_reason
@@ -66,9 +66,8 @@ def site() -> None:
 @in_one_sentence
 def import_file(file: Path, config: Path, *, as_json: bool) -> None:
     """Make the register say what FILE (network.toml) says, from today on; print what changed."""
-    settings = read_settings(config)
     network = read_network(file)
-    changes = Store(settings.database.file).import_network(network)
+    changes = store_of(config).import_network(network)
     if as_json:
         click.echo(json.dumps({"changes": changes}, ensure_ascii=False))
         return
@@ -89,7 +88,7 @@ for group in (member, pass_, badge, free_access, keys, rights, journal):
 @in_one_sentence
 def rebuild(config: Path, *, as_json: bool) -> None:
     """Compute every figure anew from the events; print each that was different, and exit 1 if any was."""
-    differences = Store(read_settings(config).database.file).rebuild()
+    differences = store_of(config).rebuild()
     if as_json:
         shown = [asdict(difference) for difference in differences[:MAX_PRINTED]]
         click.echo(json.dumps({"differences": len(differences), "first": shown}))
@@ -106,7 +105,7 @@ def rebuild(config: Path, *, as_json: bool) -> None:
 @in_one_sentence
 def status(config: Path, *, as_json: bool) -> None:
     """Print what the database holds."""
-    totals = Store(read_settings(config).database.file).totals()
+    totals = store_of(config).totals()
     if as_json:
         counts = {"events": totals.events, "quarantined": totals.quarantined, "refused": totals.refused}
         click.echo(json.dumps({**counts, **asdict(totals)}))
@@ -128,7 +127,7 @@ def status(config: Path, *, as_json: bool) -> None:
 @in_one_sentence
 def purge(config: Path, *, as_json: bool) -> None:
     """Forget who badged more than 90 days ago; print how many access events that was."""
-    count = Store(read_settings(config).database.file).purge()
+    count = store_of(config).purge()
     click.echo(json.dumps({"purged": count}) if as_json else f"{count} access events no longer name a credential.")
 
 
@@ -146,7 +145,7 @@ def erase(credential: str, reason: str, config: Path, *, as_json: bool) -> None:
         raise click.BadParameter("one line of 1 to 200 characters", param_hint="--reason")
     if credential in reason:
         raise click.BadParameter("it is kept, so it must not say whose events are forgotten", param_hint="--reason")
-    count = Store(read_settings(config).database.file).erase(credential, reason)
+    count = store_of(config).erase(credential, reason)
     if as_json:
         click.echo(json.dumps({"erased": count}))
         return

@@ -118,7 +118,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.context = Context(store, board, stream, health_of, now_ms)
+    app.state.context = Context(store, board, stream, health_of, now_ms, settings.simulated_clock is not None)
     for module in (pages, live, devices, alarms, occupancy, decisions, health, docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))

@@ -72,6 +72,14 @@ class HubSettings(Settings):
     broker: BrokerSettings = BrokerSettings()
     issuing: IssuingSettings | None = None
     """Without it this hub issues no lists of rights."""
+    simulated_clock: File | None = None
+    """A file that holds the time, UTC ms, read for each look at the clock; for plays on one machine alone."""
+
+    @model_validator(mode="after")
+    def _simulated_clock_on_this_machine_only(self) -> Self:
+        if self.simulated_clock is not None and not tls.is_loopback(self.broker.host):
+            raise ValueError("a simulated clock is for plays on one machine: the broker must be on loopback")
+        return self
 
 
 def read_settings(path: Path) -> HubSettings:

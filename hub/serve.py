@@ -19,13 +19,14 @@ from host.crashes import end_with_threads, forbid_core_dumps
 from host.systemd import notify, watchdog_interval_s
 from hub.app import create_app, let_watchers_go
 from hub.broker import EmbeddedBroker
+from hub.clock import clock_of
 from hub.config import HubSettings, WebSettings
 from hub.enrolling import Enrolments
 from hub.health import Health
 from hub.ingest import Ingest
 from hub.issuing import Issuing
 from hub.live import LiveBoard
-from hub.store import Store, wall_ms
+from hub.store import Store
 from hub.store.lock import claimed
 
 log = logging.getLogger(__name__)
@@ -74,15 +75,18 @@ def serve(settings: HubSettings) -> int:
 
 
 def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event) -> int:
-    store = Store(settings.database.file)
+    now_ms = clock_of(settings)
+    if settings.simulated_clock is not None:
+        log.warning("clock=simulated file=%s now_ms=%d", settings.simulated_clock, now_ms())
+    store = Store(settings.database.file, now_ms=now_ms)
     board = LiveBoard(store.sites())
     crashes: list[BaseException] = []
     end_with_threads(crashes.append)
     ingest = Ingest(
-        settings.broker, store, board, now_ms=wall_ms, new_id=lambda: secrets.token_hex(16), on_crash=crashes.append
+        settings.broker, store, board, now_ms=now_ms, new_id=lambda: secrets.token_hex(16), on_crash=crashes.append
     )
-    issuers = _issuers(settings, store, ingest, board, crashes.append)
-    app = create_app(settings, store, board, ingest.health, on_crash=crashes.append)
+    issuers = _issuers(settings, (store, ingest, board), now_ms, crashes.append)
+    app = create_app(settings, store, board, ingest.health, now_ms=now_ms, on_crash=crashes.append)
     broker = None
     if settings.broker.embedded:
         beside = settings.database.file.with_suffix(".broker.toml")
@@ -119,19 +123,23 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
 
 
 def _issuers(
-    settings: HubSettings, store: Store, ingest: Ingest, board: LiveBoard, on_crash: Callable[[BaseException], None]
+    settings: HubSettings,
+    parts: tuple[Store, Ingest, LiveBoard],
+    now_ms: Callable[[], int],
+    on_crash: Callable[[BaseException], None],
 ) -> list[Issuing | Enrolments]:
     """Return what sends sealed messages: lists of rights and enrolments; nothing does without the keys."""
     if settings.issuing is None:
         return []
+    store, ingest, board = parts
 
     def is_heard(name: str) -> bool:
-        return any(site["site_id"] == name and site["online"] for site in board.snapshot(wall_ms())["sites"])
+        return any(site["site_id"] == name and site["online"] for site in board.snapshot(now_ms())["sites"])
 
     draw = secrets.token_bytes
     return [
-        Issuing(settings.issuing, store, ingest, board, now_ms=wall_ms, token=draw, on_crash=on_crash),
-        Enrolments(settings.issuing, store, ingest, is_heard, now_ms=wall_ms, token=draw, on_crash=on_crash),
+        Issuing(settings.issuing, store, ingest, board, now_ms=now_ms, token=draw, on_crash=on_crash),
+        Enrolments(settings.issuing, store, ingest, is_heard, now_ms=now_ms, token=draw, on_crash=on_crash),
     ]
 
 

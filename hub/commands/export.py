@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from hub.commands.options import config_option, in_one_sentence, json_option, store_of, tell
+from hub.commands.options import config_option, in_one_sentence, json_option, now_of, store_of, tell
 from hub.disclosure import AGREEMENT_K, PUBLIC_K, disclose
 from hub.observatory import month_span, month_table
 from hub.opening import day_of
 from hub.release import Edition, ReleaseError, Telecentre, release_files
-from hub.store import Site, wall_ms
+from hub.store import Site
 
 AUDIENCES = {"public": PUBLIC_K, "agreement": AGREEMENT_K}
 
@@ -41,7 +41,7 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
     if not sites:
         raise ReleaseError("the register holds no telecentre")
     start, end = month_span(month, sites)
-    if end > wall_ms():
+    if end > now_of(config):
         raise ReleaseError(f"{month:%Y-%m} is not over in every telecentre")
     pending = store.totals().dirty
     if pending:

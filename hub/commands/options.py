@@ -8,6 +8,7 @@ import click
 from host import commands
 from host.commands import json_option
 from host.settings import SettingsError
+from hub.clock import ClockFileError, clock_of
 from hub.config import IssuingSettings, read_settings
 from hub.keys import KeysError
 from hub.passes import PassError
@@ -17,7 +18,7 @@ from hub.store.backup import BackupError
 from hub.store.erasures import ErasureError
 from hub.store.journal import JournalError
 
-__all__ = ["config_option", "in_one_sentence", "issuing_settings", "json_option", "store_of", "tell"]
+__all__ = ["config_option", "in_one_sentence", "issuing_settings", "json_option", "now_of", "store_of", "tell"]
 
 config_option = commands.config_option("The hub's TOML file.")
 
@@ -25,6 +26,7 @@ REFUSALS: dict[type[Exception], str] = {
     StoreDownError: "the database: ",
     StoreRefusedError: "the database: ",
     BackupError: "",
+    ClockFileError: "",
     ErasureError: "",
     JournalError: "",
     KeysError: "",
@@ -38,9 +40,15 @@ in_one_sentence = commands.in_one_sentence("telecentre-hub", REFUSALS)
 
 def store_of(config: Path) -> Store:
     """Return the database that the settings name; it is closed when the command ends."""
-    store = Store(read_settings(config).database.file)
+    settings = read_settings(config)
+    store = Store(settings.database.file, now_ms=clock_of(settings))
     click.get_current_context().call_on_close(store.close)
     return store
+
+
+def now_of(config: Path) -> int:
+    """Return UTC in milliseconds, by the clock that the settings name."""
+    return clock_of(read_settings(config))()
 
 
 def issuing_settings(config: Path) -> IssuingSettings:

@@ -21,6 +21,8 @@ class Context:
     stream: Stream
     health: Callable[[], Health]
     wall_ms: Callable[[], int]
+    simulated: bool
+    """Whether `wall_ms` is played: every page says so."""
 
 
 async def _context(request: Request) -> Context:

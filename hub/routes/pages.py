@@ -51,6 +51,8 @@ class Reader:
     theme: str
     path: str
     chosen: Mapping[str, str]
+    simulated: bool = False
+    """Whether the hub's clock is played."""
 
     def link(self, path: str, **changes: str) -> str:
         """Return an address on this hub that keeps what the reader chose."""
@@ -64,7 +66,7 @@ def reader_of(request: Request) -> Reader:
     language = preferred_language(asked["lang"], request.headers.get("accept-language", ""))
     theme = asked["theme"] if asked["theme"] in THEMES else THEMES[0]
     chosen = {key: value for key, value in asked.items() if value and value in (*LANGUAGE_NAMES, *THEMES)}
-    return Reader(words(language), theme, request.url.path, chosen)
+    return Reader(words(language), theme, request.url.path, chosen, request.app.state.context.simulated)
 
 
 def draw(name: str, reader: Reader, **values: Any) -> str:  # noqa: ANN401 (a template takes what its page needs)
@@ -76,6 +78,7 @@ def draw(name: str, reader: Reader, **values: Any) -> str:  # noqa: ANN401 (a te
         languages=LANGUAGE_NAMES,
         link=reader.link,
         most=MAX_POINTS,
+        simulated=reader.simulated,
         **values,
     )
 

@@ -1,23 +1,21 @@
 """`/api/v1/occupancy`: how long desks or rooms were in use, as JSON or CSV; each figure has its coverage and status."""
 
-import hashlib
 from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from hub.exports import minutes, to_csv
-from hub.routes.context import Hub, QueryError
+from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, share, wants_csv
+from hub.routes.context import Hub
 from hub.routes.figures import Figure, Status, by_resource, by_site, pooled
-from hub.routes.period import check_period, parse_bound, rows_between
-from hub.store import Kind, Site, Step
+from hub.routes.period import check_period, parse_bound, places_of, rows_between
+from hub.routes.places import sites_asked
+from hub.store import Kind, Step
 
 router = APIRouter(tags=["figures"])
-
-SHARE_DIGITS = 4
-"""Rates and coverages are rounded to a hundredth of a percent: more would claim what no sensor knows."""
 
 
 class FigureAnswer(BaseModel):
@@ -44,29 +42,20 @@ class OccupancyAnswer(BaseModel):
     figures: list[FigureAnswer]
 
 
-class Question(BaseModel):
-    """What is asked; a field that is not known is refused, so that a slip of the pen is not an answer."""
+class Question(PeriodQuestion):
+    """What is asked of desks or rooms."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    start: str = Field(alias="from", description="A date (local midnight) or an instant with its offset; included.")
-    end: str = Field(alias="to", description="A date or an instant; excluded.")
     site: str = Field("", description="One telecentre; all of them when absent.")
-    step: Step = Field("day", description="Length of a period, in local time.")
+    step: Step = Field("day", description="Length of a period, in local time; a week is that of ISO 8601.")
     kind: Kind = Field("desk", description="What is measured.")
     by: Literal["site", "resource"] = Field("site", description="One figure a site, or one a desk or room.")
-    shape: Literal["json", "csv"] | None = Field(None, alias="format", description="Wins over the Accept header.")
 
 
 @router.get(
     "/api/v1/occupancy",
     summary="Occupancy of desks or rooms",
     response_model=OccupancyAnswer,
-    responses={
-        200: {"content": {"text/csv": {}}, "description": "The figures, as JSON or CSV."},
-        304: {"description": "Nothing changed since the ETag."},
-        422: {"description": "The question cannot be answered: the field, and one sentence."},
-    },
+    responses=RESPONSES,
 )
 def occupancy(
     hub: Hub,
@@ -75,51 +64,22 @@ def occupancy(
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """Return available, observed and occupied time, with coverage and status beside every rate."""
-    asked = _sites(hub.store.sites(), question.site)
+    asked = sites_asked(hub.store.sites(), question.site)
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
-    check_period(asked, question.kind, question.step, first, last)
+    zones = {site.id: site.zone for site in asked}
+    places = max(places_of(asked, question.kind), len(asked))
+    check_period(zones.values(), first, last, hub.wall_ms(), question.step, places)
     rows = rows_between(hub.store, asked, question.kind, question.step, first, last)
     figures = pooled(rows, by_resource if question.by == "resource" else by_site)
-    zones = {site.id: site.zone for site in asked}
-    headers = {"Vary": "Accept"}
-    if question.shape == "csv" or (question.shape is None and _prefers_csv(accept)):
-        body, media_type = _as_csv(figures, question.kind, zones).encode(), "text/csv; charset=utf-8"
-        headers["Content-Disposition"] = f'attachment; filename="{_file_name(question, first, last)}"'
-    else:
-        answer = OccupancyAnswer(
-            kind=question.kind, step=question.step, figures=[_answer(figure, zones) for figure in figures]
-        )
-        body, media_type = answer.model_dump_json().encode(), "application/json"
-    headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    if headers["ETag"] in if_none_match or if_none_match.strip() == "*":
-        return Response(status_code=304, headers={"ETag": headers["ETag"], "Vary": "Accept"})
-    return Response(body, headers=headers, media_type=media_type)
-
-
-def _sites(registered: list[Site], asked: str) -> list[Site]:
-    if not asked:
-        return registered
-    found = [site for site in registered if site.id == asked]
-    if not found:
-        raise QueryError("site", "'site' must be the id of a telecentre in the register: see /api/v1/sites.")
-    return found
-
-
-def _prefers_csv(accept: str) -> bool:
-    wanted = [part.partition(";")[0].strip() for part in accept.split(",")]
-    return "text/csv" in wanted and "application/json" not in wanted
+    if wants_csv(question.shape, accept):
+        name = _file_name(question, first, last)
+        return as_csv(_as_csv(figures, question.kind, zones), name, if_none_match)
+    found = [_answer(figure, zones) for figure in figures]
+    return as_json(OccupancyAnswer(kind=question.kind, step=question.step, figures=found), if_none_match)
 
 
 def _file_name(question: Question, first: date | datetime, last: date | datetime) -> str:
     return f"occupation-{question.kind}-{question.site or 'reseau'}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.csv"
-
-
-def _local(at_ms: int, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(at_ms // 1000, zone)
-
-
-def _share(value: float | None) -> float | None:
-    return None if value is None else round(value, SHARE_DIGITS)
 
 
 def _answer(figure: Figure, zones: dict[str, ZoneInfo]) -> FigureAnswer:
@@ -127,13 +87,13 @@ def _answer(figure: Figure, zones: dict[str, ZoneInfo]) -> FigureAnswer:
         site_id=figure.site,
         resource=figure.resource,
         resources=figure.resources,
-        start=_local(figure.start_ms, zones[figure.site]),
-        end=_local(figure.end_ms, zones[figure.site]),
+        start=local(figure.start_ms, zones[figure.site]),
+        end=local(figure.end_ms, zones[figure.site]),
         available_ms=figure.available_ms,
         observed_ms=figure.observed_ms,
         occupied_ms=figure.occupied_ms,
-        coverage=_share(figure.coverage),
-        occupancy_rate=_share(figure.rate),
+        coverage=share(figure.coverage),
+        occupancy_rate=share(figure.rate),
         status=figure.status,
     )
 
@@ -164,13 +124,13 @@ def _as_csv(figures: list[Figure], kind: Kind, zones: dict[str, ZoneInfo]) -> st
                 figure.resource,
                 KIND_NAMES[kind],
                 figure.resources,
-                _local(figure.start_ms, zones[figure.site]).isoformat(),
-                _local(figure.end_ms, zones[figure.site]).isoformat(),
+                local(figure.start_ms, zones[figure.site]).isoformat(),
+                local(figure.end_ms, zones[figure.site]).isoformat(),
                 minutes(figure.available_ms),
                 minutes(figure.observed_ms),
                 minutes(figure.occupied_ms),
-                _share(figure.coverage),
-                _share(figure.rate),
+                share(figure.coverage),
+                share(figure.rate),
                 figure.status,
             )
             for figure in figures

@@ -1,7 +1,7 @@
 """What `from` and `to` mean: a date is local midnight at the site, an instant carries its offset. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,17 @@ from hub.store import Kind, OccupancyRow, Site, Step, Store
 _LOST_PLUS = re.compile(r"(T[0-9:.]+) (\d\d:?\d\d)$")
 """An address turns an unescaped `+` into a space; nothing else can stand there."""
 
-_STEP_MS: dict[Step, int] = {"hour": 3_600_000, "day": 86_400_000, "month": 28 * 86_400_000}
+DAY_MS = 86_400_000
+
+STEP_MS: dict[str, int] = {
+    "hour": 3_600_000,
+    "day": DAY_MS,
+    "week": 7 * DAY_MS,
+    "month": 28 * DAY_MS,
+    "quarter": 90 * DAY_MS,
+    "year": 365 * DAY_MS,
+}
+"""The shortest that a period of each step lasts, but for the night on which summer time begins."""
 
 MAX_FIGURES = 100_000
 """A table that a spreadsheet opens and one process holds in some 20 MB; who needs more asks in parts."""
@@ -56,23 +66,34 @@ def bound_ms(bound: date | datetime, zone: ZoneInfo) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def check_period(sites: Iterable[Site], kind: Kind, step: Step, start: date | datetime, end: date | datetime) -> None:
-    """Refuse a period that ends before it begins, or that would make more figures than one answer holds.
+def check_period(
+    zones: Iterable[ZoneInfo], start: date | datetime, end: date | datetime, now_ms: int, step: str, places: int
+) -> None:
+    """Refuse a period that ends before it begins, that has not begun, or whose answer would have no end.
+
+    `zones` are those of the sites that are asked; `places` is how many figures each step will have.
 
     Raises:
         QueryError: for `from` or for `step`.
     """
-    figures = 0
-    for site in sites:
-        length_ms = bound_ms(end, site.zone) - bound_ms(start, site.zone)
-        if length_ms < 0:
-            raise QueryError("from", "'from' must not be after 'to'.")
-        if length_ms > MAX_SPAN_MS:
-            raise QueryError("from", "'from' and 'to' must be at most ten years apart.")
-        places = len(site.desks if kind == "desk" else site.rooms)
-        figures += (length_ms // _STEP_MS[step] + 1) * max(places, 1)
-    if figures > MAX_FIGURES:
-        raise QueryError("step", f"This would be more than {MAX_FIGURES} figures: ask for one site or a coarser step.")
+    asked = set(zones) or {ZoneInfo("UTC")}
+    lengths_ms = [bound_ms(end, zone) - bound_ms(start, zone) for zone in asked]
+    if min(lengths_ms) < 0:
+        raise QueryError("from", "'from' must not be after 'to': exchange the two.")
+    if all(bound_ms(start, zone) > now_ms for zone in asked):
+        raise QueryError(
+            "from", "'from' is in the future, and there are no figures of it yet: ask from today or before."
+        )
+    if max(lengths_ms) > MAX_SPAN_MS:
+        raise QueryError("from", "'from' and 'to' must be at most ten years apart: ask in parts.")
+    if (max(lengths_ms) // STEP_MS[step] + 1) * max(places, 1) > MAX_FIGURES:
+        message = f"This would be more than {MAX_FIGURES} figures: ask for one site or zone, or a coarser 'step'."
+        raise QueryError("step", message)
+
+
+def places_of(sites: Sequence[Site], kind: Kind) -> int:
+    """Return how many desks or rooms these sites have."""
+    return sum(len(site.desks if kind == "desk" else site.rooms) for site in sites)
 
 
 def rows_between(

@@ -132,6 +132,8 @@ def test_an_empty_period_has_no_figures(app: FastAPI) -> None:
         ({"to": "2026-11-20"}, "from"),
         ({"to": "2045-11-20"}, "from"),
         ({"to": ""}, "to"),
+        ({"from": "2026-11-23", "to": "2026-11-24"}, "from"),
+        ({"from": "2027-01-01", "to": "2028-01-01", "site": "murat"}, "from"),
         ({"step": "minute"}, "step"),
         ({"step": "hour", "to": "2036-01-01", "by": "resource"}, "step"),
         ({"kind": "person"}, "kind"),
@@ -144,6 +146,24 @@ def test_a_wrong_question_gets_its_field_and_one_sentence(app: FastAPI, asked: d
     assert refused.status_code == 422
     assert refused.json()["field"] == field
     assert refused.json()["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"to": "2026-11-20"}, "'from' must not be after 'to': exchange the two."),
+        ({"from": "2026-11-22", "to": "2026-11-23"}, "'from' is in the future, and there are no figures of it yet: "),
+        ({"from": "2026-11-21T10:00:00"}, "'from' is an instant and needs its offset, such as Z or +01:00."),
+        ({"step": "hour", "to": "2036-01-01"}, "This would be more than 100000 figures: ask for one site or zone, "),
+        ({"site": "paris"}, "'site' must be the id of a telecentre in the register: see /api/v1/sites."),
+    ],
+)
+def test_the_sentence_says_what_to_do(app: FastAPI, asked: dict[str, str], sentence: str) -> None:
+    assert ask(app, "/api/v1/occupancy", {**DAY, **asked}).json()["message"].startswith(sentence)
+
+
+def test_a_period_that_has_begun_is_answered_as_far_as_it_has_come(app: FastAPI) -> None:
+    assert [one["start"] for one in figures(app, site="murat", to="2027-01-01")] == ["2026-11-21T00:00:00+01:00"]
 
 
 def test_a_missing_field_is_named(app: FastAPI) -> None:

@@ -14,18 +14,17 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from contract.events import Event, Lost, Size, encode
+from contract.events import Event
 from contract.identity import CredentialId
-from contract.limits import MAX_EVENT_BYTES
 from contract.messages import OutboxStatus
 from edge.config import OutboxSettings
 from edge.core.sender import Holding, Positions
+from edge.outbox.ahead import ReadAhead
 from edge.outbox.aside import aside_suffix, forget_aside
 from edge.outbox.file import OutboxFile
 from edge.outbox.ledger import Ledger
-from edge.outbox.read import read_rows
 from edge.outbox.schema import MEGABYTE, StorageError, free_bytes, is_corruption
 from edge.outbox.writer import Attempt, Waiting, Writer
 
@@ -104,6 +103,8 @@ class Outbox:
         self._unreadable: sqlite3.DatabaseError | None = None
         self._was_unreadable = False
         self._blank_due_s = 0.0
+        # The link thread's own.
+        self._ahead = ReadAhead(settings.folder, mono_s)
 
     def start(self) -> None:
         """Start the thread."""
@@ -160,17 +161,13 @@ class Outbox:
     def read(self, stream: str, first: int, last: int) -> tuple[str, list[tuple[bytes, str | None]]] | None:
         """Return the boot of a stream and (line, person) of its positions `first` to `last`, or None if not to be had.
 
-        A row that cannot be read back comes as an event of kind `lost`.
+        For the link's thread alone. A row that cannot be read back comes as an event of kind `lost`.
         """
         try:
-            found = read_rows(self._folder, stream, first, last)
+            return self._ahead.rows(stream, first, last)
         except sqlite3.DatabaseError as error:
             self._note_unreadable(error)
             return None
-        if found is None:
-            return None
-        boot, rows = found
-        return boot, [_as_sent(line, person) for _, line, person in rows]
 
     def acknowledge(self, positions: Positions) -> None:
         """Take the positions that the hub has committed; an answered Hello also lets the outbox prune."""
@@ -357,16 +354,3 @@ class Outbox:
         writer.blank_persons()
         if deleted := forget_aside(self._folder, writer.synced_ms, writer.lived_ms):
             file.count_forgotten(deleted)
-
-
-def _as_sent(line: bytes | None, person: str | None) -> tuple[bytes, str | None]:
-    """Return what of a row can be sent: a damaged line becomes `lost` without a time, the same at every reading."""
-    if line is None or b"\n" in line or len(line) > MAX_EVENT_BYTES:
-        size_bytes = len(line) if line else 0
-        return encode(Lost(subject="outbox", t=0, clock="unsynced", up=0, value=Size(size_bytes=size_bytes))), None
-    if person is None:
-        return line, None
-    try:
-        return line, _CREDENTIAL.validate_python(person)
-    except ValidationError:
-        return line, None

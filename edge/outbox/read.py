@@ -30,10 +30,13 @@ StoredRow = tuple[int, bytes | None, str | None]
 """Position, line and person of one row as it was read; the line is None when it cannot be read back."""
 
 
-def read_rows(folder: Path, stream: str, first: int, last: int) -> tuple[str, list[StoredRow]] | None:
+def read_rows(
+    folder: Path, stream: str, first: int, last: int, *, ahead: int = 0
+) -> tuple[str, list[StoredRow]] | None:
     """Return the boot of a stream and its rows `first` to `last`, each position present; None if they cannot be had.
 
-    None means that the storage is away, or that the rows were pruned meanwhile: they must not be taken for lost.
+    At most `ahead` more rows come along if they are there. None means that the storage is away, or that the rows were
+    pruned meanwhile: they must not be taken for lost.
 
     Raises:
         sqlite3.DatabaseError: the file is damaged where its streams stand.
@@ -46,7 +49,7 @@ def read_rows(folder: Path, stream: str, first: int, last: int) -> tuple[str, li
             ).fetchone()
             if head is None or not head[2] <= first <= last <= head[3]:
                 return None
-            return str(head[1]), _readable_rows(connection, int(head[0]), first, last)
+            return str(head[1]), _readable_rows(connection, int(head[0]), first, min(last + ahead, int(head[3])))
     except (sqlite3.Error, OSError) as error:
         if isinstance(error, sqlite3.DatabaseError) and is_corruption(error):
             raise

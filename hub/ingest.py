@@ -54,13 +54,11 @@ MAX_GROUP = 64
 
 IDLE_S = 0.1
 """How long the ingest waits for a message before it looks after other things."""
-
 SETTLE_EVERY_S = 10.0
 """In a long burst, figures are brought on this often all the same: to walk what comes costs as much as to store it."""
 
 LOOK_EVERY_S = 1.0
 """How often the ingest looks whether figures are pending: a burst leaves some, and the register changes beside us."""
-
 PURGE_EVERY_S = 3_600.0
 """How often the journal forgets."""
 
@@ -131,7 +129,7 @@ class Ingest:
         self._settled_s = self._looked_s = self._purged_s = float("-inf")
         self._pending = True
         self._messages = self._stored = self._refused = 0
-        self._database_failures = self._reconnections = self._progress = 0
+        self._database_failures = self._turns = self._beats = 0
         self._committed_at: int | None = None
 
     def start(self) -> None:
@@ -167,7 +165,7 @@ class Ingest:
             database_failures=self._database_failures,
             broker_reconnections=max(0, self._generation - 1),
             committed_at_ms=self._committed_at,
-            progress=self._progress,
+            progress=self._turns + self._beats,
         )
 
     def connection(self) -> int:
@@ -297,8 +295,7 @@ class Ingest:
             return
         status = read_status(site, bytes(message.payload))
         self._board.take_status(status, received_at, retained=message.retain)
-        report = status.report if status.online else None
-        self._owing[site] = report is not None and report.outbox.depth > 0
+        self._owing[site] = status.online and status.report is not None and status.report.outbox.depth > 0
 
     def _announce(self) -> None:
         """Tell every site which hub this is: a hint to ask again what is committed."""
@@ -314,21 +311,21 @@ class Ingest:
         wait_s = FIRST_WAIT_S
         try:
             while not self._stopping.is_set():
-                turns = self._progress
+                turns = self._turns
                 try:
                     self._serve()
                 except StoreDownError as error:
                     self._database_failures += 1
-                    wait_s = FIRST_WAIT_S if self._progress > turns else min(LONGEST_WAIT_S, wait_s * 2)
+                    wait_s = FIRST_WAIT_S if self._turns > turns else min(LONGEST_WAIT_S, wait_s * 2)
                     log.warning("database=down wait_s=%.1f reason=%r", wait_s, str(error))
                     self._stopping.wait(wait_s)
-                    self._progress += 1  # to try again is what there is to do: the watchdog must not end the live board
+                    self._beats += 1  # to try again is what there is to do: the watchdog must not end the live board
         except BaseException as error:  # noqa: BLE001 - the top of this thread: main decides, and the process ends
             self._on_crash(error)
 
     def _serve(self) -> None:
         """Ingest on one connection to the database: one incarnation."""
-        writer = self._store.writer()
+        writer = self._store.checked_writer(self._beat)
         try:
             self._incarnation = self._new_id()
             log.info("database=open incarnation=%s", self._incarnation)
@@ -341,10 +338,15 @@ class Ingest:
                     self._promise(self._unfinished, commit(writer, self._unfinished, settle=not self._backlog))
                     self._unfinished = []
                 self._keep_house(writer, idle=idle)
-                self._progress += 1
+                self._turns += 1
         finally:
             self._incarnation = None
             writer.close()
+
+    def _beat(self) -> bool:
+        """Tell the watchdog that something goes on; return whether it has to end."""
+        self._beats += 1
+        return self._stopping.is_set()
 
     def _promise(self, messages: list[Message], outcome: Outcome) -> None:
         """After the commit: PUBACK what came on this connection, answer each Hello, acknowledge each site once."""
@@ -358,14 +360,13 @@ class Ingest:
                 self._client.ack(message.mid, message.qos)
         if hub is None or not self._hearing:
             return  # the sites ask again by themselves
-        for site, hello_id, acks in outcome.answers:
-            self._publish(Ack(site=site, hub=hub, acks=acks, hello_id=hello_id))
+        answers = [Ack(site=site, hub=hub, acks=acks, hello_id=asked) for site, asked, acks in outcome.answers]
         for site, positions in outcome.positions.items():
-            acks = [StreamAck(stream=stream, seq=seq) for stream, seq in positions.items()]
-            self._publish(Ack(site=site, hub=hub, acks=acks))
-
-    def _publish(self, ack: Ack) -> None:
-        self._client.publish(topic_for(ack.site, "ack"), ack.model_dump_json(), qos=1)
+            answers.append(
+                Ack(site=site, hub=hub, acks=[StreamAck(stream=name, seq=at) for name, at in positions.items()])
+            )
+        for ack in answers:
+            self._client.publish(topic_for(ack.site, "ack"), ack.model_dump_json(), qos=1)
 
     def _keep_house(self, writer: Writer, *, idle: bool) -> None:
         """Bring figures on, forget old journal rows, and see that the connection is alive; each in its time."""

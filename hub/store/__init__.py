@@ -37,7 +37,7 @@ from hub.store.rows import (
     Totals,
 )
 from hub.store.schema import migrate, statements
-from hub.store.sqlite import connect
+from hub.store.sqlite import check, connect
 from hub.store.timeline import Difference, forget_figures, mark_all, rebuild_site
 from hub.store.writer import Writer
 
@@ -82,6 +82,7 @@ class Store:
         self._own = threading.local()
         self._lock = threading.Lock()
         self._readers: list[Connection] = []
+        self._checked = False
         connection = connect(file, writes=True)
         try:
             self.schema_version = migrate(connection)
@@ -160,6 +161,20 @@ class Store:
                 return changes
         finally:
             connection.close()
+
+    def checked_writer(self, beat: Callable[[], bool]) -> Writer:
+        """Return the one writer of a database that was once seen to hold together as a whole.
+
+        What a damaged file takes may be lost, and a site forgets what we acknowledge. `beat` is called while the check
+        lasts, some seconds for each gigabyte, and leaves it alone by returning True.
+
+        Raises:
+            StoreDownError: it is damaged or cannot be used, or `beat` did not want to wait.
+        """
+        if not self._checked:
+            check(self.file, beat)
+            self._checked = True
+        return self.writer()
 
     def writer(self) -> Writer:
         """Return a new writer; a hub has one, in its ingest thread.

@@ -2,11 +2,15 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hub.store.connection import StoreDownError, StoreRefusedError
+
+BEAT_S = 0.5
+"""Between two signs of life while a whole file is read."""
 
 BUSY_TIMEOUT_MS = 10_000
 """How long one writer waits for another (an import beside a running hub) before the database counts as down."""
@@ -75,3 +79,35 @@ def _make(file: Path) -> None:
         return
     except OSError as error:
         raise StoreDownError(f"{file}: cannot be made ({error.strerror})") from error
+
+
+def check(file: Path, beat: Callable[[], bool]) -> None:
+    """Read the whole file and see that it holds together; some seconds for each gigabyte.
+
+    `beat` is called twice a second while it lasts, and leaves it alone by returning True.
+
+    Raises:
+        StoreDownError: the file is damaged, cannot be read, or `beat` did not want to wait.
+    """
+    found: list[str] = []
+    # SQLite calls nobody back while it looks at a large table: the waiting is ours.
+    thread = threading.Thread(target=lambda: found.append(_state(file)), name="database-check", daemon=True)
+    thread.start()
+    thread.join(BEAT_S)
+    while not beat() and thread.is_alive():
+        thread.join(BEAT_S)
+    if thread.is_alive():
+        raise StoreDownError(f"{file}: the check was left")
+    if found != ["ok"]:
+        raise StoreDownError(
+            f"{file}: damaged: put back the newest copy (telecentre-hub restore). SQLite says: {''.join(found)}"
+        )
+
+
+def _state(file: Path) -> str:
+    """Return `ok`, or what is wrong with a file."""
+    try:
+        with closing(connect(file, writes=False)) as connection, connection.translated():
+            return str(connection.execute("pragma quick_check(1)").fetchone()[0])
+    except StoreDownError as error:
+        return str(error)

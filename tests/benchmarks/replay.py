@@ -1,4 +1,8 @@
-"""B1: the backlog of ten sites from their outboxes into the hub's database, against a Mosquitto bridge."""
+"""B1: the backlog of ten sites from their outboxes into the hub's database, against a Mosquitto bridge.
+
+Both are timed from the first event that arrives to the last, in turns: what a shared machine does to one it does to
+the other. The figure is the median of the rounds.
+"""
 
 import sqlite3
 import subprocess
@@ -10,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.mosquitto_bridge import bridged_events_per_s
@@ -28,29 +34,43 @@ SITES: tuple[str, ...] = (
 SITES += ("montmurat", "vic-sur-cere")
 EVENTS_PER_SITE = 30_000
 BRIDGED_EVENTS = 50_000
+ROUNDS = 3
 DONE_WITHIN_S = 300.0
 
 
 def measure() -> list[Figure]:
     """Return the figure of B1."""
-    peer = bridged_events_per_s(BRIDGED_EVENTS)
-    rate, stored, held_once = _replayed_events_per_s()
+    rounds = [(_replayed(), bridged_events_per_s(BRIDGED_EVENTS)) for _ in range(ROUNDS)]
+    rate = median(ours.events_per_s for ours, _ in rounds)
+    ratios = sorted(ours.events_per_s / peer for ours, peer in rounds)
     total = EVENTS_PER_SITE * len(SITES)
+    lost = sum(total - ours.stored for ours, _ in rounds)
+    twice = sum(ours.stored - ours.once for ours, _ in rounds)
     return [
         Figure(
             name="B1",
             what="replay: edge SQLite, broker, committed at the hub with its figures marked",
-            measured=f"{rate:,.0f} events/s ({rate / peer:.1f} x), {total - stored} lost, {stored - held_once} twice",
-            peer=f"Mosquitto bridge to a counting subscriber, nothing stored: {peer:,.0f} events/s",
-            size=f"{total:,} events of {len(SITES)} sites through Mosquitto; bridge: {BRIDGED_EVENTS:,}",
+            measured=f"{rate:,.0f} events/s ({median(ratios):.1f} x; {ratios[0]:.1f} to {ratios[-1]:.1f}), "
+            f"{lost} lost, {twice} twice",
+            peer="Mosquitto bridge to a counting subscriber, nothing stored: "
+            f"{median(peer for _, peer in rounds):,.0f} events/s",
+            size=f"{ROUNDS} rounds of {total:,} events of {len(SITES)} sites through Mosquitto; "
+            f"bridge: {BRIDGED_EVENTS:,}; medians",
             reach=">= 5 x the bridge, >= 50,000 events/s, 0 lost, 0 twice",
-            reached=rate >= 5 * peer and rate >= 50_000 and stored == held_once == total,
+            reached=median(ratios) >= 5 and rate >= 50_000 and lost == twice == 0,
         )
     ]
 
 
-def _replayed_events_per_s() -> tuple[float, int, int]:
-    """Return events a second, rows stored, and distinct (site, stream, seq) among them."""
+class Replayed(NamedTuple):
+    """One replay: its rate, the rows stored, and distinct (site, stream, seq) among them."""
+
+    events_per_s: float
+    stored: int
+    once: int
+
+
+def _replayed() -> Replayed:
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         folder = Path(name)
         broker = RunningBroker("mosquitto", folder)
@@ -60,17 +80,18 @@ def _replayed_events_per_s() -> tuple[float, int, int]:
         edges = [running.enter_context(waiting_edge(site, folder / site, broker.port)) for site in SITES]
         for edge in edges:
             expect_ready(edge)
-        begun_s = time.monotonic()
         for edge in edges:
             say_go(edge)
-        wait_until_committed(database, EVENTS_PER_SITE * len(SITES))
+        first = wait_until_committed(database, 1)
+        begun_s = time.monotonic()
+        total = wait_until_committed(database, EVENTS_PER_SITE * len(SITES))
         took_s = time.monotonic() - begun_s
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             (stored,) = connection.execute("select count(*) from event").fetchone()
             (once,) = connection.execute(
                 "select count(*) from (select distinct site, stream, seq from event)"
             ).fetchone()
-    return EVENTS_PER_SITE * len(SITES) / took_s, stored, once
+    return Replayed((total - first) / took_s, stored, once)
 
 
 @contextmanager
@@ -118,14 +139,14 @@ def say_go(edge: subprocess.Popen[str]) -> None:
     edge.stdin.flush()
 
 
-def wait_until_committed(database: Path, total: int) -> None:
-    """Wait until a hub has committed so many positions."""
+def wait_until_committed(database: Path, total: int) -> int:
+    """Wait until a hub has committed so many positions; return how many it has."""
     pause = threading.Event()
     deadline_s = time.monotonic() + DONE_WITHIN_S
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         while time.monotonic() < deadline_s:
             (position,) = connection.execute("select coalesce(sum(position), 0) from stream").fetchone()
             if position >= total:
-                return
-            pause.wait(0.05)
+                return int(position)
+            pause.wait(0.01)
     raise RuntimeError(f"the hub has {position} of {total} events after {DONE_WITHIN_S:.0f} s")

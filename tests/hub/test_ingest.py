@@ -4,6 +4,7 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -201,6 +202,35 @@ def test_an_event_that_the_database_refuses_is_set_aside_and_its_neighbours_are_
     eventually(lambda: bench.edge.position() == 3, what="the acknowledgement")
     totals = bench.store.totals()
     assert (totals.events, totals.quarantined) == (2, 1)
+
+
+def test_a_damaged_database_takes_nothing_and_acknowledges_nothing(bench: Bench) -> None:
+    content = bytearray(bench.store.file.read_bytes())
+    content[8_192:24_576] = bytes(16_384)
+    bench.store.file.write_bytes(content)
+    bench.ingest.start()
+    eventually(lambda: bench.ingest.health().broker_connected, what="the broker")
+    bench.edge.send(batch(desk()))
+    eventually(lambda: bench.ingest.health().database_failures > 1, what="it looks again")
+    eventually(lambda: bench.ingest.health().queue_depth == 1, what="the batch waits")
+    assert bench.edge.acks == []
+    assert not bench.ingest.health().ready
+
+
+def test_the_database_is_checked_once_with_a_sign_of_life(tmp_path: Path) -> None:
+    beats = itertools.count()
+    with closing(cantal(tmp_path)) as store:
+        for _ in range(2):
+            store.checked_writer(lambda: next(beats) < 0).close()
+    assert next(beats) == 1
+
+
+def test_a_check_that_lasts_is_left_when_the_hub_ends(tmp_path: Path) -> None:
+    with closing(cantal(tmp_path)) as store, closing(sqlite3.connect(store.file)) as greedy:
+        greedy.execute("pragma locking_mode = exclusive")
+        greedy.execute("create table mine (all_mine integer)")
+        with pytest.raises(StoreDownError, match="was left"):
+            store.checked_writer(lambda: True)
 
 
 def test_malformed_messages_are_counted_and_the_next_good_one_is_stored(bench: Bench) -> None:

@@ -27,6 +27,7 @@ from typing import Literal, NamedTuple
 from hub.cells import FREQS, Cell, CheckedTable, Freq, Indicator, Level, Table, TableError
 from hub.margins import Coordinate, Margins
 from hub.remainders import Contributors, Remainders
+from hub.statistics import PUBLISHED_PCT, UNCERTAIN_PCT
 from hub.suppression import Need, Pattern
 
 PUBLIC_K = 11
@@ -49,12 +50,6 @@ NARROWEST_SHARE = 0.30
 
 NARROWEST_STEPS = 3
 """And at least so many steps of its indicator: 30 % of two visits is nothing."""
-
-PUBLISHED_COVERAGE = 0.80
-"""From this coverage on a figure is normal (`A`); below it, of low reliability (`U`)."""
-
-UNCERTAIN_COVERAGE = 0.50
-"""Below this coverage a figure is missing (`M`)."""
 
 Reason = Literal["F", "N", "A", "O", "D"]
 ConfStatus = Literal["F", "N", "C"]
@@ -129,9 +124,9 @@ def disclose(table: Table, k: int = PUBLIC_K) -> Release:
 
 def obs_status(coverage: float | None) -> ObsStatus:
     """Return what a coverage allows to say; what is not measured by coverage is normal."""
-    if coverage is None or coverage >= PUBLISHED_COVERAGE:
+    if coverage is None or coverage * 100 >= PUBLISHED_PCT:
         return "A"
-    return "U" if coverage >= UNCERTAIN_COVERAGE else "M"
+    return "U" if coverage * 100 >= UNCERTAIN_PCT else "M"
 
 
 def _verdict(cell: Cell, indicator: Indicator, reason: Reason, *, nothing: bool) -> Verdict:

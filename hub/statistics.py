@@ -13,18 +13,32 @@ Source: domain.md 3.2 as docs/method.md tells it.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from hub.opening import Interval
+from hub.opening import HOUR_MS, Interval
+
+PUBLISHED_PCT = 80
+"""From this coverage on a rate is published (`A`)."""
+
+UNCERTAIN_PCT = 50
+"""From this coverage on a rate is published as of low reliability (`U`); below it is missing (`M`)."""
+
+Status = Literal["A", "U", "M"]
+"""SDMX CL_OBS_STATUS: normal, low reliability, missing."""
 
 STATE_KINDS = frozenset({"desk_state_changed", "room_state_changed"})
 BREAK_KINDS = frozenset({"edge_started", "events_refused", "lost"})
 """Events after which nothing said before holds: the agent began anew, or events are missing that nobody has."""
 
 UNKNOWN = "unknown"
+OUT_OF_SERVICE = "out_of_service"
+GHOST = "ghost"
 OCCUPIED = frozenset({"occupied", "in_call"})
-OBSERVED = OCCUPIED | {"vacant", "free", "booked", "ghost"}
+OBSERVED = OCCUPIED | {"vacant", "free", "booked", GHOST}
 """States in which a resource is watched and in service; `unknown` and `out_of_service` are neither."""
+
+Stretch = tuple[int, int, str]
+"""From one instant to a later one, a resource is in a state."""
 
 
 class Heard(NamedTuple):
@@ -47,13 +61,28 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """How long one resource was available, observed and occupied in one interval."""
+    """How long one resource was available, observed, occupied, and in use outside the opening hours, in one interval.
+
+    Ghost time, of a room, is observed time for which it was booked and nobody came.
+    """
 
     start_ms: int
     end_ms: int
     available_ms: int
     observed_ms: int
     occupied_ms: int
+    outside_ms: int = 0
+    ghost_ms: int = 0
+
+
+def status(available_ms: int, observed_ms: int) -> Status:
+    """Return what the coverage of a figure allows to say."""
+    if available_ms <= 0 or observed_ms <= 0:
+        return "M"
+    covered = observed_ms * 100
+    if covered >= available_ms * PUBLISHED_PCT:
+        return "A"
+    return "U" if covered >= available_ms * UNCERTAIN_PCT else "M"
 
 
 def walk(events: Iterable[Heard], standing: dict[str, Change], heard_ms: int | None) -> tuple[list[Change], int | None]:
@@ -95,40 +124,55 @@ def figures(
     opened: Sequence[Interval],
     hours: Sequence[Interval],
 ) -> list[Figure]:
-    """Return one figure for each of the `hours` of a day, in order.
+    """Return one figure for each of the `hours` of a day, in order; they follow one another without a gap.
 
-    `changes` are the (start, state) of one resource within the day, in order; `carried` is its state at the day's
-    beginning; nothing counts as observed after `horizon_ms`. `opened` are the opening intervals of the day, in order.
+    `changes` are the (start, state) of one resource within these hours, in order; `carried` is its state at their
+    beginning; nothing counts as known after `horizon_ms`. `opened` are the opening intervals of the day, in order.
     """
-    known = _known(changes, carried, horizon_ms, hours[0][0], hours[-1][1])
-    result: list[Figure] = []
-    for start, end in hours:
-        open_here = [(max(a, start), min(b, end)) for a, b in opened if a < end and b > start]
-        available = sum(b - a for a, b in open_here)
-        observed = occupied = 0
-        if available:
-            for from_ms, to_ms, in_use in known:
-                if from_ms >= end:
-                    break
-                if to_ms <= start:
-                    continue
-                length = sum(max(0, min(b, to_ms) - max(a, from_ms)) for a, b in open_here)
-                observed += length
-                occupied += length if in_use else 0
-        result.append(Figure(start, end, available, observed, occupied))
-    return result
+    begin, end = hours[0][0], hours[-1][1]
+    available = [_overlap(opened, from_ms, to_ms) for from_ms, to_ms in hours]
+    observed, occupied, outside, ghost = ([0] * len(hours) for _ in range(4))
+    for first, last, state in stretches(changes, carried, horizon_ms, (begin, end)):
+        if state == UNKNOWN:
+            continue
+        for n in range((first - begin) // HOUR_MS, (last - 1 - begin) // HOUR_MS + 1):
+            from_ms, to_ms = max(first, hours[n][0]), min(last, hours[n][1])
+            length = _overlap(opened, from_ms, to_ms)
+            if state == OUT_OF_SERVICE:
+                available[n] -= length
+                continue
+            observed[n] += length
+            if state in OCCUPIED:
+                occupied[n] += length
+                outside[n] += to_ms - from_ms - length
+            elif state == GHOST:
+                ghost[n] += length
+    return [Figure(*hours[n], available[n], observed[n], occupied[n], outside[n], ghost[n]) for n in range(len(hours))]
 
 
-def _known(
-    changes: Sequence[tuple[int, str]], carried: str | None, horizon_ms: int | None, start: int, end: int
-) -> list[tuple[int, int, bool]]:
-    """Return when the resource was observed within the day, in order, and whether it was in use."""
-    limit = end if horizon_ms is None else min(end, horizon_ms)
-    known: list[tuple[int, int, bool]] = []
-    at, state = start, carried if horizon_ms is not None else None
+def stretches(
+    changes: Iterable[tuple[int, str]], before: str | None, horizon_ms: int | None, bounds: Interval
+) -> list[Stretch]:
+    """Return how long a resource was in which state within `bounds`, in order, none of them empty, up to the horizon.
+
+    `changes` are the (start, state) within the bounds, in order; `before` is the state at their beginning.
+    """
+    start, end = bounds
+    limit = start if horizon_ms is None else min(end, horizon_ms)
+    found: list[Stretch] = []
+    at, state = start, before
     for next_at, next_state in [*changes, (limit, UNKNOWN)]:
         until = min(next_at, limit)
-        if state in OBSERVED and until > at:
-            known.append((at, until, state in OCCUPIED))
-        at, state = next_at, next_state
-    return known
+        if until > at and state is not None:
+            found.append((at, until, state))
+        at, state = max(at, next_at), next_state
+    return found
+
+
+def _overlap(opened: Sequence[Interval], from_ms: int, to_ms: int) -> int:
+    """Return for how long a site is open within an interval."""
+    length = 0
+    for start, end in opened:
+        if start < to_ms and end > from_ms:
+            length += min(end, to_ms) - max(start, from_ms)
+    return length

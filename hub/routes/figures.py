@@ -2,18 +2,9 @@
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
+from hub.statistics import Status, status
 from hub.store import OccupancyRow
-
-PUBLISHED_PCT = 80
-"""From this coverage on a rate is published (`A`)."""
-
-UNCERTAIN_PCT = 50
-"""From this coverage on a rate is published as of low reliability (`U`); below it is missing (`M`)."""
-
-Status = Literal["A", "U", "M"]
-"""SDMX CL_OBS_STATUS: normal, low reliability, missing."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +28,7 @@ class Figure:
     @property
     def status(self) -> Status:
         """What the coverage allows."""
-        if not self.available_ms or not self.observed_ms:
-            return "M"
-        covered = self.observed_ms * 100
-        if covered >= self.available_ms * PUBLISHED_PCT:
-            return "A"
-        return "U" if covered >= self.available_ms * UNCERTAIN_PCT else "M"
+        return status(self.available_ms, self.observed_ms)
 
     @property
     def rate(self) -> float | None:

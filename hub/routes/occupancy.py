@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 from hub.exports import minutes, to_csv
 from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, share, wants_csv
 from hub.routes.context import Hub
-from hub.routes.figures import Figure, Status, by_resource, by_site, pooled
+from hub.routes.figures import Figure, by_resource, by_site, pooled
 from hub.routes.period import check_period, parse_bound, places_of, rows_between
 from hub.routes.places import sites_asked
+from hub.statistics import Status
 from hub.store import Kind, Step
 
 router = APIRouter(tags=["figures"])

@@ -1,10 +1,15 @@
 """What the store answers with: plain frozen rows, in units that their names carry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from contract.events import Access
+from contract.events import Access, AccessReason
+from hub.indicators import Outcome, Value
+from hub.levels import Peaks
+from hub.sessions import Session
+from hub.statistics import Status
 
 Kind = Literal["desk", "room"]
 Step = Literal["hour", "day", "month"]
@@ -45,8 +50,10 @@ class Site:
 class OccupancyRow:
     """One resource in one hour, local day or local month, half-open: how long it was available, observed and occupied.
 
-    Available: the site was open. Observed: it was open and the resource's state was known. Occupied: it was observed
-    and in use. Rates pool these over rows, never average them; coverage is observed over available.
+    Available: the site was open and the resource in service. Observed: it was available and its state was known.
+    Occupied: it was observed and in use. Outside: in use outside the opening hours, in none of the others. Ghost, of a
+    room: observed, booked, and nobody came. Rates pool these over rows, never average them; coverage is observed over
+    available.
     """
 
     site: str
@@ -56,6 +63,75 @@ class OccupancyRow:
     available_ms: int
     observed_ms: int
     occupied_ms: int
+    outside_ms: int = 0
+    ghost_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRow:
+    """The desks or the rooms of one site together, in one hour or local day, half-open, within the opening hours.
+
+    A row is there for each hour or day for which figures were computed; counts are empty when nothing was known.
+    """
+
+    site: str
+    day: str
+    """The local day, as text."""
+    start_ms: int
+    end_ms: int
+    peaks: Peaks
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One session at one desk or in one room, on the local day on which it began. For inside alone."""
+
+    site: str
+    resource: str
+    day: str
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRow:
+    """One booking of a room that began on a local day, and what came of it."""
+
+    site: str
+    resource: str
+    day: str
+    start_ms: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A place of which indicators are asked: one site, or the sites of a zone."""
+
+    place: str
+    level: Literal["site", "zone"]
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorRow:
+    """The indicators of a place, or of one of its resources, in one period; for inside alone, as it passes no gate.
+
+    `values` are by name, as `hub.indicators.NAMES` and, of rooms, `ROOM_NAMES` have them.
+    """
+
+    place: str
+    level: Literal["resource", "site", "zone"]
+    site: str | None
+    """None: of a zone."""
+    resource: str | None
+    """None: of several together."""
+    resources: int
+    """How many desks or rooms are in the figures."""
+    start_ms: int
+    end_ms: int
+    coverage: float | None
+    status: Status
+    values: Mapping[str, Value]
 
 
 Note = Literal["high_water", "passback", "emergency", "unused"]
@@ -88,6 +164,84 @@ class DecisionRow:
     received_at_ms: int
     unused: bool = False
     """The badge was let in, and nobody opened the door."""
+
+
+FULL: AccessReason = "DENIED_UPPER_OCCUPANCY_LIMIT"
+"""The refusal that is unmet demand: the badge was good, and no place was free."""
+
+VisitStep = Literal["day", "week", "month"]
+"""Persons are counted for these periods alone: local day, ISO week, month."""
+
+DoorStep = Literal["hour", "day", "week", "month"]
+
+VisitStatus = Literal["provisional", "final", "frozen"]
+"""`provisional`: not over, or a site of the place has not been heard since, or a count is pending. `final`: everything
+up to its end was heard; what comes late may still change it. `frozen`: a part of its journal is gone, nothing changes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """How many persons came to a place in a local day, ISO week or month, half-open.
+
+    No count can be added over places or, but for `visits` and `half_days`, over periods. For inside alone: what is
+    published passes the gate (hub/disclosure.py).
+    """
+
+    place: str
+    """A site, or `zone:ID`; of a network, `zone:reseau:ID`."""
+    step: VisitStep
+    day: str
+    """The first local day of the period."""
+    start_ms: int
+    end_ms: int
+    """Of a zone whose sites have several time zones: when its first site begins and its last one ends."""
+    status: VisitStatus
+    visits: int
+    half_days: int
+    unique_visitors: int
+    new_visitors: int
+    most_visits: int
+    """Of any one person, for the rule of dominance; nobody says whose."""
+    most_half_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRow:
+    """What one door of a site, or all of them, did in an hour or a local day, ISO week or month, half-open."""
+
+    site: str
+    door: str | None
+    """None: all doors of the site."""
+    start_ms: int
+    end_ms: int
+    granted: int
+    refusals: tuple[tuple[AccessReason, int], ...]
+    """How often by each reason that there was, in order of name."""
+    forced: int
+    held_open: int
+
+    @property
+    def refused(self) -> int:
+        """How often somebody was refused, for whatever reason."""
+        return sum(times for _, times in self.refusals)
+
+    @property
+    def refused_demand(self) -> int:
+        """How often somebody was refused because the telecentre was full."""
+        return dict(self.refusals).get(FULL, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CountDifference:
+    """A stored count of visits or doors that the journal or the events do not bear out."""
+
+    site: str
+    what: str
+    """`visits`, or a door and what it did."""
+    step: str
+    day: str
+    stored: tuple[int, ...]
+    computed: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

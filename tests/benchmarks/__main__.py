@@ -1,13 +1,15 @@
 """`make bench`: measure, print one table, write it to docs/benchmarks.md.
 
-`make bench ARGS="B3 B6"` measures only those and writes nothing.
+`make bench ARGS="B3 B6"` measures only those; the other lines of the page stay, each with its day.
 """
 
+import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import idle_edge, replay, settled_ingest, tap_to_strike, thrift
-from tests.benchmarks.figures import Figure, machine, table
+from tests.benchmarks.figures import HEAD, machine, merged, row
 
 BENCHMARKS = {
     "B1": replay.measure,
@@ -16,6 +18,11 @@ BENCHMARKS = {
     "B6": idle_edge.measure,
     "B8": thrift.measure,
 }
+INTRODUCTION = f"""# Benchmarks
+
+`make bench` on {machine()}. Ratios travel; absolute figures do not. The load is that of the minute before a benchmark
+began: on a quiet machine it is below 0.5.
+"""
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -25,14 +32,15 @@ def main(names: list[str]) -> int:
     if unknown:
         sys.stderr.write(f"no such benchmark: {', '.join(unknown)} (there are {', '.join(BENCHMARKS)})\n")
         return 2
-    figures: list[Figure] = []
+    rows: list[str] = []
     for name in names or BENCHMARKS:
         sys.stderr.write(f"{name}...\n")
-        figures += BENCHMARKS[name]()
-    page = f"# Benchmarks\n\nOne run of `make bench` on {machine()}. Ratios travel; absolute figures do not.\n\n"
-    sys.stdout.write(table(figures) + "\n")
-    if not names:
-        PAGE.write_text(page + table(figures) + "\n", encoding="utf-8")
+        when = f"{datetime.now(UTC):%Y-%m-%d}, {os.getloadavg()[0]:.1f}"
+        rows += [row(figure, when) for figure in BENCHMARKS[name]()]
+        # Written at once: the next one may take minutes.
+        known = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        PAGE.write_text(f"{INTRODUCTION}\n" + "\n".join([*HEAD, *merged(known, rows)]) + "\n", encoding="utf-8")
+    sys.stdout.write("\n".join([*HEAD, *rows]) + "\n")
     return 0
 
 

@@ -34,11 +34,25 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {uname.machine}, Linux {uname.release}, Python {platform.python_version()}"
 
 
-def table(figures: list[Figure]) -> str:
-    """Return the figures as a Markdown table."""
-    rows = ["| # | what | measured | peer, same run | size | to reach | reached |", "|---|---|---|---|---|---|---|"]
-    for figure in figures:
-        reached = "yes" if figure.reached else "not yet"
-        cells = [figure.name, figure.what, figure.measured, figure.peer, figure.size, figure.reach, reached]
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+HEAD = (
+    "| # | what | measured | peer, same run | size | to reach | reached | when, load before |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def row(figure: Figure, when: str) -> str:
+    """Return a figure as a line of the table; `when` says the day and how busy the machine was before."""
+    reached = "yes" if figure.reached else "not yet"
+    cells = [figure.name, figure.what, figure.measured, figure.peer, figure.size, figure.reach, reached, when]
+    return "| " + " | ".join(cells) + " |"
+
+
+def merged(page: str, rows: list[str]) -> list[str]:
+    """Return the lines of a table: new ones, and those of a page for benchmarks that were not measured again."""
+    names = {_name(line) for line in rows}
+    kept = [line for line in page.splitlines() if line.startswith("| B") and _name(line) not in names]
+    return sorted([*kept, *rows], key=lambda line: int(_name(line)[1:]))
+
+
+def _name(line: str) -> str:
+    return line.split("|")[1].strip()

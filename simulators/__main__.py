@@ -177,6 +177,7 @@ def spoil(site: str, device: str, ill: str, state: Path) -> None:
     "--write-network", type=click.Path(path_type=Path, dir_okay=False), help="Write the network for the hub, and end."
 )
 @click.option("--ledger", type=click.Path(path_type=Path, dir_okay=False), help="Write there what the hub must have.")
+@click.option("--calm", is_flag=True, help="No site goes offline, no message is lost or repeated by itself.")
 def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its declared type
     """Speak as thousands of telecentres, each on its own connection; no devices, no agents.
 
@@ -184,7 +185,14 @@ def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its d
     code is 1 if the two differ.
     """
     # Imported here: of all commands only this one speaks MQTT.
-    from simulators.fleet_command import FleetError, played_sites, run_fleet, write_network  # noqa: PLC0415
+    from simulators.fleet import Options  # noqa: PLC0415
+    from simulators.fleet_command import (  # noqa: PLC0415
+        FleetError,
+        broker_address,
+        played_sites,
+        run_fleet,
+        write_network,
+    )
 
     try:
         network = played_sites(given.pop("network"), given.pop("sites"), given["seed"])
@@ -192,7 +200,7 @@ def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its d
             write_network(network, file)
             click.echo(f"{file}: {len(network.sites)} sites; for the hub: telecentre-hub site import {file}")
             return
-        outcome = run_fleet(network, **given)
+        outcome = run_fleet(Options(network, broker_address(given.pop("broker")), **given))
     except (FleetError, NetworkError) as error:
         _fail(str(error))
     click.echo(json.dumps(outcome))

@@ -4,30 +4,32 @@ One thread, one selector: a site is a state machine (`fleet_site`) and a connect
 """
 
 import heapq
-import json
 import logging
 import selectors
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from random import Random
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
 from contract.identity import bucket_of
 from contract.messages import Ack, HubState
 from contract.topics import Channel, hub_topic, topic_for
+from simulators.fleet_days import Furniture
 from simulators.fleet_line import Line, Message, Received
-from simulators.fleet_place import Moment
+from simulators.fleet_member import Member
+from simulators.fleet_outcome import expected_days, outcome, write_ledger
+from simulators.fleet_place import Moment, Place
+from simulators.fleet_play import DAY_MS, Play, Turn, begin_of_play, plan_outages
 from simulators.fleet_site import FleetSite, Say
 from simulators.fleet_tally import Tally
-from simulators.network import Site
+from simulators.network import Network, Site
 
 log = logging.getLogger(__name__)
-
-PAUSE_MIN_S, PAUSE_MAX_S, STEADY_S = 1.0, 60.0, 10.0
-"""Before a connection is made again: as a site that is shipped (docs/mqtt-api.md, Connections)."""
 
 START_SPREAD_S = 8.0
 """Over how long the sites make their first connections, at most."""
@@ -37,6 +39,9 @@ LOOK_EVERY_S = 5.0
 
 TURN_S = 0.1
 """The longest wait of the loop: what is observed meanwhile comes that much later."""
+
+MAX_AT_ONCE = 1_000
+"""Observed before the sockets have their turn again."""
 
 MAX_BACKLOG = 2_000_000
 """Events not yet committed, over all sites: some 600 MB. Beyond it, and until there is room, nothing is observed."""
@@ -50,20 +55,24 @@ DRAIN_S = 180.0
 STOPPED_DRAIN_S = 10.0
 """The same after SIGTERM."""
 
+GREETED_WITHIN_S = 120.0
+"""Before the time of the play begins, every site is answered once, or so much has passed: what a restart may take."""
+
 LAST_WORD_S = 10.0
 """For the answers to the last question, what is committed: a site that is away by then is different."""
 
 FAREWELL_S = 5.0
 """For the last status of every site to leave."""
 
-MAX_DIFFERENT_TOLD = 10
+LOST_SHARE = REPEATED_SHARE = 0.005
+"""Of the messages of history, either way, when the fleet is not calm: one event in a hundred waits for a Hello."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What to play; `for_s` None: until it is stopped."""
 
-    sites: tuple[Site, ...]
+    network: Network
     broker: tuple[str, int]
     rate: float
     """Events a second, over all sites."""
@@ -73,24 +82,9 @@ class Options:
     """`hello_spread_s` of every site."""
     drain_s: float = DRAIN_S
     ledger: Path | None = None
-    """Where to write what the hub must end with, one line of JSON a stream."""
-
-
-@dataclass(slots=True)
-class _Member:
-    """A site and its connection."""
-
-    site: FleetSite
-    topics: dict[str, str]
-    hub_topic: str
-    line: Line | None = None
-    watched: int = 0
-    opened_s: float = 0.0
-    opens_s: float = 0.0
-    looks_s: float = 0.0
-    bound_s: float = PAUSE_MIN_S
-    scheduled_s: float = float("inf")
-    connections: int = 0
+    """Where to write what the hub must end with, one JSON object a line: streams, then figures of days."""
+    calm: bool = False
+    """No site goes offline by itself, no message is lost or repeated: for measuring the hub."""
 
 
 class Fleet:
@@ -105,36 +99,58 @@ class Fleet:
         self._selector = selectors.DefaultSelector()
         self._due: list[tuple[float, int]] = []
         self._began_s = time.monotonic()
-        self._members = [self._member(site) for site in options.sites]
+        self._zone = ZoneInfo(options.network.time_zone)
+        self._members = [self._member(site) for site in options.network.sites]
+        self._sites = [member.site for member in self._members]
+        events = None if options.for_s is None else options.rate * options.for_s
+        today = datetime.fromtimestamp(_present_ms() / 1000, self._zone).date()
+        begin_ms = begin_of_play(today, self._zone, events, len(self._members))
+        self._play = Play(begin_ms, lambda number: self._sites[number].next_ms)
         self._looked_s = self._told_s = self._began_s
-        self._complete = False
-        self._withheld = 0
+        self._complete = self._full = False
+        self._withheld = self._played = 0
         self._noise = 0
 
     def run(self) -> dict[str, object]:
         """Play until the time is over or somebody stops it, drain, ask once more, leave; return what came of it."""
-        at = self._moment()
+        for number in range(len(self._members)):
+            self._begin(number)
+        self._until(self._is_greeted, time.monotonic() + min(GREETED_WITHIN_S, self._options.drain_s))
+        begun_s, begun_ms = time.monotonic(), self._play.at_ms
+        self._play_on(float("inf") if self._options.for_s is None else begun_s + self._options.for_s)
+        lasted_s = time.monotonic() - begun_s
         for number, member in enumerate(self._members):
-            member.site.start(at)
-            self._tally.began(member.site.name, at.s)
-            member.opens_s = at.s + self._random.random() * min(START_SPREAD_S, self._options.spread_s)
-            self._schedule(number, at.s)
-        ends_s = float("inf") if self._options.for_s is None else self._began_s + self._options.for_s
-        self._play(ends_s)
+            if member.away:
+                self._come_back(number)
         drains_s = time.monotonic() + (STOPPED_DRAIN_S if self._stopped() else self._options.drain_s)
         self._until(self._is_drained, drains_s)
-        for member in self._members:
-            member.site.ask(time.monotonic())
+        for site in self._sites:
+            site.ask(time.monotonic())
         self._touch_all()
         last_s = time.monotonic() + min(LAST_WORD_S, self._options.drain_s)
-        self._until(lambda: all(member.site.answered for member in self._members), last_s)
+        self._until(lambda: all(site.answered for site in self._sites), last_s)
         told = self._outcome()
+        told["rate"] = round(self._played / lasted_s, 1) if lasted_s else 0.0
+        told["played_days"] = round((self._play.at_ms - begun_ms) / DAY_MS, 2)
         self._leave()
         return told
 
     # What happens in time.
 
-    def _play(self, ends_s: float) -> None:
+    def _begin(self, number: int) -> None:
+        member, now_s = self._members[number], time.monotonic()
+        random = Random(f"outages {member.site.name} {self._options.seed}")
+        outages = [] if self._options.calm else plan_outages(self._play.at_ms, random)
+        member.site.start(min([self._play.at_ms, *(from_ms for from_ms, _ in outages)]), now_s)
+        while member.site.next_ms < self._play.at_ms:
+            member.site.observe(now_s)
+        self._play.add(number, outages)
+        member.away = bool(outages) and outages[0][0] < self._play.at_ms
+        self._tally.began(member.site.name, now_s)
+        member.opens_s = now_s + self._random.random() * min(START_SPREAD_S, self._options.spread_s)
+        self._schedule(number, now_s)
+
+    def _play_on(self, ends_s: float) -> None:
         observed_s = time.monotonic()
         while (now_s := time.monotonic()) < ends_s and not self._stopped():
             observed_s = self._observe(observed_s, now_s)
@@ -145,26 +161,41 @@ class Fleet:
         """Let sites observe what was due until now; return when the next thing is due."""
         if self._options.rate == 0:
             return now_s + TURN_S
-        while due_s <= now_s:
+        for _ in range(MAX_AT_ONCE):
+            if due_s > now_s:
+                break
             due_s += self._random.expovariate(self._options.rate)
-            number = self._random.randrange(len(self._members))
-            if self._backlog_is_full(number):
+            if self._full:
                 self._withheld += 1
                 continue
-            self._members[number].site.observe(self._moment())
-            self._touch(number)
+            turn = self._play.take(_present_ms())
+            if turn is None:
+                return now_s + TURN_S
+            self._take_turn(turn)
         return due_s
 
-    def _backlog_is_full(self, number: int) -> bool:
-        # A full look at every event would cost more than the event: one site stands for the others.
-        site = self._members[number].site
-        if (site.last - site.position) * len(self._members) < MAX_BACKLOG:
-            return False
-        return sum(member.site.last - member.site.position for member in self._members) >= MAX_BACKLOG
+    def _take_turn(self, turn: Turn) -> None:
+        member, now_s = self._members[turn.number], time.monotonic()
+        if turn.what == "leave":
+            member.away = True
+            if member.line is not None:
+                member.line.close("its own line")
+        elif turn.what == "return":
+            self._come_back(turn.number)
+        else:
+            self._played += member.site.observe(now_s)
+            self._play.observe_on(turn.number)
+        self._touch(turn.number)
+
+    def _come_back(self, number: int) -> None:
+        member, now_s = self._members[number], time.monotonic()
+        member.come_back(now_s, self._random)
+        self._schedule(number, now_s)
 
     def _until(self, reached: Callable[[], bool], deadline_s: float) -> None:
         looked_s = time.monotonic()
-        while (now_s := time.monotonic()) < deadline_s:
+        stopped = self._stopped()
+        while (now_s := time.monotonic()) < deadline_s and self._stopped() == stopped:
             self._turn(TURN_S)
             if now_s >= looked_s + TURN_S:
                 looked_s = now_s
@@ -172,8 +203,11 @@ class Fleet:
                     return
             self._tell(now_s)
 
+    def _is_greeted(self) -> bool:
+        return all(member.site.answered or member.away for member in self._members)
+
     def _is_drained(self) -> bool:
-        return all(member.site.position >= member.site.last for member in self._members)
+        return all(site.committed >= site.observed for site in self._sites)
 
     def _turn(self, wait_s: float) -> None:
         """Take what the sockets have and what is due."""
@@ -201,18 +235,13 @@ class Fleet:
 
     # One site.
 
-    def _member(self, site: Site) -> _Member:
+    def _member(self, site: Site) -> Member:
         random = Random(f"{site.id} {self._options.seed}")
+        furniture = Furniture(site.desks, site.visio_rooms, site.confidential_rooms)
+        place = Place(site.id, furniture, self._zone, self._options.seed)
         channels: tuple[Channel, ...] = ("up", "hello", "now", "status", "ack")
-        return _Member(
-            site=FleetSite(
-                site.id,
-                desks=site.desks,
-                rooms=site.visio_rooms,
-                random=random,
-                tally=self._tally,
-                spread_s=self._options.spread_s,
-            ),
+        return Member(
+            site=FleetSite(site.id, place, random=random, tally=self._tally, spread_s=self._options.spread_s),
             topics={channel: topic_for(site.id, channel) for channel in channels},
             hub_topic=hub_topic(bucket_of(site.id)),
         )
@@ -221,7 +250,7 @@ class Fleet:
         """Let a site open its connection, hear what came, and say what is due; then watch for what comes next."""
         member = self._members[number]
         now_s = time.monotonic()
-        if member.line is None and now_s >= member.opens_s:
+        if member.line is None and now_s >= member.opens_s and not member.away:
             self._open(number, now_s)
         if member.line is not None:
             self._serve(member, member.line, now_s)
@@ -239,7 +268,7 @@ class Fleet:
         member.opened_s, member.looks_s = now_s, now_s + LOOK_EVERY_S
         member.watched = 0
 
-    def _serve(self, member: _Member, line: Line, now_s: float) -> None:
+    def _serve(self, member: Member, line: Line, now_s: float) -> None:
         if line.ready and not line.greeted:
             line.greeted = True
             member.connections += 1
@@ -248,20 +277,30 @@ class Fleet:
             self._hear(member, line.received.popleft(), now_s)
         if line.ready:
             for say in member.site.say(self._moment(), line.room):
-                line.publish(self._message(member, say))
+                for _ in range(self._copies(say.channel)):
+                    line.publish(self._message(member, say))
         line.answered |= member.site.answered
 
-    def _hear(self, member: _Member, received: Received, now_s: float) -> None:
+    def _copies(self, channel: str) -> int:
+        """Return how often a message goes out or comes in: what nobody promised, a fleet that is not calm tries."""
+        if self._options.calm or channel not in ("up", "hello", "ack"):
+            return 1
+        chance = self._random.random()
+        return 0 if chance < LOST_SHARE else 2 if chance < LOST_SHARE + REPEATED_SHARE else 1
+
+    def _hear(self, member: Member, received: Received, now_s: float) -> None:
         """Take one message of the hub; what does not decode is noise. A retained acknowledgement is stale."""
         try:
             if received.topic == member.hub_topic:
                 member.site.hub_seen(HubState.model_validate_json(received.payload).hub, now_s)
             elif received.topic == member.topics["ack"] and not received.retained:
-                member.site.heard(Ack.model_validate_json(received.payload), now_s)
+                ack = Ack.model_validate_json(received.payload)
+                for _ in range(self._copies("ack")):
+                    member.site.heard(ack, now_s)
         except ValidationError:
             self._noise += 1
 
-    def _message(self, member: _Member, say: Say) -> Message:
+    def _message(self, member: Member, say: Say) -> Message:
         return Message(member.topics[say.channel], say.payload, say.content_type, say.retain)
 
     def _lose(self, number: int, line: Line, now_s: float) -> None:
@@ -270,13 +309,7 @@ class Fleet:
             # By its number: the socket is closed already, and the next one that is opened may have the same number.
             self._selector.unregister(line.fd)
         log.debug("site=%s link=down reason=%r", member.site.name, line.lost)
-        if line.answered and now_s - member.opened_s >= max(STEADY_S, 2 * member.bound_s):
-            # Closed, it was closed to all at once; silent, it is most often this site's own line.
-            member.bound_s, spread_s = PAUSE_MIN_S, 0.0 if line.silent else self._options.spread_s
-        else:
-            member.bound_s = min(PAUSE_MAX_S, 2 * member.bound_s)
-            spread_s = member.bound_s - PAUSE_MIN_S
-        member.opens_s = now_s + PAUSE_MIN_S + self._random.random() * spread_s
+        member.wait_to_open(now_s, self._random, self._options.spread_s)
         member.site.lost(now_s)
         member.line, member.watched = None, 0
 
@@ -291,7 +324,7 @@ class Fleet:
     def _schedule(self, number: int, now_s: float) -> None:
         member = self._members[number]
         if member.line is None:
-            due_s = member.opens_s
+            due_s = float("inf") if member.away else member.opens_s
         else:
             due_s = member.looks_s
             # While the broker takes no more, only its PUBACK, which the selector tells of, makes a difference.
@@ -301,8 +334,7 @@ class Fleet:
             heapq.heappush(self._due, (due_s, number))
 
     def _moment(self) -> Moment:
-        now_s = time.monotonic()
-        return Moment(now_s, time.time_ns() // 1_000_000, round(1000 * now_s))
+        return Moment(time.monotonic(), _present_ms())
 
     # What it says of itself.
 
@@ -312,48 +344,30 @@ class Fleet:
             return
         self._looked_s = now_s
         answered = sum(member.line is not None and member.line.answered for member in self._members)
-        complete = answered == len(self._members)
+        away = sum(member.away for member in self._members)
+        events = sum(site.observed for site in self._sites)
+        waiting = events - sum(site.committed for site in self._sites)
+        self._full = waiting >= MAX_BACKLOG
+        complete = answered + away >= len(self._members)
         if complete == self._complete and now_s < self._told_s + TELL_EVERY_S:
             return
         self._complete, self._told_s = complete, now_s
-        events = sum(member.site.last for member in self._members)
-        waiting = events - sum(member.site.position for member in self._members)
-        word = "complete" if complete else "partial"
-        log.info(
-            "fleet=%s sites=%d answered=%d events=%d backlog=%d", word, len(self._members), answered, events, waiting
-        )
+        told = ("complete" if complete else "partial", len(self._members), answered, away, events, waiting)
+        log.info("fleet=%s sites=%d answered=%d away=%d events=%d backlog=%d", *told)
 
     def _outcome(self) -> dict[str, object]:
-        """Return what the hub must have, and whether its last word is that it has it."""
-        expected = {member.site.name: member.site.last for member in self._members}
-        # Only the answer to a Hello is the truth; a site that got none is different.
-        found = {member.site.name: member.site.position if member.site.answered else None for member in self._members}
-        different = [name for name, last in expected.items() if found[name] != last]
+        days = expected_days(self._sites, self._options.network)
         if self._options.ledger is not None:
-            self._write_ledger(self._options.ledger)
-        tally, now_s = self._tally, time.monotonic()
+            write_ledger(self._options.ledger, self._sites, days)
+        now_s = time.monotonic()
         return {
-            "sites": len(self._members),
-            "events": sum(expected.values()),
-            "committed": sum(member.site.position for member in self._members),
-            "equal": not different,
-            "different": different[:MAX_DIFFERENT_TOLD],
-            "longest_absence_s": tally.longest_absence_s(now_s),
+            **outcome(self._sites, days, self._tally, now_s),
             "connections": sum(member.connections for member in self._members),
             "fewest_connections": min(member.connections for member in self._members),
-            "first_answer": tally.first.told(),
-            "absence": tally.away.told(),
-            "caught_up": tally.caught_up.told(),
-            "event_wait": tally.waits.told(),
             "withheld": self._withheld,
             "seed": self._options.seed,
             "lasted_s": round(now_s - self._began_s, 1),
         }
-
-    def _write_ledger(self, file: Path) -> None:
-        sites = [member.site for member in self._members]
-        keys = ("name", "stream", "last", "digest")
-        file.write_text("".join(f"{json.dumps([getattr(site, key) for key in keys])}\n" for site in sites))
 
     def _leave(self) -> None:
         """Say goodbye as agents do, and close everything."""
@@ -374,3 +388,7 @@ class Fleet:
         for line in open_lines.values():
             line.leave()
         self._selector.close()
+
+
+def _present_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -55,16 +55,13 @@ def write_network(network: Network, file: Path) -> None:
         raise FleetError(f"{file} cannot be written: {error.strerror}") from error
 
 
-def run_fleet(
-    network: Network, *, broker: str, rate: float, for_s: float | None, seed: int, spread_s: float, ledger: Path | None
-) -> dict[str, object]:
+def run_fleet(options: Options) -> dict[str, object]:
     """Play a fleet until its time is over or SIGTERM or SIGINT comes; return what came of it.
 
     Raises:
-        FleetError: the broker's address is none of this machine, or the system allows too few open files.
+        FleetError: the system allows too few open files.
     """
-    address = broker_address(broker)
-    allow_files(len(network.sites))
+    allow_files(len(options.network.sites))
     stopped = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -72,7 +69,6 @@ def run_fleet(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    options = Options(network.sites, address, rate=rate, for_s=for_s, seed=seed, spread_s=spread_s, ledger=ledger)
     return Fleet(options, stopped.is_set).run()
 
 

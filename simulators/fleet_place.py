@@ -1,7 +1,12 @@
-"""What happens in a telecentre of the fleet: desks and rooms fill and empty, members badge. Pure."""
+"""What the agent of a telecentre of the fleet says, as events of the contract. Pure."""
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from random import Random
+from typing import cast
+from zoneinfo import ZoneInfo
 
 from contract.events import (
     Access,
@@ -11,88 +16,135 @@ from contract.events import (
     DeskState,
     DeskStateChanged,
     Door,
+    DoorState,
     DoorStateChanged,
+    EdgeAlive,
     EdgeStarted,
     Event,
+    Nothing,
     Room,
     RoomState,
     RoomStateChanged,
     Start,
 )
 from contract.messages import DeskNow, DoorNow, Now, RoomNow
+from simulators.fleet_days import Furniture, Happening, happenings
 
 VERSION = "fleet"
 """What its agents call themselves: nobody takes them for real ones."""
 
-DESK_SHARE, ROOM_SHARE = 0.8, 0.1
-"""Of what is observed; the rest is badges at the door."""
-
-GRANTED_SHARE = 0.9
+BOOTED_BEFORE_MS = 86_400_000
+"""How long its Pi had been running when the fleet begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The three clocks of a site at one moment."""
+    """Two clocks of a site at one moment: that of this process, and the one on its wall."""
 
     s: float
-    """Monotonic, of this process."""
     wall_ms: int
-    up_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an agent stores together: events, each with who badged; a new start of the agent begins a new stream."""
+
+    events: list[tuple[Event, str | None]]
+    restarted: bool = False
 
 
 class Place:
-    """The desks, the rooms and the door of one telecentre, and its members."""
+    """The desks, the rooms and the door of one telecentre, its members, and its days one after the other.
 
-    def __init__(self, name: str, *, desks: int, rooms: int, random: Random) -> None:
-        self._name = name
-        self._random = random
-        self._desks: dict[str, DeskState] = dict.fromkeys((f"desk-{n:02d}" for n in range(1, desks + 1)), "vacant")
-        self._rooms: dict[str, RoomState] = dict.fromkeys((f"room-{n:02d}" for n in range(1, rooms + 1)), "free")
-        self._members = [f"{random.getrandbits(40):08x}" for _ in range(max(1, desks))]
+    `at_ms`, `next_ms` are in the fleet's own time, which passes as fast as it is played.
+    """
+
+    def __init__(self, name: str, furniture: Furniture, zone: ZoneInfo, seed: int) -> None:
+        self._name, self._furniture, self._zone, self._seed = name, furniture, zone, seed
+        self._random = Random(f"place {name} {seed}")
+        self._states: dict[str, str] = dict.fromkeys((f"desk-{n:02d}" for n in range(1, furniture.desks + 1)), "vacant")
+        self._states |= dict.fromkeys((f"room-{n:02d}" for n in range(1, furniture.rooms + 1)), "free")
+        self._states["door-01"] = "locked"
         self._since: dict[str, int] = {}
+        self._members = [f"{self._random.getrandbits(40):08x}" for _ in range(max(1, 2 * furniture.desks))]
+        self._coming: deque[Happening] = deque()
+        self._day = date.min
+        self._booted_ms = 0
 
-    def start(self, at: Moment) -> list[Event]:
-        """Return what an agent says when it starts: that it did, and every state."""
-        started = EdgeStarted(subject="agent", value=Start(version=VERSION), t=at.wall_ms, clock="synced", up=at.up_ms)
-        return [started, *(self._event(subject, at) for subject in (*self._desks, *self._rooms, "door-01"))]
+    @property
+    def next_ms(self) -> int:
+        """When the agent next has something to say."""
+        return self._coming[0].seen_ms
 
-    def observe(self, at: Moment) -> tuple[Event, str | None]:
-        """Return one more event, and who badged if it is about that."""
-        kind = self._random.random()
-        if kind < DESK_SHARE and self._desks:
-            subject = self._random.choice(list(self._desks))
-            self._desks[subject] = "occupied" if self._desks[subject] == "vacant" else "vacant"
-        elif kind < DESK_SHARE + ROOM_SHARE and self._rooms:
-            subject = self._random.choice(list(self._rooms))
-            self._rooms[subject] = "occupied" if self._rooms[subject] == "free" else "free"
-        else:
-            return self._badge(at), self._random.choice(self._members)
-        return self._event(subject, at), None
+    def start(self, at_ms: int) -> Seen:
+        """Begin at an instant: what that day brought before it has happened, unheard."""
+        self._booted_ms = at_ms - BOOTED_BEFORE_MS
+        self._day = datetime.fromtimestamp(at_ms / 1000, self._zone).date()
+        for happening in self._happenings(self._day):
+            if happening.seen_ms >= at_ms:
+                self._coming.append(happening)
+            elif happening.subject in self._states:
+                self._states[happening.subject] = happening.state
+        self._look_ahead()
+        return self._started(at_ms)
+
+    def observe(self) -> Seen:
+        """Return what the agent says at `next_ms`."""
+        happening = self._coming.popleft()
+        self._look_ahead()
+        if happening.state == "restart":
+            return self._started(happening.seen_ms)
+        if happening.subject in self._states:
+            self._states[happening.subject] = happening.state
+            # Dated back, but not behind what the agent has said of it before.
+            since_ms = max(happening.since_ms, self._since[happening.subject])
+            return Seen([(self._state(happening.subject, since_ms), None)])
+        at_ms, up = happening.seen_ms, happening.seen_ms - self._booted_ms
+        if happening.state == "alive":
+            return Seen([(EdgeAlive(subject="agent", value=Nothing(), t=at_ms, clock="synced", up=up), None)])
+        access = Access(door="door-01", reason=cast("AccessReason", happening.state), assurance="uid")
+        badge = AccessDecided(subject="reader-01", value=access, t=at_ms, clock="synced", up=up)
+        return Seen([(badge, self._random.choice(self._members))])
 
     def now(self, at: Moment) -> Now:
         """Return the snapshot for the live board."""
+
+        def of(kind: str) -> Iterator[tuple[str, str, int]]:
+            return ((name, state, self._since[name]) for name, state in self._states.items() if name.startswith(kind))
+
         return Now(
             site=self._name,
             as_of=at.wall_ms,
             clock="synced",
-            desks=[DeskNow(id=name, state=state, since=self._since[name]) for name, state in self._desks.items()],
-            rooms=[RoomNow(id=name, state=state, since=self._since[name]) for name, state in self._rooms.items()],
-            doors=[DoorNow(id="door-01", state="locked", alarm="NORMAL", since=self._since["door-01"])],
+            desks=[DeskNow(id=name, state=cast("DeskState", state), since=since) for name, state, since in of("desk-")],
+            rooms=[RoomNow(id=name, state=cast("RoomState", state), since=since) for name, state, since in of("room-")],
+            doors=[
+                DoorNow(id=name, state=cast("DoorState", state), alarm="NORMAL", since=since)
+                for name, state, since in of("door-")
+            ],
         )
 
-    def _badge(self, at: Moment) -> Event:
-        granted = self._random.random() < GRANTED_SHARE
-        reason: AccessReason = "GRANTED" if granted else "DENIED_OUT_OF_TIME_RANGE"
-        access = Access(door="door-01", reason=reason, assurance="uid")
-        return AccessDecided(subject="reader-01", value=access, t=at.wall_ms, clock="synced", up=at.up_ms)
+    def _happenings(self, day: date) -> list[Happening]:
+        return happenings(day, self._zone, self._furniture, Random(f"{self._seed} {self._name} {day}"))
 
-    def _event(self, subject: str, at: Moment) -> Event:
-        self._since[subject] = at.wall_ms
-        if subject in self._desks:
-            desk = Desk(state=self._desks[subject])
-            return DeskStateChanged(subject=subject, value=desk, t=at.wall_ms, clock="synced", up=at.up_ms)
-        if subject in self._rooms:
-            room = Room(state=self._rooms[subject])
-            return RoomStateChanged(subject=subject, value=room, t=at.wall_ms, clock="synced", up=at.up_ms)
-        door = Door(state="locked", alarm="NORMAL")
-        return DoorStateChanged(subject=subject, value=door, t=at.wall_ms, clock="synced", up=at.up_ms)
+    def _look_ahead(self) -> None:
+        while not self._coming:
+            self._day += timedelta(days=1)
+            self._coming.extend(self._happenings(self._day))
+
+    def _started(self, at_ms: int) -> Seen:
+        up = at_ms - self._booted_ms
+        started = EdgeStarted(subject="agent", value=Start(version=VERSION), t=at_ms, clock="synced", up=up)
+        return Seen([(started, None), *((self._state(subject, at_ms), None) for subject in self._states)], True)
+
+    def _state(self, subject: str, since_ms: int) -> Event:
+        self._since[subject] = since_ms
+        state, up = self._states[subject], since_ms - self._booted_ms
+        if subject.startswith("desk-"):
+            desk = Desk(state=cast("DeskState", state))
+            return DeskStateChanged(subject=subject, value=desk, t=since_ms, clock="synced", up=up)
+        if subject.startswith("room-"):
+            room = Room(state=cast("RoomState", state))
+            return RoomStateChanged(subject=subject, value=room, t=since_ms, clock="synced", up=up)
+        door = Door(state=cast("DoorState", state), alarm="NORMAL")
+        return DoorStateChanged(subject=subject, value=door, t=since_ms, clock="synced", up=up)

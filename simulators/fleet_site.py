@@ -1,7 +1,7 @@
-"""One site of the fleet: what it observes, and a sending half of TC1 of its own. Pure: time and chance are arguments.
+"""One site of the fleet: what it holds, and a sending half of TC1 of its own. Pure: time and chance are arguments.
 
-Written from docs/mqtt-api.md apart from the edge's sender, so that one misreading cannot hide in both. A site of the
-fleet has one stream, which lives as long as the fleet.
+Written from docs/mqtt-api.md apart from the edge's sender, so that one misreading cannot hide in both. Each start of a
+site's agent begins a new stream, as on a Pi.
 """
 
 from collections import deque
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
-from contract.events import Event, encode
+from contract.events import encode
 from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import (
     Ack,
@@ -24,7 +24,8 @@ from contract.messages import (
     Status,
     encode_batch,
 )
-from simulators.fleet_place import VERSION, Moment, Place
+from simulators.fleet_expected import Memory
+from simulators.fleet_place import VERSION, Moment, Place, Seen
 from simulators.fleet_tally import Tally
 
 WINDOW_BATCHES = 32
@@ -39,6 +40,11 @@ KEPT_ACKNOWLEDGED = 200
 
 QUOTA_BYTES = 1 << 30
 
+MAX_HELLO_STREAMS = 100
+"""A site restarts once a month: more than it has in any fleet, and less than a Hello's page."""
+
+NOT_CONNECTED = float("nan")
+
 
 @dataclass(frozen=True, slots=True)
 class Say:
@@ -51,18 +57,28 @@ class Say:
 
 
 @dataclass(slots=True)
-class _Held:
-    """The stream as the site holds it: `lines` begins at position `first`."""
+class Stream:
+    """A stream as the site holds it: `lines` begins at position `first`."""
 
+    name: str
     first: int = 1
+    position: int = 0
+    """Up to where the hub has said that it committed the stream."""
     lines: list[bytes] = field(default_factory=list)
     persons: dict[int, str] = field(default_factory=dict)
     made_s: deque[float] = field(default_factory=deque)
-    """When each event beyond the position was made: for how long it waits."""
+    """When each event beyond the position was made: for how long it waits; not a number when that is no one's fault."""
+    hashed: Any = field(default_factory=sha256)
 
     @property
     def last(self) -> int:
+        """The position of the last event: what the hub must end with."""
         return self.first + len(self.lines) - 1
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the SHA-256 of each line, in order: what the hub must have, to the byte."""
+        return str(self.hashed.hexdigest())
 
 
 class FleetSite:
@@ -71,23 +87,24 @@ class FleetSite:
     `random` is its own, so that a site does not depend on the others; a new hub is greeted after up to `spread_s`.
     """
 
-    def __init__(self, name: str, *, desks: int, rooms: int, random: Random, tally: Tally, spread_s: float) -> None:
+    def __init__(self, name: str, place: Place, *, random: Random, tally: Tally, spread_s: float) -> None:
         self.name = name
-        self.stream = f"{random.getrandbits(128):032x}"
-        self.position = 0
-        """Up to where the hub has said that it committed the stream."""
+        self.streams: list[Stream] = []
+        """Oldest first."""
+        self.observed = 0
+        """How many events it has ever stored, over all streams."""
+        self.memory = Memory()
         self._boot = f"{random.getrandbits(128):032x}"
         self._random = random
         self._spread_s = spread_s
         self._tally = tally
-        self._held = _Held()
-        self._digest = sha256()
-        self._place = Place(name, desks=desks, rooms=rooms, random=random)
+        self._place = place
         self._started_ms = 0
         self._connected = False
         self._question: str | None = None
         self._asked = self._answered = False
         self._hub = self._hint = ""
+        self._sending: Stream | None = None
         self._pointer = 1
         self._in_flight: deque[int] = deque()
         self._timeout_s = TIMER_MIN_S
@@ -96,42 +113,49 @@ class FleetSite:
         self._now_due_s = self._status_due_s = 0.0
 
     @property
-    def last(self) -> int:
-        """The position of the last event that it observed: what the hub must end with."""
-        return self._held.last
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the SHA-256 of each line, in order: what the hub must have, to the byte."""
-        return self._digest.hexdigest()
+    def committed(self) -> int:
+        """How many of its events the hub has said that it committed."""
+        return sum(stream.position for stream in self.streams)
 
     @property
     def answered(self) -> bool:
         """Whether the hub has answered on this connection, and nothing has raised a doubt since."""
         return self._answered
 
+    @property
+    def next_ms(self) -> int:
+        """When it next observes something, in the fleet's time."""
+        return self._place.next_ms
+
     # What it observes.
 
-    def start(self, at: Moment) -> None:
-        """Begin to observe: an agent says that it started, and every state."""
-        self._started_ms = at.wall_ms
-        for event in self._place.start(at):
-            self._keep(event, at)
+    def start(self, at_ms: int, now_s: float) -> None:
+        """Begin to observe at an instant of the fleet's time: an agent says that it started, and every state."""
+        self._started_ms = at_ms
+        self._keep(self._place.start(at_ms), now_s)
 
-    def observe(self, at: Moment) -> None:
-        """Observe one more thing: a desk or a room changes, or somebody badges."""
-        event, person = self._place.observe(at)
-        self._keep(event, at, person)
-        self._now_changed |= person is None
+    def observe(self, now_s: float) -> int:
+        """Observe the next thing: a desk or a room changes, somebody badges; return how many events that makes."""
+        seen = self._place.observe()
+        self._keep(seen, now_s)
+        return len(seen.events)
 
-    def _keep(self, event: Event, at: Moment, person: str | None = None) -> None:
-        held = self._held
-        line = encode(event)
-        held.lines.append(line)
-        self._digest.update(sha256(line).digest())
-        held.made_s.append(at.s)
-        if person is not None:
-            held.persons[held.last] = person
+    def _keep(self, seen: Seen, now_s: float) -> None:
+        if seen.restarted:
+            self.streams.append(Stream(f"{self._random.getrandbits(128):032x}"))
+        stream = self.streams[-1]
+        for event, person in seen.events:
+            line = encode(event)
+            stream.lines.append(line)
+            stream.hashed.update(sha256(line).digest())
+            # How long the hub takes is asked of what a connected site says; the rest waits for its line.
+            stream.made_s.append(now_s if self._answered else NOT_CONNECTED)
+            if person is not None:
+                stream.persons[stream.last] = person
+            is_start = event.kind == "edge_started"
+            self.memory.hear(event.t, event.subject, getattr(event.value, "state", None), restarted=is_start)
+            self._now_changed |= event.kind.endswith("_state_changed")
+        self.observed += len(seen.events)
 
     # What it hears.
 
@@ -162,8 +186,8 @@ class FleetSite:
 
     def heard(self, ack: Ack, now_s: float) -> None:
         """Take an answer, which is the truth, or an advance."""
-        told = next((item.seq for item in ack.acks if item.stream == self.stream), None)
-        if ack.site != self.name or told is None:
+        told = {item.stream: item.seq for item in ack.acks}
+        if ack.site != self.name or not told:
             return
         if self._asked:
             if ack.hello_id is not None and ack.hello_id == self._question:
@@ -171,7 +195,7 @@ class FleetSite:
         elif self._answered and ack.hello_id is None:
             if ack.hub != self._hub:
                 self._ask(now_s)
-            elif told > self.position:
+            else:
                 self._advance(told, now_s)
 
     def ask(self, now_s: float) -> None:
@@ -185,46 +209,51 @@ class FleetSite:
         self._hello_due_s = self._periodic_s = float("inf")
         self._start_timer(now_s)
 
-    def _take_answer(self, told: int, hub: str, now_s: float) -> None:
+    def _take_answer(self, told: dict[str, int], hub: str, now_s: float) -> None:
         self._asked, self._answered, self._question = False, True, None
         self._hub = hub
         if hub == self._hint:
             self._hello_due_s = float("inf")
-        if told > self.position:
-            self._timeout_s = TIMER_MIN_S
-        self._move(told, now_s)
-        self._pointer = told + 1
+        for stream in self._held():
+            seq = told.get(stream.name, stream.position)
+            if seq > stream.position:
+                self._timeout_s = TIMER_MIN_S
+            self._move(stream, seq, now_s)
+            _prune(stream)
+        self._sending = None
         self._timer_s = float("inf")
         self._periodic_s = now_s + HELLO_EVERY_S
-        self._tally.answered(self.name, now_s, held_up_to=self.last)
-        self._tally.committed(self.name, now_s, told)
-        self._prune()
+        self._tally.answered(self.name, now_s, held_up_to=self.observed)
+        self._tally.committed(self.name, now_s, self.committed)
 
-    def _advance(self, told: int, now_s: float) -> None:
+    def _advance(self, told: dict[str, int], now_s: float) -> None:
+        moved = [stream for stream in self._held() if told.get(stream.name, 0) > stream.position]
+        if not moved:
+            return
         self._timeout_s = TIMER_MIN_S
-        self._move(told, now_s)
-        self._pointer = max(self._pointer, told + 1)
-        while self._in_flight and self._in_flight[0] <= told:
-            self._in_flight.popleft()
+        for stream in moved:
+            self._move(stream, told[stream.name], now_s)
+        if self._sending is not None:
+            self._pointer = max(self._pointer, self._sending.position + 1)
+            while self._in_flight and self._in_flight[0] <= self._sending.position:
+                self._in_flight.popleft()
         self._timer_s = float("inf")
         if self._in_flight:
             self._start_timer(now_s)
-        self._tally.committed(self.name, now_s, told)
+        self._tally.committed(self.name, now_s, self.committed)
 
-    def _move(self, told: int, now_s: float) -> None:
-        """Set the position. A lower one is the truth as well: the hub went back, and those events wait again."""
-        self._held.made_s.extendleft([now_s] * (self.position - told))
-        for _ in range(min(told - self.position, len(self._held.made_s))):
-            self._tally.waited(now_s - self._held.made_s.popleft())
-        self.position = told
+    def _move(self, stream: Stream, told: int, now_s: float) -> None:
+        """Set a position. A lower one is the truth as well: the hub went back, and those events wait again."""
+        stream.made_s.extendleft([now_s] * (stream.position - told))
+        for _ in range(min(told - stream.position, len(stream.made_s))):
+            waited_s = now_s - stream.made_s.popleft()
+            if waited_s >= 0:
+                self._tally.waited(waited_s)
+        stream.position = told
 
-    def _prune(self) -> None:
-        held = self._held
-        surplus = min(self.position, held.last) - KEPT_ACKNOWLEDGED - held.first + 1
-        if surplus > 0:
-            del held.lines[:surplus]
-            held.first += surplus
-            held.persons = {seq: person for seq, person in held.persons.items() if seq >= held.first}
+    def _held(self) -> list[Stream]:
+        """Return the streams of a Hello: all that are not committed, and the newest of the others."""
+        return self.streams[-MAX_HELLO_STREAMS:]
 
     def _start_timer(self, now_s: float) -> None:
         self._timer_s = now_s + self._timeout_s * (1 + TIMER_JITTER * self._random.random())
@@ -264,27 +293,40 @@ class FleetSite:
         if self._asked:
             if self._question is None:
                 self._question = f"{self._random.getrandbits(64):016x}"
-                held = Held(stream=self.stream, first=self._held.first, last=self._held.last)
-                hello = Hello(site=self.name, hello_id=self._question, streams=[held])
+                held = [Held(stream=each.name, first=each.first, last=each.last) for each in self._held()]
+                hello = Hello(site=self.name, hello_id=self._question, streams=held)
                 yield Say("hello", hello.model_dump_json().encode())
             return
-        while self._answered and room > 0 and len(self._in_flight) < WINDOW_BATCHES and self._pointer <= self.last:
-            if self._pointer < self._held.first:
+        while self._answered and room > 0 and len(self._in_flight) < WINDOW_BATCHES:
+            stream = self._next_to_send()
+            if stream is None:
+                return
+            if self._pointer < stream.first:
                 # The hub went back behind what is still held: only a Hello can say so, and the hub notes the gap.
                 self._ask(at.s)
                 return
-            yield self._batch(at)
+            yield self._batch(stream, at)
             room -= 1
 
-    def _batch(self, at: Moment) -> Say:
+    def _next_to_send(self) -> Stream | None:
+        """Return the stream that has more to send: the oldest, and the next when that is wholly acknowledged."""
+        if self._sending is None or self._sending.position >= self._sending.last:
+            self._sending = next((each for each in self._held() if each.position < each.last), None)
+            self._in_flight.clear()
+            if self._sending is None:
+                return None
+            self._pointer = self._sending.position + 1
+        return self._sending if self._pointer <= self._sending.last else None
+
+    def _batch(self, stream: Stream, at: Moment) -> Say:
         """Return the next batch: 200 lines of this fleet stay far below the 64 KiB that a batch may have."""
-        begin = self._pointer - self._held.first
-        lines = self._held.lines[begin : begin + MAX_BATCH_EVENTS]
+        begin = self._pointer - stream.first
+        lines = stream.lines[begin : begin + MAX_BATCH_EVENTS]
         last = self._pointer + len(lines) - 1
-        persons = {seq: who for seq, who in self._held.persons.items() if self._pointer <= seq <= last}
+        persons = {seq: stream.persons[seq] for seq in range(self._pointer, last + 1) if seq in stream.persons}
         header = BatchHeader(
             site=self.name,
-            stream=self.stream,
+            stream=stream.name,
             boot=self._boot,
             first=self._pointer,
             n=len(lines),
@@ -299,11 +341,11 @@ class FleetSite:
         return Say("up", payload, content_type)
 
     def _status(self, at: Moment) -> Status:
-        depth = max(0, self.last - self.position)
+        depth = max(0, self.observed - self.committed)
         outbox = OutboxStatus(
-            stream=self.stream,
+            stream=self.streams[-1].name if self.streams else None,
             depth=depth,
-            oldest_at=at.wall_ms - round(1000 * (at.s - self._held.made_s[0])) if depth and self._held.made_s else None,
+            oldest_at=at.wall_ms if depth else None,
             acknowledged_at=None,
             size_bytes=0,
             quota_bytes=QUOTA_BYTES,
@@ -321,3 +363,11 @@ class FleetSite:
             devices=[],
         )
         return Status(site=self.name, online=True, report=report)
+
+
+def _prune(stream: Stream) -> None:
+    surplus = min(stream.position, stream.last) - KEPT_ACKNOWLEDGED - stream.first + 1
+    if surplus > 0:
+        del stream.lines[:surplus]
+        stream.first += surplus
+        stream.persons = {seq: person for seq, person in stream.persons.items() if seq >= stream.first}

@@ -2,20 +2,27 @@
 
 import subprocess
 import tomllib
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
 
+from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import Ack, Hello, Now, Status, StreamAck, decode_batch
 from hub.network import read_network
 from hub.receiver import Batch, receive
 from simulators.__main__ import command
 from simulators.fleet import Fleet, Options
 from simulators.fleet_command import broker_address
+from simulators.fleet_days import Furniture, happenings, midnight_ms
+from simulators.fleet_expected import Hours, Memory
 from simulators.fleet_network import network_toml, synthetic_network
-from simulators.fleet_place import Moment
+from simulators.fleet_place import Moment, Place
+from simulators.fleet_play import MAX_DAYS, Play, begin_of_play, plan_outages
 from simulators.fleet_site import WINDOW_BATCHES, FleetSite, Say
 from simulators.fleet_tally import Spread, Tally
 from tests.support.demo import free_port, program
@@ -24,8 +31,20 @@ HUB, OTHER_HUB = "1" * 32, "2" * 32
 ROOM = 128
 
 
+PARIS = ZoneInfo("Europe/Paris")
+BEGIN_MS = 1_795_258_800_000
+DAY_MS = 86_400_000
+
+
 def at(s: float) -> Moment:
-    return Moment(s, 1_795_258_800_000 + round(1000 * s), round(1000 * s))
+    return Moment(s, BEGIN_MS + round(1000 * s))
+
+
+def a_site(seed: int, *, name: str = "murat", tally: Tally | None = None) -> FleetSite:
+    place = Place(name, Furniture(desks=3, rooms=1), PARIS, seed)
+    site = FleetSite(name, place, random=Random(seed), tally=tally or Tally(), spread_s=30.0)
+    site.start(BEGIN_MS, 0.0)
+    return site
 
 
 class Bench:
@@ -33,13 +52,13 @@ class Bench:
 
     def __init__(self) -> None:
         self.tally = Tally()
-        self.site = FleetSite("murat", desks=3, rooms=1, random=Random(7), tally=self.tally, spread_s=30.0)
-        self.site.start(at(0.0))
-        self.height = 0
+        self.site = a_site(7, tally=self.tally)
+        self.heights: dict[str, int] = {}
 
     def observe(self, count: int, s: float) -> None:
-        for _ in range(count):
-            self.site.observe(at(s))
+        made = 0
+        while made < count:
+            made += self.site.observe(s)
 
     def say(self, s: float, channel: str, room: int = ROOM) -> list[Say]:
         return [say for say in self.site.say(at(s), room) if say.channel == channel]
@@ -47,17 +66,22 @@ class Bench:
     def take(self, batches: list[Say]) -> None:
         for say in batches:
             header, lines = decode_batch(say.content_type, say.payload)
-            receipt = receive(Batch(header, lines), self.height, 1_795_258_900_000, None)
+            committed = self.heights.get(header.stream, 0)
+            receipt = receive(Batch(header, lines), committed, BEGIN_MS + 60 * DAY_MS, None)
             assert receipt.bad == (), "the hub reads every line"
-            self.height = receipt.position
+            self.heights[header.stream] = receipt.position
+
+    def height(self) -> int:
+        return sum(self.heights.values())
 
     def answer(self, hello: Say, s: float, hub: str = HUB) -> None:
         asked = Hello.model_validate_json(hello.payload)
-        ack = StreamAck(stream=asked.streams[0].stream, seq=self.height)
-        self.site.heard(Ack(site="murat", hub=hub, acks=[ack], hello_id=asked.hello_id), s)
+        acks = [StreamAck(stream=held.stream, seq=self.heights.get(held.stream, 0)) for held in asked.streams]
+        self.site.heard(Ack(site="murat", hub=hub, acks=acks, hello_id=asked.hello_id), s)
 
     def acknowledge(self, s: float, hub: str = HUB) -> None:
-        self.site.heard(Ack(site="murat", hub=hub, acks=[StreamAck(stream=self.site.stream, seq=self.height)]), s)
+        acks = [StreamAck(stream=stream, seq=seq) for stream, seq in self.heights.items()]
+        self.site.heard(Ack(site="murat", hub=hub, acks=acks), s)
 
     def greet(self, s: float) -> None:
         self.site.connected(s)
@@ -91,16 +115,34 @@ def test_the_hub_gets_every_event_once_in_order() -> None:
         bench.observe(37, second)
         bench.take(bench.say(second, "up"))
         bench.acknowledge(second + 0.5)
-    assert bench.height == bench.site.last == bench.site.position == 6 + 58 * 37
+    assert bench.height() == bench.site.observed == bench.site.committed >= 6 + 58 * 37
 
 
 def test_at_most_32_batches_are_under_way_and_no_more_than_the_broker_takes() -> None:
     bench = Bench()
-    bench.observe(20_000, 0.5)
+    seeds = iter(range(100))
+    while len(bench.site.streams) != 1 or bench.site.observed < (WINDOW_BATCHES + 1) * MAX_BATCH_EVENTS:
+        bench.site = a_site(next(seeds), tally=bench.tally)
+        while len(bench.site.streams) == 1 and bench.site.observed < (WINDOW_BATCHES + 1) * MAX_BATCH_EVENTS:
+            bench.observe(1, 0.5)
     bench.greet(1.0)
     assert len(bench.say(2.0, "up", room=5)) == 5
     assert len(bench.say(2.0, "up")) == WINDOW_BATCHES - 5
     assert bench.say(2.0, "up") == []
+
+
+def test_each_start_of_an_agent_is_a_stream_and_the_next_waits_for_the_older() -> None:
+    bench = Bench()
+    while len(bench.site.streams) < 3:
+        bench.observe(1, 0.5)
+    bench.greet(1.0)
+    for stream in bench.site.streams:
+        while stream.position < stream.last:
+            batches = bench.say(2.0, "up")
+            assert {decode_batch(say.content_type, say.payload)[0].stream for say in batches} == {stream.name}
+            bench.take(batches)
+            bench.acknowledge(2.1)
+    assert bench.height() == bench.site.observed
 
 
 def test_what_is_not_acknowledged_is_asked_for_by_the_timer_and_sent_again() -> None:
@@ -111,7 +153,7 @@ def test_what_is_not_acknowledged_is_asked_for_by_the_timer_and_sent_again() -> 
     (hello,) = bench.say(9.0, "hello")
     bench.answer(hello, 9.1)
     bench.take(bench.say(9.2, "up"))
-    assert bench.height == bench.site.last
+    assert bench.height() == bench.site.observed
 
 
 def test_an_ack_of_another_hub_raises_a_doubt_and_moves_nothing() -> None:
@@ -119,7 +161,7 @@ def test_an_ack_of_another_hub_raises_a_doubt_and_moves_nothing() -> None:
     bench.greet(1.0)
     bench.take(bench.say(2.0, "up"))
     bench.acknowledge(2.1, OTHER_HUB)
-    assert bench.site.position == 0
+    assert bench.site.committed == 0
     assert len(bench.say(2.2, "hello")) == 1
 
 
@@ -128,19 +170,18 @@ def test_a_hub_that_went_back_is_believed() -> None:
     bench.greet(1.0)
     bench.take(bench.say(2.0, "up"))
     bench.acknowledge(2.1)
-    bench.height = 2
+    bench.heights[bench.site.streams[0].name] = 2
     bench.site.lost(3.0)
     bench.greet(4.0)
-    assert bench.site.position == 2
+    assert bench.site.committed == 2
     bench.take(bench.say(5.0, "up"))
-    assert bench.height == bench.site.last
+    assert bench.height() == bench.site.observed
 
 
 def test_a_new_hub_is_greeted_after_a_random_wait() -> None:
     due = set()
     for seed in range(20):
-        site = FleetSite("murat", desks=1, rooms=0, random=Random(seed), tally=Tally(), spread_s=30.0)
-        site.start(at(0.0))
+        site = a_site(seed)
         site.connected(0.0)
         list(site.say(at(0.0), ROOM))
         site.hub_seen(OTHER_HUB, 1.0)
@@ -161,7 +202,11 @@ def test_absence_and_catching_up_are_measured_from_the_loss() -> None:
     bench.acknowledge(16.0)
     told = {name: getattr(bench.tally, name).told()["max_s"] for name in ("first", "away", "caught_up")}
     assert told == {"first": 1.0, "away": 4.0, "caught_up": 6.0}
-    assert bench.tally.waits.told()["max_s"] == 5.0
+    assert bench.tally.waits.told()["n"] == 0, "whoever is away waits for its own line"
+    bench.observe(1, 20.0)
+    bench.take(bench.say(20.1, "up"))
+    bench.acknowledge(22.0)
+    assert bench.tally.waits.told()["max_s"] == 2.0
     assert bench.tally.longest_absence_s(20.0) == 4.0
 
 
@@ -179,6 +224,99 @@ def test_a_spread_says_within_what_most_durations_kept() -> None:
     for n in range(1, 101):
         spread.add(n / 10)
     assert spread.told() == {"n": 100, "p50_s": 5.0, "p90_s": 9.0, "p99_s": 9.9, "max_s": 10.0}
+
+
+def test_a_working_day_fills_around_nine_and_empties_in_the_evening() -> None:
+    monday = date(2026, 11, 23)
+    seen = [
+        happening
+        for seed in range(40)
+        for happening in happenings(monday, PARIS, Furniture(desks=5, rooms=1), Random(seed))
+        if happening.subject.startswith("desk-")
+    ]
+
+    def occupied_at(hour: float) -> int:
+        at_ms = midnight_ms(monday, PARIS) + round(hour * 3_600_000)
+        states = [each.state for each in seen if each.since_ms <= at_ms]
+        return states.count("occupied") - states.count("vacant")
+
+    assert occupied_at(6.0) < 5
+    assert occupied_at(7.5) < 20
+    assert occupied_at(10.5) > 70
+    assert occupied_at(12.8) < occupied_at(10.5)
+    assert occupied_at(21.0) < 5
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25), date(2026, 11, 23)])
+def test_a_day_says_nothing_before_its_midnight_or_after_the_next(day: date) -> None:
+    begin, end = midnight_ms(day, PARIS), midnight_ms(day + timedelta(days=1), PARIS)
+    seen = happenings(day, PARIS, Furniture(desks=5, rooms=2, confidential=1), Random(1))
+    assert seen == sorted(seen)
+    assert all(begin <= each.since_ms <= each.seen_ms < end for each in seen)
+    assert {each.state for each in seen if each.subject == "room-01"} <= {"free", "occupied"}
+
+
+def test_a_memory_knows_the_time_of_the_worked_examples() -> None:
+    begin = midnight_ms(date(2026, 11, 23), PARIS)
+    minutes = {"08:00": 480, "08:30": 510, "09:00": 540, "09:30": 570, "10:00": 600}
+    at_ms = {text: begin + 60_000 * n for text, n in minutes.items()}
+    memory = Memory()
+    for text, state in (("08:00", "vacant"), ("08:30", "occupied"), ("09:30", "vacant")):
+        memory.hear(at_ms[text], "desk-01", state)
+    memory.hear(at_ms["10:00"], "agent", None)
+    assert memory.days(Hours("Mo-Fr 08:00-10:00", PARIS)) == {("2026-11-23", "desk"): (120 * 60_000, 60 * 60_000)}
+    assert memory.days(Hours("Sa 08:00-10:00", PARIS)) == {}
+
+
+def test_a_memory_forgets_at_a_restart_what_nobody_saw() -> None:
+    begin = midnight_ms(date(2026, 11, 23), PARIS)
+    memory = Memory()
+    memory.hear(begin, "desk-01", "occupied")
+    memory.hear(begin + 1_000, "agent", None)
+    memory.hear(begin + 9_000, "agent", None, restarted=True)
+    memory.hear(begin + 9_500, "desk-01", "vacant")
+    memory.hear(begin + 10_000, "agent", None)
+    assert memory.days(Hours("24/7", PARIS)) == {("2026-11-23", "desk"): (1_500, 1_000)}
+
+
+def test_opening_hours_that_a_fleet_does_not_understand_are_refused() -> None:
+    for text in ("Mo-Fr 08:00-19:00; PH off", "Xx 08:00-09:00", ""):
+        with pytest.raises(ValueError, match="does not understand"):
+            Hours(text, PARIS)
+
+
+def test_time_passes_as_events_do_and_never_into_the_future() -> None:
+    coming = {0: [20, 30], 1: [25, 99]}
+    play = Play(10, lambda number: coming[number][0])
+    for number, outages in ((0, [(5, 22)]), (1, [])):
+        play.add(number, outages)
+    taken = []
+    while (turn := play.take(50)) is not None:
+        taken.append((turn.at_ms, turn.number, turn.what))
+        if turn.what == "observe":
+            coming[turn.number].pop(0)
+            coming[turn.number].append(200)
+            play.observe_on(turn.number)
+    expected = [(10, 0, "leave"), (20, 0, "observe"), (22, 0, "return"), (25, 1, "observe"), (30, 0, "observe")]
+    assert (taken, play.at_ms) == (expected, 30)
+
+
+@pytest.mark.parametrize("events", [None, 1.0, 180_000.0, 1e9])
+def test_a_fleet_begins_on_a_working_day_some_days_ago(events: float | None) -> None:
+    today = date(2026, 11, 22)
+    begun = datetime.fromtimestamp(begin_of_play(today, PARIS, events, 4_072) / 1000, PARIS)
+    assert (begun.hour, begun.minute) == (8, 30)
+    assert begun.weekday() < 4
+    assert 1 <= (today - begun.date()).days <= MAX_DAYS + 3
+
+
+def test_outages_last_minutes_to_weeks_and_never_overlap() -> None:
+    planned = [plan_outages(BEGIN_MS, Random(seed)) for seed in range(500)]
+    lengths = sorted(end - start for outages in planned for start, end in outages)
+    assert lengths[0] < 10 * 60_000
+    assert lengths[-1] > 7 * DAY_MS
+    assert any(outages[0][0] < BEGIN_MS for outages in planned)
+    assert all(a[1] <= b[0] for outages in planned for a, b in pairwise(outages))
 
 
 def test_the_hub_imports_the_network_of_the_fleet(tmp_path: Path) -> None:
@@ -234,8 +372,8 @@ def test_too_few_open_files_are_said_with_the_remedy() -> None:
 
 
 def test_without_a_broker_it_ends_and_says_that_the_hub_has_nothing() -> None:
-    sites = synthetic_network(3, 1).sites
-    options = Options(sites, ("127.0.0.1", free_port()), rate=50.0, for_s=0.5, seed=1, spread_s=0.1, drain_s=0.5)
+    network = synthetic_network(3, 1)
+    options = Options(network, ("127.0.0.1", free_port()), rate=50.0, for_s=0.5, seed=1, spread_s=0.1, drain_s=0.5)
     told = Fleet(options, lambda: False).run()
     assert (told["sites"], told["committed"], told["equal"], told["connections"]) == (3, 0, False, 0)
-    assert told["different"] == [site.id for site in sites]
+    assert told["different"] == [site.id for site in network.sites]

@@ -3,20 +3,19 @@
 import json
 import re
 import signal
-import sqlite3
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from tests.support.brokers import RunningBroker, free_port
 from tests.support.demo import program
+from tests.support.fleet_ledger import different_in_file
 from tests.support.secure_broker import SHIPPED
 from tests.support.waiting import eventually
 from tests.system.campaign.world import Process
@@ -47,7 +46,7 @@ class FleetOutcome:
 
     told: dict[str, Any]
     different: list[str]
-    """Sites of which the hub has other events than the fleet made: fewer, more, or other bytes."""
+    """Streams and figures of days that the hub has otherwise than the fleet."""
     differences: int
     """Figures that a full recomputation finds different."""
     dropped: dict[str, int]
@@ -63,9 +62,10 @@ class FleetOutcome:
     def __str__(self) -> str:
         told = self.told
         return (
-            f"{told['sites']:,} sites, {told['events']:,} events, {told['committed']:,} committed, different at"
-            f" {len(self.different)} sites; away {told['absence']}, caught up {told['caught_up']}, events waited"
-            f" {told['event_wait']}, first answers {told['first_answer']}; dropped by the hub {self.dropped};"
+            f"{told['sites']:,} sites, {told['events']:,} events, {told['committed']:,} committed,"
+            f" {len(self.different)} streams or figures different; away {told['absence']}, caught up"
+            f" {told['caught_up']}, events waited {told['event_wait']}, first answers {told['first_answer']};"
+            f" dropped by the hub {self.dropped};"
             f" figures different: {self.differences}"
         )
 
@@ -88,7 +88,7 @@ def run_fleet(folder: Path, size: FleetSize, seed: int) -> FleetOutcome:
         broker.start()
         hub.start()
         command = ["--network", str(network), "--rate", f"{size.rate:g}", "--spread", f"{size.spread_s:g}"]
-        command += ["--broker", f"127.0.0.1:{broker.port}", "--seed", str(seed), "--ledger", str(ledger)]
+        command += ["--broker", f"127.0.0.1:{broker.port}", "--seed", str(seed), "--ledger", str(ledger), "--calm"]
         fleet = stack.enter_context(_running_fleet(folder, command))
         _await_all(folder, 1)
         time.sleep(STEADY_S)
@@ -102,7 +102,7 @@ def run_fleet(folder: Path, size: FleetSize, seed: int) -> FleetOutcome:
         hub.stop()
     rebuilt = json.loads(_hub("rebuild", "--json", "--config", str(settings)))
     told = json.loads(out)
-    return FleetOutcome(told, _different(ledger, folder / "hub.db"), rebuilt["differences"], dropped)
+    return FleetOutcome(told, different_in_file(folder / "hub.db", ledger), rebuilt["differences"], dropped)
 
 
 def _shipped_limits(folder: Path) -> RunningBroker:
@@ -153,21 +153,3 @@ def _dropped(web_port: int) -> dict[str, int]:
     with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics", timeout=60) as answer:
         told = answer.read().decode()
     return {why: int(n) for why, n in re.findall(r'ingest_dropped_total\{reason="(\w+)"\} (\d+)', told)}
-
-
-def _different(ledger: Path, database: Path) -> list[str]:
-    """Return the sites whose stream at the hub is not what the fleet made: position, events, and each line's digest."""
-    found = []
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        streams = {
-            (row[0], row[1]): row[2:] for row in connection.execute("SELECT site, stream, position, events FROM stream")
-        }
-        for line in ledger.read_text().splitlines():
-            site, stream, last, digest = json.loads(line)
-            rows = connection.execute(
-                "SELECT digest FROM event WHERE site = ? AND stream = ? ORDER BY seq", (site, stream)
-            ).fetchall()
-            whole = sha256(b"".join(row[0] for row in rows)).hexdigest()
-            if streams.pop((site, stream), None) != (last, last) or len(rows) != last or whole != digest:
-                found.append(site)
-    return found + [site for site, _ in streams]

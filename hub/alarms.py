@@ -71,6 +71,7 @@ Reason = Literal[
     "rights_too_large",
     "rights_held",
     "rights_clock",
+    "database_away",
 ]
 GRADES: dict[Reason, Grade] = {
     "stale": "stale",
@@ -89,6 +90,7 @@ GRADES: dict[Reason, Grade] = {
     "rights_too_large": "alarm",
     "rights_held": "alarm",
     "rights_clock": "alarm",
+    "database_away": "alarm",
 }
 """How grave; what is not here is a notice."""
 

@@ -74,15 +74,17 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def refresh_board(board: LiveBoard, store: Store) -> None:
-    """Tell the board what the database holds now; while it is away, the board keeps what it knew.
+async def refresh_board(board: LiveBoard, store: Store, now_ms: Callable[[], int] = wall_ms) -> None:
+    """Tell the board what the database holds now; while it is away, the board says so and keeps what it knew.
 
     The board lives from the now lane: a database that is away must not end it.
     """
     try:
         board.take_register(await asyncio.to_thread(store.sites))
         board.take_recorded(await asyncio.to_thread(store.recorded))
+        board.take_database(None)
     except StoreDownError as error:
+        board.take_database(now_ms())
         logger.warning("board=kept_as_it_was reason=%r", str(error))
 
 
@@ -99,7 +101,7 @@ def create_app(
     board.take_register(store.sites())
     board.take_recorded(store.recorded())
 
-    stream = Stream(board, now_ms, lambda: refresh_board(board, store))
+    stream = Stream(board, now_ms, lambda: refresh_board(board, store, now_ms))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -182,8 +184,12 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 async def _store_down(request: Request, error: Exception) -> Response:
     logger.error("database=down path=%s reason=%s", request.url.path, error)
-    sentence = "The database is not to be had just now: try again in a minute."
-    return _refusal(request, 503, "", sentence, "page.store_down")
+    context: Context = request.app.state.context
+    context.board.take_database(context.wall_ms())
+    sentence = "The database does not answer: try again in a minute; /api/v1/live still tells what is true now."
+    answer = _refusal(request, 503, "", sentence, "page.store_down")
+    answer.headers["Retry-After"] = "60"
+    return answer
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

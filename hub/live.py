@@ -56,6 +56,8 @@ class Frame:
     """The register or the record changed: what changed since the version before is everything."""
     unregistered: tuple[str, ...] = ()
     recorded: Recorded = field(default_factory=Recorded)
+    database_away_ms: int | None = None
+    """Since when the database does not answer; the live lane needs none."""
 
     def answer(self, only: frozenset[str] | None = None) -> LiveAnswer:
         """Return the frame as `GET /api/v1/live` gives it; with `only`, of these sites alone."""
@@ -215,6 +217,7 @@ class _Shown:
     sites: dict[str, LiveSite] = field(default_factory=dict)
     unregistered: tuple[str, ...] = ()
     recorded: Recorded = field(default_factory=Recorded)
+    database_away_ms: int | None = None
 
 
 class LiveBoard:
@@ -227,6 +230,7 @@ class LiveBoard:
         self._register = {site.id: site for site in register}
         self._heard: dict[str, Heard] = {}
         self._recorded = Recorded()
+        self._database_away_ms: int | None = None
         self._issued: dict[str, Issued] = {}
         self._touched: set[str] = set(self._register)
         self._shown = _Shown()
@@ -243,6 +247,17 @@ class LiveBoard:
         """Show what the database knows to have gone wrong."""
         with self._lock:
             self._recorded = recorded
+
+    def take_database(self, away_ms: int | None) -> None:
+        """Show that the database did not answer at this instant, or with None that it does."""
+        with self._lock:
+            if away_ms is None or self._database_away_ms is None:
+                self._database_away_ms = away_ms
+
+    def register(self) -> list[Site]:
+        """Return the sites as the register last said them, for as long as the database is away."""
+        with self._lock:
+            return list(self._register.values())
 
     def take_issued(self, issued: Iterable[Issued]) -> None:
         """Show which lists of rights were issued, and what is known of them."""
@@ -276,8 +291,7 @@ class LiveBoard:
         """Return the network as it is, without advancing the frames."""
         with self._lock:
             sites = {name: self._view(name, now_ms) for name in self._register}
-            unregistered, recorded = self._unregistered(), self._recorded
-            return Frame(self._shown.version, now_ms, sites, frozenset(), unregistered=unregistered, recorded=recorded)
+            return Frame(self._shown.version, now_ms, sites, frozenset(), False, *self._beside())
 
     def last_known(self, name: str, now_ms: int) -> tuple[LiveSite, Report | None]:
         """Return a registered site as its last report had it, however long ago, and that report."""
@@ -295,12 +309,13 @@ class LiveBoard:
             self._touched.clear()
             views = {name: self._view(name, now_ms) for name in candidates}
             changed = frozenset(name for name, view in views.items() if shown.sites.get(name) != view)
-            beside = self._unregistered(), self._recorded
-            redraw = list(shown.sites) != list(self._register) or beside != (shown.unregistered, shown.recorded)
+            beside = self._beside()
+            known = shown.unregistered, shown.recorded, shown.database_away_ms
+            redraw = list(shown.sites) != list(self._register) or beside != known
             if changed or redraw or shown.version == 0:
                 sites = {name: views.get(name) or shown.sites[name] for name in self._register}
                 self._shown = shown = _Shown(shown.version + 1, sites, *beside)
-            return Frame(shown.version, now_ms, shown.sites, changed, redraw, shown.unregistered, shown.recorded)
+            return Frame(shown.version, now_ms, shown.sites, changed, redraw, *beside)
 
     def _heard_of(self, site: str) -> Heard | None:
         heard = self._heard.get(site)
@@ -310,6 +325,9 @@ class LiveBoard:
 
     def _unregistered(self) -> tuple[str, ...]:
         return tuple(sorted(self._heard.keys() - self._register.keys()))
+
+    def _beside(self) -> tuple[tuple[str, ...], Recorded, int | None]:
+        return self._unregistered(), self._recorded, self._database_away_ms
 
     def _view(self, name: str, now_ms: int) -> LiveSite:
         return live_site(self._register[name], self._heard.get(name, Heard()), now_ms, self._issued.get(name))

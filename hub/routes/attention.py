@@ -51,7 +51,8 @@ class Point:
 def points(frame: Frame, words: Words) -> list[Point]:
     """Return what needs a person: alarms first, then silent sites, then the rest; within these by name of site."""
     view = view_of(frame, words)
-    found = [point for site in frame.sites.values() for point in _points_of(site, view)]
+    found = _database(frame, view)
+    found += [point for site in frame.sites.values() for point in _points_of(site, view)]
     found.extend(_recorded(frame, view))
     if any(site["rights"]["is_held"] for site in frame.sites.values()):
         found.append(_point(Raised("rights_held", None), "", "UTC", view))
@@ -67,7 +68,8 @@ def points(frame: Frame, words: Words) -> list[Point]:
 def points_of(frame: Frame, site_id: str, words: Words) -> list[Point]:
     """Return what needs a person at one site, and what concerns every site; that it is silent, its banner says."""
     view = view_of(frame, words)
-    found = [point for point in _points_of(frame.sites[site_id], view) if point.grade != "stale"]
+    found = _database(frame, view)
+    found += [point for point in _points_of(frame.sites[site_id], view) if point.grade != "stale"]
     found.extend(point for point in _recorded(frame, view) if point.site_id == site_id or point.reason == "restored")
     return sorted(found, key=lambda point: GRADE_ORDER.index(point.grade))
 
@@ -81,6 +83,13 @@ def _points_of(site: LiveSite, view: View) -> Iterator[Point]:
         yield _point(raised, site["name"], site["time_zone"], view)
     if site["online"] and site["devices_down"]:
         yield _devices_point(site, view)
+
+
+def _database(frame: Frame, view: View) -> list[Point]:
+    if frame.database_away_ms is None:
+        return []
+    zone = next((site["time_zone"] for site in frame.sites.values()), "UTC")
+    return [_point(Raised("database_away", None, frame.database_away_ms), "", zone, view)]
 
 
 def _recorded(frame: Frame, view: View) -> Iterator[Point]:

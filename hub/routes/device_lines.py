@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from contract.messages import DeviceHealth, DeviceStatus, RadarStatus, Report
 from hub.instants import instant
 from hub.live_answer import LiveSite
-from hub.routes.cards import View, device_name, fault_key
+from hub.routes.cards import View, device_name, fault_key, number_of
+from hub.store import Undeclared
 
 HEALTH_ORDER: tuple[DeviceHealth, ...] = ("down", "degraded", "unknown", "ok")
 """What needs a person comes first; within these by name, so that a device keeps its place."""
@@ -92,3 +93,21 @@ def agent_table(report: Report, site: LiveSite, view: View) -> list[tuple[str, s
         "clock": words(f"clock.{report.clock}"),
     }
     return [(words(f"devices.{name}"), value) for name, value in values.items()]
+
+
+PLACE_NAMES = {"desk": "card.desk", "room": "card.room_n", "door": "card.door_n"}
+"""How people call a place, by what its id begins with."""
+
+
+def undeclared_table(places: list[Undeclared], site: LiveSite, view: View) -> list[tuple[str, str, str, str, str]]:
+    """Return what the register does not hold: name, id, how many changes of state, the first and the last."""
+    words, zone = view.words, site["time_zone"]
+    rows: list[tuple[str, str, str, str, str]] = []
+    for place in places:
+        key = PLACE_NAMES.get(place.resource.partition("-")[0])
+        name = words(key, n=number_of(place.resource)) if key else ""
+        count = words.number(place.changes)
+        changes = words("devices.at_least", n=count) if place.is_more else count
+        first, last = (view.moment(instant(at_ms), zone) for at_ms in (place.first_ms, place.last_ms))
+        rows.append((name, place.resource, changes, first, last))
+    return rows

@@ -1,6 +1,7 @@
 """The technician's page: every device of one telecentre, its box, list and outbox; and the same as JSON."""
 
 import json
+import logging
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,11 +17,14 @@ from hub.live_answer import Backlog, LiveSite
 from hub.live_rights import LiveRights
 from hub.routes.cards import View, card, outbox_table, view_of
 from hub.routes.context import Context, Hub, QueryError, asks_only
-from hub.routes.device_lines import agent_table, device_lines, device_words
+from hub.routes.device_lines import agent_table, device_lines, device_words, undeclared_table
 from hub.routes.live import watch
 from hub.routes.pages import ALIVE, Reader, draw, page, reader_of
 from hub.routes.stream import Audience
+from hub.store import StoreDownError, Undeclared
 from hub.texts import preferred_language, words
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -50,6 +54,17 @@ class AgentAnswer(BaseModel):
     clock: Clock
 
 
+class UndeclaredAnswer(BaseModel):
+    """A desk, room or door of which the telecentre speaks and that the register does not hold."""
+
+    id: str
+    changes: int = Field(description="Changes of state that were kept; they are in no figure.")
+    at_least: bool = Field(description="There may be more: counting ends at a bound.")
+    first_at: datetime
+    last_at: datetime
+    remedy: str
+
+
 class DevicesAnswer(BaseModel):
     """One telecentre for its technician; while `online` is false, what it said last."""
 
@@ -61,6 +76,7 @@ class DevicesAnswer(BaseModel):
     outbox: Backlog | None
     rights: LiveRights
     devices: list[DeviceAnswer]
+    undeclared: list[UndeclaredAnswer] | None = Field(description="Null: the database does not answer just now.")
 
 
 @router.get("/api/v1/sites/{site_id}/devices", summary="Every device of a telecentre", tags=["live"])
@@ -72,17 +88,26 @@ def devices(
     lang: Annotated[str, Query(description="`fr`, `en`, `it` or `de`; else as the browser prefers.")] = "",
     _: Annotated[None, Depends(asks_only("lang"))] = None,
 ) -> DevicesAnswer:
-    """Return how each device is, since when, and what was wrong with it last; the box, its outbox and its rights."""
+    """Return how each device is, since when, and what was wrong last; box, outbox and rights; what is not declared."""
     language = preferred_language(lang, request.headers.get("accept-language", ""))
     response.headers.update({"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"})
     frame = _frame(hub, site_id)
     if frame is None:
         raise QueryError("site_id", "there is no such telecentre in the register: see /api/v1/sites.")
     site, report = hub.board.last_known(site_id, frame.at_ms)
-    return _answer(site, report, view_of(frame, words(language)))
+    return _answer(site, report, _undeclared(hub, site), view_of(frame, words(language)))
 
 
-def _answer(site: LiveSite, report: Report | None, view: View) -> DevicesAnswer:
+def _undeclared(hub: Context, site: LiveSite) -> list[Undeclared] | None:
+    """Return what the register does not hold of all that the site speaks of; None while the database is away."""
+    try:
+        return hub.store.undeclared(site["site_id"], site["time_zone"])
+    except StoreDownError as error:
+        logger.warning("database=down undeclared=not_known reason=%r", str(error))
+        return None
+
+
+def _answer(site: LiveSite, report: Report | None, undeclared: list[Undeclared] | None, view: View) -> DevicesAnswer:
     return DevicesAnswer.model_validate(
         {
             **site,
@@ -95,6 +120,18 @@ def _answer(site: LiveSite, report: Report | None, view: View) -> DevicesAnswer:
             },
             "outbox": site["backlog"],
             "devices": _devices(report, view) if report else [],
+            "undeclared": undeclared
+            and [
+                {
+                    "id": place.resource,
+                    "changes": place.changes,
+                    "at_least": place.is_more,
+                    "first_at": instant(place.first_ms),
+                    "last_at": instant(place.last_ms),
+                    "remedy": view.words("devices.undeclared_remedy"),
+                }
+                for place in undeclared
+            ],
         }
     )
 
@@ -118,7 +155,16 @@ def devices_page(request: Request, site_id: str, hub: Hub) -> Response:
     reader, frame = reader_of(request), _frame(hub, site_id)
     if frame is None:
         raise HTTPException(404, reader.words("page.not_found_site"))
-    return page("devices.html", reader, here="/sites", **_drawn(hub, frame, site_id, reader))
+    site, _ = hub.board.last_known(site_id, frame.at_ms)
+    undeclared = _undeclared(hub, site)
+    return page(
+        "devices.html",
+        reader,
+        here="/sites",
+        database_away=undeclared is None,
+        undeclared=undeclared_table(undeclared or [], site, view_of(frame, reader.words)),
+        **_drawn(hub, frame, site_id, reader),
+    )
 
 
 @router.get("/sites/{site_id}/devices/stream", include_in_schema=False)

@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz`, `/metrics`: what machines ask of the hub."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from typing import get_args
@@ -11,8 +12,11 @@ from hub.alarms import GRADES, Reason
 from hub.live_answer import LiveAnswer
 from hub.routes.attention import points
 from hub.routes.context import Context, Hub
+from hub.store import StoreDownError
 from hub.store.rows import REFUSED
 from hub.texts import words
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["health"])
 
@@ -81,7 +85,13 @@ def _of_ingest(hub: Context) -> list[str]:
 
 
 def _of_store(hub: Context) -> list[str]:
-    totals = hub.store.totals()
+    """Return what the database holds; nothing while it is away, and no zeros instead: `telecentre_attention` tells."""
+    try:
+        totals = hub.store.totals()
+    except StoreDownError as error:
+        hub.board.take_database(hub.wall_ms())
+        logger.warning("database=down metrics=without_store reason=%r", str(error))
+        return []
     alarms: Counter[str] = Counter()
     for alarm in totals.alarms:
         alarms[alarm.reason] += alarm.times

@@ -5,6 +5,7 @@ storage, so nothing to consent to, a wall screen keeps its choice in its bookmar
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,13 +21,15 @@ from hub.live import Frame
 from hub.routes.attention import MAX_POINTS, points, points_of
 from hub.routes.cards import Card, card, summary, view_of
 from hub.routes.context import Context, Hub, QueryError
-from hub.routes.decision_lines import told
+from hub.routes.decision_lines import DecisionLine, told
 from hub.routes.figures import Figure, by_site, pooled, total
 from hub.routes.live import watch
 from hub.routes.period import days_from, local_day, parse_bound, rows_between
 from hub.routes.stream import Audience
-from hub.store import Kind, Site
+from hub.store import Kind, Site, StoreDownError
 from hub.texts import LANGUAGE_NAMES, Words, preferred_language, words
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
@@ -102,10 +105,10 @@ def cards_of(frame: Frame, spoken: Words, only: frozenset[str] | None = None) ->
 
 @router.get("/")
 def board(request: Request, hub: Hub) -> Response:
-    """Show every telecentre."""
-    reader, frame, sites = reader_of(request), hub.stream.frame(), hub.store.sites()
+    """Show every telecentre: from the live lane alone, so that no database can be missing."""
+    reader, frame = reader_of(request), hub.stream.frame()
     drawn, zone = _instant(frame), zone_of(frame)
-    names = list(dict.fromkeys(site.network_name for site in sites))
+    names = list(dict.fromkeys(site.network_name for site in hub.board.register()))
     return page(
         "board.html",
         reader,
@@ -162,15 +165,14 @@ def _board_parts(reader: Reader) -> Callable[[Frame, frozenset[str] | None], str
 def site(request: Request, site_id: str, hub: Hub) -> Response:
     """Show one telecentre: what is true now, what is broken and what to do, and the last days."""
     reader = reader_of(request)
-    registered = next((one for one in hub.store.sites() if one.id == site_id), None)
+    registered = next((one for one in _register(hub) if one.id == site_id), None)
     if registered is None:
         raise HTTPException(404, reader.words("page.not_found_site"))
     frame = hub.stream.frame()
     if site_id not in frame.sites:  # imported just now: the stream looks at the register every half minute
         hub.board.take_register(hub.store.sites())
         frame = hub.board.look(frame.at_ms)
-    today = local_day(frame.at_ms, registered.zone)
-    days = days_from(today - timedelta(days=WEEK_DAYS - 1), WEEK_DAYS)
+    past = _past(hub, registered, frame, reader.words)
     return page(
         "site.html",
         reader,
@@ -178,14 +180,47 @@ def site(request: Request, site_id: str, hub: Hub) -> Response:
         site=registered,
         card=cards_of(frame, reader.words, frozenset({site_id}))[0],
         points=points_of(frame, site_id, reader.words),
-        decisions=told(
-            hub.store.last_decisions(site_id, LAST_DECISIONS), frame.sites[site_id], view_of(frame, reader.words)
-        ),
         drawn_at=reader.words("page.shown_at", time=reader.words.clock(_instant(frame), registered.time_zone)),
-        days=list(reversed(days)),
-        tables=[(kind, _by_day(hub, [registered], kind, days).get(site_id, {})) for kind in _kinds(registered)],
-        hours={kind: _by_hour(hub, registered, kind, today) for kind in _kinds(registered)},
+        past=past,
     )
+
+
+def _register(hub: Context) -> list[Site]:
+    """Return the register, as it was last known while the database is away."""
+    try:
+        return hub.store.sites()
+    except StoreDownError as error:
+        logger.warning("database=down register=as_last_known reason=%r", str(error))
+        hub.board.take_database(hub.wall_ms())
+        return hub.board.register()
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the database has of one telecentre for its page."""
+
+    decisions: list[DecisionLine]
+    days: list[date]
+    """The newest first."""
+    tables: list[tuple[Kind, dict[date, Figure]]]
+    hours: dict[Kind, list[tuple[str, Figure]]]
+
+
+def _past(hub: Context, site: Site, frame: Frame, spoken: Words) -> Past | None:
+    """Return the last decisions and days of a telecentre; None while the database is away."""
+    today = local_day(frame.at_ms, site.zone)
+    days = days_from(today - timedelta(days=WEEK_DAYS - 1), WEEK_DAYS)
+    try:
+        return Past(
+            told(hub.store.last_decisions(site.id, LAST_DECISIONS), frame.sites[site.id], view_of(frame, spoken)),
+            days[::-1],
+            [(kind, _by_day(hub, [site], kind, days).get(site.id, {})) for kind in _kinds(site)],
+            {kind: _by_hour(hub, site, kind, today) for kind in _kinds(site)},
+        )
+    except StoreDownError as error:
+        logger.warning("database=down site=%s page=without_figures reason=%r", site.id, str(error))
+        hub.board.take_database(hub.wall_ms())
+        return None
 
 
 def _by_hour(hub: Context, site: Site, kind: Kind, day: date) -> list[tuple[str, Figure]]:

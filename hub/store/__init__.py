@@ -39,6 +39,7 @@ from hub.store.rows import (
 from hub.store.schema import migrate, statements
 from hub.store.sqlite import check, connect
 from hub.store.timeline import Difference, forget_figures, mark_all, rebuild_site
+from hub.store.undeclared import Undeclared, read_undeclared
 from hub.store.writer import Writer
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "StoreRefusedError",
     "StreamTotal",
     "Totals",
+    "Undeclared",
     "Writer",
 ]
 
@@ -119,6 +121,11 @@ class Store:
         with snapshot(self._reader()):
             return read_last_decisions(self._reader(), site, most)
 
+    def undeclared(self, site: str, time_zone: str) -> list[Undeclared]:
+        """Return the desks, rooms and doors of which a registered site speaks and that the register does not hold."""
+        with snapshot(self._reader()):
+            return read_undeclared(self._reader(), site, ZoneInfo(time_zone))
+
     def totals(self) -> Totals:
         """Return what the database holds, on one consistent state of it."""
         reader = self._reader()
@@ -141,7 +148,8 @@ class Store:
     def import_network(self, network: Network, *, today: date | None = None) -> list[str]:
         """Make the register say what the file says; return what changed, one sentence each, none when nothing did.
 
-        Of a site that is new, it holds for all days; of a known one, from `today` (default: the network's local day).
+        Of a site that is new, it holds for all days; of a known one, from `today` (default: the network's local day). A
+        desk or room of which it spoke before it was declared counts from the day on which it was first heard of.
         """
         local_day = today or day_of(self._now_ms(), ZoneInfo(network.network.time_zone))
         connection = self._guest()

@@ -8,6 +8,7 @@ from hub.network import NetworkTable, SiteTable
 from hub.store.connection import Connection
 from hub.store.rows import Resource, Site
 from hub.store.schema import statements
+from hub.store.undeclared import first_day
 
 ALWAYS = "0001-01-01"
 """The day from which the first thing known of a site holds: nothing else is known of the days before."""
@@ -129,8 +130,10 @@ def import_site(connection: Connection, network: NetworkTable, table: SiteTable,
     known = None if row is None else dict(zip(wanted, row, strict=False))
     connection.execute(_SQL["put_site"], {**wanted, "since": today})
     valid_from = ALWAYS if known is None else today
-    changed = _import_opening(connection, table.id, table.opening_hours or network.opening_hours, valid_from)
-    changed += _import_resources(connection, table, valid_from)
+    zone = ZoneInfo(table.time_zone or network.time_zone)
+    opening = _import_opening(connection, table.id, table.opening_hours or network.opening_hours, valid_from)
+    resources = _import_resources(connection, table, valid_from, zone)
+    changed = opening + sorted(sentence for _, sentence in resources)
     if known is None:
         desks, rooms, doors = table.desks, table.visio_rooms, table.doors
         changes = [f"site {table.id}: new, with {desks} desks, {rooms} visio rooms, {doors} doors"]
@@ -139,7 +142,8 @@ def import_site(connection: Connection, network: NetworkTable, table: SiteTable,
         f"site {table.id}: {key} is {wanted[key]!r}, was {was!r}" for key, was in known.items() if was != wanted[key]
     ]
     other_days = known["time_zone"] != wanted["time_zone"]
-    figures_from = ALWAYS if other_days else today if changed else None
+    from_days = [today] * len(opening) + [day for day, _ in resources]
+    figures_from = ALWAYS if other_days else min(from_days, default=None)
     other_rights = other_days or known["network"] != wanted["network"]
     return Imported(table.id, (*other, *changed), figures_from, other_days, other_rights)
 
@@ -152,17 +156,22 @@ def _import_opening(connection: Connection, site: str, hours: str, valid_from: s
     return [f"site {site}: open {hours!r} from {valid_from}"]
 
 
-def _import_resources(connection: Connection, table: SiteTable, valid_from: str) -> list[str]:
-    known = {
-        row[0]: (row[3], bool(row[4]))
-        for row in connection.execute(_SQL["resources_of_site"], {"site": table.id})
-        if row[2] is None
-    }
+def _import_resources(
+    connection: Connection, table: SiteTable, valid_from: str, zone: ZoneInfo
+) -> list[tuple[str, str]]:
+    """Make the register hold these resources; return each change: from which local day on, and a sentence.
+
+    What was never in the register counts from the day on which it was first heard of, if that is earlier: it was there.
+    What was taken out and comes back counts from `valid_from`: somebody had said that it did not.
+    """
+    rows = connection.execute(_SQL["resources_of_site"], {"site": table.id}).fetchall()
+    known = {row[0]: (row[3], bool(row[4])) for row in rows if row[2] is None}
+    ever = {row[0] for row in rows}
     wanted = _resources(table)
-    changes: list[str] = []
+    changes: list[tuple[str, str]] = []
     for resource in known.keys() - wanted.keys():
         connection.execute(_SQL["end_resource"], {"site": table.id, "resource": resource, "valid_until": valid_from})
-        changes.append(f"site {table.id}: {resource} is gone from {valid_from}")
+        changes.append((valid_from, f"site {table.id}: {resource} is gone from {valid_from}"))
     for resource, (kind, confidential) in wanted.items():
         if known.get(resource) == (kind, confidential):
             continue
@@ -170,10 +179,14 @@ def _import_resources(connection: Connection, table: SiteTable, valid_from: str)
             connection.execute(
                 _SQL["end_resource"], {"site": table.id, "resource": resource, "valid_until": valid_from}
             )
-        values = {"site": table.id, "resource": resource, "valid_from": valid_from}
+        heard = None if resource in ever else first_day(connection, table.id, resource, zone)
+        first = valid_from if heard is None else min(valid_from, heard)
+        values = {"site": table.id, "resource": resource, "valid_from": first}
         connection.execute(_SQL["put_resource"], {**values, "kind": kind, "confidential": int(confidential)})
-        changes.append(f"site {table.id}: {resource}{' (confidential)' if confidential else ''} from {valid_from}")
-    return sorted(changes)
+        told = f"{resource}{' (confidential)' if confidential else ''} from {first}"
+        because = ", when it was first heard of" if first < valid_from else ""
+        changes.append((first, f"site {table.id}: {told}{because}"))
+    return changes
 
 
 def _resources(table: SiteTable) -> dict[str, tuple[str, bool]]:

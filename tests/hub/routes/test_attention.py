@@ -71,7 +71,7 @@ def with_rights(site: str, age_min: int, left_min: int) -> Status:
 
 
 def board_of_rights() -> LiveBoard:
-    """Return a board with every trouble of lists: at Ydes, Riom and Mauriac."""
+    """Return a board with every trouble of lists, at Ydes, Riom and Mauriac; and its database is away."""
     board = LiveBoard([replace(MURAT, id=name, name=name.title()) for name in ("ydes", "riom", "mauriac")])
     for name, age_min, left_min in (("ydes", 9_000, -5), ("riom", 2_200, 480), ("mauriac", 60, 480)):
         board.take_now(now_of(name, "v"), NOON_MS)
@@ -84,6 +84,7 @@ def board_of_rights() -> LiveBoard:
             replace(revoked, site="mauriac", revoked_emergency=True),
         ]
     )
+    board.take_database(NOON_MS - MINUTE_MS)
     return board
 
 

@@ -156,7 +156,7 @@ def test_a_database_that_is_away_is_a_503_and_not_a_traceback(app: FastAPI, stor
     refused = ask(app, "/api/v1/sites")
     assert refused.status_code == 503
     assert refused.json()["message"].startswith("The database")
-    page = ask(app, "/")
+    page = ask(app, "/statistics")
     assert (page.status_code, "La base de données ne répond pas." in page.text) == (503, True)
 
 

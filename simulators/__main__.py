@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -202,6 +203,27 @@ def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its d
             return
         outcome = run_fleet(Options(network, broker_address(given.pop("broker")), **given))
     except (FleetError, NetworkError) as error:
+        _fail(str(error))
+    click.echo(json.dumps(outcome))
+    sys.exit(0 if outcome["equal"] else 1)
+
+
+@command.command()
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Another year.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="The first day; 1 January by default.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="The day after the last one.")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="A new folder for the hub, kept.")
+def year(seed: int, first: datetime | None, last: datetime | None, state: Path | None) -> None:
+    """Play the year 2026 of ten telecentres against a hub in minutes, and compare every figure with the truth.
+
+    The last line is the outcome as JSON; the exit code is 1 if any figure differs.
+    """
+    # Imported here: it speaks MQTT, as the fleet does.
+    from simulators.year_command import YearError, run_year  # noqa: PLC0415
+
+    try:
+        outcome = run_year(seed, first and first.date(), last and last.date(), state, click.echo)
+    except YearError as error:
         _fail(str(error))
     click.echo(json.dumps(outcome))
     sys.exit(0 if outcome["equal"] else 1)

@@ -1,0 +1,151 @@
+"""A real hub whose time is played: its folder, its process, its commands, its answers."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from simulators.processes import program
+
+READY_S = 60.0
+"""A hub answers after two seconds; a machine under load takes its time."""
+
+ANSWER_S = 120.0
+COMMAND_S = 300.0
+"""The longest answer holds a month of hours; the longest command rebuilds a year."""
+
+STOP_S = 30.0
+SETTLE_LOOK_S = 0.2
+
+
+class HubError(Exception):
+    """The hub does not do what it is asked: one sentence."""
+
+
+class PlayedHub:
+    """A `telecentre-hub` in a folder of its own, on free loopback ports, with the time of a file."""
+
+    def __init__(self, folder: Path, now_ms: int) -> None:
+        self.broker = ("127.0.0.1", _free_port())
+        self._folder = folder
+        self._web = f"http://127.0.0.1:{_free_port()}"
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.set_clock(now_ms)
+        port = self._web.rpartition(":")[2]
+        self._config.write_text(
+            f'simulated_clock = "clock"\nlog_level = "warning"\n[web]\nport = {port}\n'
+            f'[database]\nfile = "hub.sqlite"\n[broker]\nembedded = true\nport = {self.broker[1]}\n',
+            encoding="utf-8",
+        )
+
+    @property
+    def _config(self) -> Path:
+        return self._folder / "hub.toml"
+
+    def set_clock(self, now_ms: int) -> None:
+        """Let it be another time; the file is replaced, so the hub never reads half of it."""
+        new = self._folder / "clock.new"
+        new.write_text(f"{now_ms}\n", encoding="utf-8")
+        new.replace(self._folder / "clock")
+
+    def start(self) -> None:
+        """Start it, and wait until it takes history.
+
+        Raises:
+            HubError: it ends, or is not ready in time.
+        """
+        with (self._folder / "hub.log").open("ab") as log:
+            command = [program("telecentre-hub"), "serve", "--config", str(self._config)]
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+            )
+        deadline_s = time.monotonic() + READY_S
+        while time.monotonic() < deadline_s:
+            if self._process.poll() is not None:
+                raise HubError(f"the hub has ended: see {self._folder / 'hub.log'}")
+            try:
+                with urllib.request.urlopen(f"{self._web}/readyz", timeout=5.0):  # noqa: S310 - our own loopback address
+                    return
+            except OSError:
+                time.sleep(SETTLE_LOOK_S)
+        raise HubError(f"the hub is not ready after {READY_S:.0f} s: see {self._folder / 'hub.log'}")
+
+    def stop(self) -> None:
+        """Stop it, by its process id.
+
+        Raises:
+            HubError: it ended with an error, before or now.
+        """
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            code = self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._process = None
+        if code:
+            raise HubError(f"the hub ended with {code}: see {self._folder / 'hub.log'}")
+
+    def run(self, *words: str) -> dict[str, Any]:
+        """Run one of its commands, and return the JSON that it prints.
+
+        Raises:
+            HubError: it fails, or prints something else.
+        """
+        command = [program("telecentre-hub"), *words, "--config", str(self._config), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False)
+        try:
+            answer: dict[str, Any] = json.loads(done.stdout)
+        except ValueError as error:
+            raise HubError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout[:200]}") from error
+        return answer
+
+    def import_network(self, content: str) -> None:
+        """Make the register say what a network file says, from the played day on."""
+        file = self._folder / "network.toml"
+        file.write_text(content, encoding="utf-8")
+        self.run("site", "import", str(file))
+
+    def settle(self) -> None:
+        """Wait until every figure is computed.
+
+        Raises:
+            HubError: some are still not.
+        """
+        deadline_s = time.monotonic() + ANSWER_S
+        while self.run("status")["dirty"]:
+            if time.monotonic() > deadline_s:
+                raise HubError("the hub still computes figures")
+            time.sleep(SETTLE_LOOK_S)
+
+    def ask(self, path: str, **question: str) -> dict[str, Any] | None:
+        """Return an answer of its API; None where it knows no such address.
+
+        Raises:
+            HubError: it refuses the question.
+        """
+        url = f"{self._web}{path}?{urlencode({key.rstrip('_'): value for key, value in question.items()})}"
+        try:
+            with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:  # noqa: S310 - our own loopback address
+                content: dict[str, Any] = json.load(answer)
+                return content
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise HubError(f"{url}: {error.code} {error.read()[:300].decode(errors='replace')}") from error
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port

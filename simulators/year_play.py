@@ -1,0 +1,163 @@
+"""Plays the year against a real hub: steps the clock, brings what each telecentre would have sent, compares."""
+
+import logging
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+
+from simulators.network import packaged_network
+from simulators.year_ask import ask_occupancy
+from simulators.year_calendar import HOUR_MS, bounds_of, day_of, local_ms
+from simulators.year_courier import Courier
+from simulators.year_hub import PlayedHub
+from simulators.year_lives import Chronicle, make_chronicle
+from simulators.year_post import Post
+from simulators.year_presence import Story, add_specials, make_stories
+from simulators.year_record import Stream, make_streams
+from simulators.year_sensing import Told, desk_faults, tell_desk, tell_room
+from simulators.year_tally import Tally
+from simulators.year_truth import Truth
+from simulators.year_world import Telecentre, World, make_world
+
+log = logging.getLogger(__name__)
+
+STEP_MS = 12 * HOUR_MS
+"""How far the clock goes at once: a hub takes half a day of ten telecentres in a fraction of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to play: from the first day to the day after the last."""
+
+    seed: int
+    days: tuple[date, date]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One telecentre of the play: what happened there, and what its outbox holds of it."""
+
+    place: Telecentre
+    story: Story
+    chronicle: Chronicle
+    streams: tuple[Stream, ...]
+
+    def stored(self, at_ms: int) -> dict[str, int]:
+        """Return how many entries each stream has by a moment, oldest stream first."""
+        return {
+            stream.life.stream: bisect_right(stream.entries, at_ms, key=lambda entry: entry.statement.said_ms)
+            for stream in self.streams
+            if stream.life.begin_ms <= at_ms
+        }
+
+
+def write_acts(world: World, options: Options) -> list[Act]:
+    """Return what will happen everywhere, all of it decided by the seed."""
+    days = [options.days[0] + timedelta(days=n) for n in range((options.days[1] - options.days[0]).days)]
+    stories = make_stories(world, days, options.seed)
+    add_specials(stories, days)
+    return [_act(place, stories[place.id], options) for place in world.telecentres]
+
+
+def _act(place: Telecentre, story: Story, options: Options) -> Act:
+    random = Random(f"year {options.seed} {place.id}")
+    span = local_ms(place.since), local_ms(options.days[1])
+    told: dict[str, list[Told]] = {}
+    for desk, begin in place.desks:
+        begins_ms = local_ms(begin)
+        faults = desk_faults((begins_ms, span[1]), "occupied", random)
+        told[desk] = tell_desk(story.desks[desk], faults, begins_ms, random)
+    for room in place.rooms:
+        faults = desk_faults(span, "occupied", random)
+        told[room.id] = tell_room(room, story.rooms[room.id], faults, span[0], random)
+    chronicle = make_chronicle(span, random)
+    return Act(place, story, chronicle, make_streams(chronicle, told, story))
+
+
+class Play:
+    """The whole play: `run` plays it to the end and returns what the comparisons came to."""
+
+    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._say = say
+        self._world = make_world(packaged_network(), options.seed, options.days[0])
+        self._acts = write_acts(self._world, options)
+        self._tally = Tally()
+        self._hub = PlayedHub(options.folder, local_ms(options.days[0]))
+        posts = [Post(act.place.id, act.streams, Random(f"post {options.seed} {act.place.id}")) for act in self._acts]
+        self._courier = Courier(self._hub.broker, posts)
+        self._cut_off: set[str] = set()
+
+    def run(self) -> Tally:
+        """Play; the hub is stopped in any case.
+
+        Raises:
+            HubError: the hub does not work.
+            CourierError: it does not take what it is sent.
+        """
+        self._hub.start()
+        try:
+            registered = self._world.register_days()
+            for day in self._days():
+                if day in registered or day == self._options.days[0]:
+                    self._hub.import_network(self._world.network_toml(day))
+                for at_ms in self._moments(day):
+                    self._step(at_ms)
+                if (day + timedelta(days=1)).day == 1 or day + timedelta(days=1) == self._options.days[1]:
+                    self._compare(day)
+            self._courier.leave()
+            self._check_rebuild()
+        finally:
+            self._courier.leave()
+            self._hub.stop()
+        return self._tally
+
+    def _days(self) -> Iterator[date]:
+        day = self._options.days[0]
+        while day < self._options.days[1]:
+            yield day
+            day += timedelta(days=1)
+
+    def _moments(self, day: date) -> list[int]:
+        begin, end = bounds_of(day)
+        return [*range(begin + STEP_MS, end, STEP_MS), end]
+
+    def _step(self, at_ms: int) -> None:
+        """Let it be later, and let every telecentre with a line send what it has by then."""
+        self._hub.set_clock(at_ms)
+        back: set[str] = set()
+        for act in self._acts:
+            site = act.place.id
+            if not act.chronicle.reaches(at_ms):
+                self._cut_off.add(site)
+                continue
+            if site in self._cut_off:
+                self._cut_off.discard(site)
+                back.add(site)
+            self._courier.posts[site].want(act.stored(at_ms))
+        self._courier.bring(at_ms, greeting=frozenset(back))
+
+    def _compare(self, day: date) -> None:
+        """Compare everything of the month that ends with a day, and of the whole year at its end."""
+        is_over = day + timedelta(days=1) == self._options.days[1]
+        first = self._options.days[0] if is_over else max(day.replace(day=1), self._options.days[0])
+        now_ms = local_ms(day + timedelta(days=1))
+        self._hub.settle()
+        truths = [
+            Truth(act.place, act.streams, self._courier.posts[act.place.id].positions, now_ms) for act in self._acts
+        ]
+        days = (first, day + timedelta(days=1))
+        ask_occupancy(self._hub, truths, days, self._tally)
+        told = self._tally.told()
+        self._say(f"{day}: {told['compared']:,} figures compared, {told['different']:,} different")
+
+    def _check_rebuild(self) -> None:
+        """What the hub brought forward for a year must be what it computes from the events alone."""
+        answer = self._hub.run("rebuild")
+        self._tally.compare(
+            "rebuild", "network", str(day_of(local_ms(self._options.days[1]))), {"differences": 0}, answer
+        )

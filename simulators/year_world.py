@@ -1,0 +1,158 @@
+"""Where and with whom the year is played: ten telecentres, their hours, and the people who hold a badge. Pure.
+
+The network is the reference one (cantal.toml) and lives a year: Murat is too small for its members, Montmurat opens in
+March, Ydes never closes, Murat opens longer in summer, Saint-Flour gets one more desk in September.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from random import Random
+from typing import Literal
+
+from simulators.network import Network
+from simulators.year_calendar import Hours
+
+USUAL = Hours(week=(480, 1140), saturday=(540, 720))
+"""Mo-Fr 08:00-19:00, Sa 09:00-12:00: those of cantal.toml."""
+
+LONGER = Hours(week=(420, 1260), saturday=(480, 1080))
+ALWAYS = Hours(week=(0, 1440), saturday=(0, 1440), sunday=(0, 1440), holidays=True)
+
+YEAR = (date(2026, 1, 1), date(2027, 1, 1))
+"""The year that is played: its days have 23 and 25 hours on 29 March and 25 October, and its weeks are 53."""
+
+OPENS = date(2026, 3, 16)
+SUMMER = (date(2026, 7, 1), date(2026, 9, 1))
+GROWS = date(2026, 9, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A visio room; of a confidential one only free and occupied are told."""
+
+    id: str
+    confidential: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Telecentre:
+    """One telecentre as its register tells it, over the whole year."""
+
+    id: str
+    name: str
+    desks: tuple[tuple[str, date], ...]
+    """Each desk, and the day from which it is there."""
+    rooms: tuple[Room, ...]
+    openings: tuple[tuple[date, Hours], ...]
+    """Its opening hours, each from a day on, oldest first."""
+    since: date
+    """The day on which it opens: its register begins, and its agent."""
+    members: int
+
+    def hours(self, day: date) -> Hours:
+        """Return the opening hours that hold on a day."""
+        return [hours for begin, hours in self.openings if begin <= day or begin == self.openings[0][0]][-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody with a badge, or two of them."""
+
+    id: int
+    home: str
+    credentials: tuple[str, ...]
+    habit: Literal["regular", "occasional"]
+    joins: date
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The whole network."""
+
+    network: Network
+    telecentres: tuple[Telecentre, ...]
+    members: tuple[Member, ...]
+
+    def network_toml(self, day: date) -> str:
+        """Write what the register of a hub must say on a day: the telecentres that are open by then."""
+        head = (
+            f'[network]\nid = "{self.network.id}"\nname = "{self.network.name}"\n'
+            f'time_zone = "{self.network.time_zone}"\nopening_hours = "{USUAL.osm}"\n'
+        )
+        tables = [_table(one, day) for one in self.telecentres if one.since <= day]
+        return "\n".join([head, *tables])
+
+    def register_days(self) -> list[date]:
+        """Return the days on which the register changes, the first one included, in order."""
+        days = {one.since for one in self.telecentres}
+        days |= {begin for one in self.telecentres for begin, _ in one.openings if begin > one.since}
+        days |= {begin for one in self.telecentres for _, begin in one.desks if begin > one.since}
+        return sorted(days)
+
+
+def make_world(network: Network, seed: int, first: date = YEAR[0]) -> World:
+    """Return the world of a seed, whose first day is `first`."""
+    random = Random(f"year {seed} world")
+    telecentres = tuple(
+        Telecentre(
+            id=site.id,
+            name=site.name,
+            desks=tuple((f"desk-{n:02d}", first) for n in range(1, site.desks + 1))
+            + _more_desks(site.id, site.desks, first),
+            rooms=tuple(Room(f"room-{n:02d}", n <= site.confidential_rooms) for n in range(1, site.visio_rooms + 1)),
+            openings=_openings(site.id, first),
+            since=max(first, OPENS) if site.id == "montmurat" else first,
+            members=site.desks * (7 if site.id == "murat" else 3),
+        )
+        for site in network.sites
+    )
+    return World(network, telecentres, tuple(_members(telecentres, random)))
+
+
+def _more_desks(site: str, desks: int, first: date) -> tuple[tuple[str, date], ...]:
+    return ((f"desk-{desks + 1:02d}", max(first, GROWS)),) if site == "saint-flour" else ()
+
+
+def _openings(site: str, first: date) -> tuple[tuple[date, Hours], ...]:
+    if site == "ydes":
+        return ((first, ALWAYS),)
+    if site == "murat":
+        begin, end = (max(first, day) for day in SUMMER)
+        return tuple({first: USUAL, begin: LONGER, end: USUAL}.items())
+    return ((first, USUAL),)
+
+
+def _members(telecentres: tuple[Telecentre, ...], random: Random) -> list[Member]:
+    names = _names(random)
+    members: list[Member] = []
+    for telecentre in telecentres:
+        for _ in range(telecentre.members):
+            credentials = tuple(names() for _ in range(2 if random.random() < 0.1 else 1))
+            habit: Literal["regular", "occasional"] = "regular" if random.random() < 0.4 else "occasional"
+            month = 1 if random.random() < 0.6 else random.randint(2, 12)
+            joins = max(telecentre.since, date(YEAR[0].year, month, random.randint(1, 28)))
+            members.append(Member(len(members), telecentre.id, credentials, habit, joins))
+    return members
+
+
+def _names(random: Random) -> Callable[[], str]:
+    """Return what draws ids of credentials, none twice."""
+    drawn: set[str] = set()
+
+    def draw() -> str:
+        while (name := "".join(random.choices("abcdefghijkmnpqrstuvwxyz23456789", k=8))) in drawn:
+            pass
+        drawn.add(name)
+        return name
+
+    return draw
+
+
+def _table(telecentre: Telecentre, day: date) -> str:
+    desks = sum(begin <= day for _, begin in telecentre.desks)
+    confidential = sum(room.confidential for room in telecentre.rooms)
+    return (
+        f'[[site]]\nid = "{telecentre.id}"\nname = "{telecentre.name}"\nopening_hours = "{telecentre.hours(day).osm}"\n'
+        f"desks = {desks}\nvisio_rooms = {len(telecentre.rooms)}\nconfidential_rooms = {confidential}\n"
+    )

@@ -78,6 +78,7 @@ def commit(writer: Writer, messages: Iterable[Message], *, settle: bool = True) 
 def _together(writer: Writer, messages: list[Message], *, singly: bool = False, settle: bool = True) -> Outcome:
     outcome = Outcome()
     with writer.transaction():
+        writer.lock_sites({message.site for message in messages})
         for message in messages:
             _apply(writer, message, outcome, singly=singly)
         few = 0 < outcome.stored <= SETTLE_AT_ONCE_EVENTS and len(outcome.positions) <= SETTLE_AT_ONCE_SITES
@@ -94,6 +95,7 @@ def _alone(writer: Writer, message: Message) -> Outcome:
             log.warning("message=refused site=%s singly=%s reason=%r", message.site, singly, str(error))
     outcome = Outcome()
     with writer.transaction():
+        writer.lock_sites({message.site})
         _refuse(writer, message, "database", outcome)
     return outcome
 

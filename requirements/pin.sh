@@ -11,7 +11,7 @@ pin() {
 pin requirements/dev.txt --extra dev
 pin requirements/demo.txt --extra demo
 pin requirements/edge.txt --extra edge --extra pi
-pin requirements/hub.txt --extra hub
+pin requirements/hub.txt --extra hub --extra postgres
 if grep -n '://' requirements/*.txt; then
     echo "a pinned file names an address; remove it" >&2
     exit 1

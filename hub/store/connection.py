@@ -4,8 +4,9 @@ Two kinds of trouble are told apart: the database does not answer (wait, reopen,
 a value (set that value aside, go on).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 Values = Mapping[str, Any] | Sequence[Any]
@@ -59,11 +60,56 @@ class Connection(Protocol):
     def in_transaction(self) -> bool:
         """Whether a transaction is under way."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection still stands, as far as it has been noticed."""
+
+    def lock_sites(self, sites: Iterable[str], *, waits: bool = True) -> set[str]:
+        """Keep other writers from sites until the transaction ends; return those that are ours.
+
+        Called once in a transaction, before anything of these sites is read. Without `waits`, sites that another writer
+        has are left out.
+        """
+
+    def overwriting(self) -> AbstractContextManager[None]:
+        """See that what is deleted within the block is not left readable in the database's file."""
+
     def translated(self) -> AbstractContextManager[None]:
         """Turn the library's errors, within the block, into StoreDownError and StoreRefusedError."""
 
     def close(self) -> None:
         """Close the connection; what is under way is rolled back."""
+
+
+class Engine(Protocol):
+    """Where a database is: it opens connections, each for one purpose, and raises StoreDownError when it cannot."""
+
+    @property
+    def ledger(self) -> Path:
+        """Where the erasures are kept, beside the database and never in it."""
+
+    def writer(self) -> Connection:
+        """Return the connection of an ingest."""
+
+    def guest(self) -> Connection:
+        """Return a connection that writes beside a running hub."""
+
+    def reader(self) -> Connection:
+        """Return a connection that only reads, and never waits for a writer."""
+
+    def check(self, beat: Callable[[], bool]) -> None:
+        """See that the whole database holds together; `beat` is called while it lasts, and ends it by returning True.
+
+        Raises:
+            StoreDownError: it is damaged or cannot be read, or `beat` has ended the check.
+        """
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Keep the database for one hub within the block.
+
+        Raises:
+            StoreDownError: another hub has it.
+        """
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def statements(subject: str) -> dict[str, str]:
 
 def migrate(connection: Connection) -> int:
     """Bring the schema to its newest version, each numbered file in its own transaction; return that version."""
-    with connection.translated():
+    with transaction(connection):
         connection.execute(
             "create table if not exists migration (version integer primary key, name text not null)",
         )

@@ -3,14 +3,22 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from hub.store.connection import StoreDownError, StoreRefusedError
+from hub.store.erasures import ledger_of
+from hub.store.lock import claimed
 
 BEAT_S = 0.5
 """Between two signs of life while a whole file is read."""
+
+CACHE_KIB = 65_536
+"""Of the database in memory: the inner pages of the history's index stay there (the default is 2 MiB)."""
+
+CHECKPOINT_PAGES = 8_000
+"""Of 4 KiB in the log before they are moved to the file: 32 MiB, so that a burst does not stop for it too often."""
 
 BUSY_TIMEOUT_MS = 10_000
 """How long one writer waits for another (an import beside a running hub) before the database counts as down."""
@@ -23,6 +31,22 @@ class SqliteConnection(sqlite3.Connection):
         """Begin a transaction; one that writes takes its turn among the writers at once."""
         self.execute("begin immediate" if writes else "begin")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection still stands: a file does not go away by itself."""
+        return True
+
+    def lock_sites(self, sites: Iterable[str], *, waits: bool = True) -> set[str]:  # noqa: ARG002 - nobody else writes
+        """Return the sites: who writes has the whole file."""
+        return set(sites)
+
+    @contextmanager
+    def overwriting(self) -> Iterator[None]:
+        """See that what is deleted within the block is overwritten: it would stay readable in the file's free pages."""
+        self.execute("pragma secure_delete = on")
+        yield
+        self.execute("pragma secure_delete = off")  # figures are deleted and written anew all the time
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn the library's errors, within the block, into the two that the ingest knows."""
@@ -32,6 +56,46 @@ class SqliteConnection(sqlite3.Connection):
             raise StoreRefusedError(str(error)) from error
         except sqlite3.Error as error:
             raise StoreDownError(str(error)) from error
+
+
+class SqliteFile:
+    """The database in one file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    @property
+    def ledger(self) -> Path:
+        """Where the erasures are kept: beside the file."""
+        return ledger_of(self.file)
+
+    def writer(self) -> SqliteConnection:
+        """Return the connection of the ingest, which alone moves the log into the file."""
+        connection = connect(self.file, writes=True)
+        connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+        connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        return connection
+
+    def guest(self) -> SqliteConnection:
+        """Return a connection that writes beside a running hub.
+
+        Only the ingest's connection checkpoints then: two that do can lose a commit in SQLite before 3.51.3.
+        """
+        connection = connect(self.file, writes=True)
+        connection.execute("pragma wal_autocheckpoint = 0")
+        return connection
+
+    def reader(self) -> SqliteConnection:
+        """Return a connection that only reads."""
+        return connect(self.file, writes=False)
+
+    def check(self, beat: Callable[[], bool]) -> None:
+        """Read the whole file and see that it holds together."""
+        check(self.file, beat)
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Keep the file for one hub."""
+        return claimed(self.file)
 
 
 def open_file(file: Path) -> SqliteConnection:

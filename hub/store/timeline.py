@@ -180,9 +180,17 @@ def forget_figures(connection: Connection, site: str) -> None:
     connection.execute(_SQL["forget_days"], {"site": site})
 
 
-def settle_marks(connection: Connection, most: int) -> int:
-    """Compute the figures of at most `most` marked days, the newest first; return how many were."""
-    taken = connection.execute(_SQL["marks"], {"most": most}).fetchall()
+def sites_marked(connection: Connection, most: int) -> list[str]:
+    """Return the sites of the newest `most` marked days."""
+    return sorted({row[0] for row in connection.execute(_SQL["marks"], {"most": most})})
+
+
+def settle_marks(connection: Connection, most: int, sites: set[str]) -> int:
+    """Compute the figures of the newest `most` marked days, as far as their sites are ours; return how many were.
+
+    Whoever has a site's lock sees every mark of it, and no other can be made before the transaction ends.
+    """
+    taken = [row for row in connection.execute(_SQL["marks"], {"most": most}).fetchall() if row[0] in sites]
     for site, day in taken:
         connection.execute(_SQL["take_mark"], {"site": site, "day": day})
         settle_days(connection, site, [day])

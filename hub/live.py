@@ -44,6 +44,10 @@ class Heard:
     """Who spoke for the site since this hub started."""
 
 
+NEVER_HEARD = Heard()
+"""Of a site that was not heard yet; made once, for every tick looks at every site."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """The whole network at one moment, and what changed since the version before."""
@@ -296,7 +300,7 @@ class LiveBoard:
     def last_known(self, name: str, now_ms: int) -> tuple[LiveSite, Report | None]:
         """Return a registered site as its last report had it, however long ago, and that report."""
         with self._lock:
-            heard = self._heard.get(name, Heard())
+            heard = self._heard.get(name, NEVER_HEARD)
             said = replace(heard, report=heard.last)
             return live_site(self._register[name], said, now_ms, self._issued.get(name)), said.report
 
@@ -330,7 +334,7 @@ class LiveBoard:
         return self._unregistered(), self._recorded, self._database_away_ms
 
     def _view(self, name: str, now_ms: int) -> LiveSite:
-        return live_site(self._register[name], self._heard.get(name, Heard()), now_ms, self._issued.get(name))
+        return live_site(self._register[name], self._heard.get(name, NEVER_HEARD), now_ms, self._issued.get(name))
 
     def _fell_silent(self, name: str, shown: LiveSite, now_ms: int) -> bool:
-        return name in self._register and shown["online"] != is_online(self._heard.get(name, Heard()), now_ms)
+        return name in self._register and shown["online"] != is_online(self._heard.get(name, NEVER_HEARD), now_ms)

@@ -19,7 +19,7 @@ from hub.commands.options import config_option, in_one_sentence, json_option, st
 from hub.commands.passes import free_access, pass_
 from hub.config import check_certificates, read_settings
 from hub.network import read_network
-from hub.store import Difference, wall_ms
+from hub.store import CountDifference, Difference, wall_ms
 from hub.store.backup import back_up
 from hub.store.backup import restore as restore_copy
 from hub.store.erasures import is_credential, is_reason
@@ -192,7 +192,10 @@ def _moment(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _sentence(difference: Difference) -> str:
+def _sentence(difference: Difference | CountDifference) -> str:
+    if isinstance(difference, CountDifference):
+        where = f"{difference.site} {difference.what} {difference.step} of {difference.day}"
+        return f"{where}: stored {difference.stored}, computed {difference.computed}"
     where = f"{difference.site} {difference.resource} {difference.step} of {difference.day} at {difference.start_ms}"
     return f"{where}: stored {difference.stored}, computed {difference.computed} (available, observed, occupied ms)"
 

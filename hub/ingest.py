@@ -31,6 +31,7 @@ from hub.backlog import Backlog
 from hub.config import BrokerSettings
 from hub.custody import Message, Outcome, commit
 from hub.health import Health
+from hub.housekeeping import Housekeeping
 from hub.receiver import RefusedError, read_now, read_status
 from hub.store import Store, StoreDownError, Writer
 
@@ -54,13 +55,6 @@ MAX_GROUP = 64
 
 IDLE_S = 0.1
 """How long the ingest waits for a message before it looks after other things."""
-SETTLE_EVERY_S = 10.0
-"""In a long burst, figures are brought on this often all the same: to walk what comes costs as much as to store it."""
-
-LOOK_EVERY_S = 1.0
-"""How often the ingest looks whether figures are pending: a burst leaves some, and the register changes beside us."""
-PURGE_EVERY_S = 3_600.0
-"""How often the journal forgets."""
 
 STALLED_S = 120.0
 """A site that holds events repeats its Hello within 75 s: if none was heard for this long, the connection is stuck."""
@@ -126,8 +120,7 @@ class Ingest:
         self._incarnation: str | None = None
         self._owing: dict[str, bool] = {}
         self._history_heard_s = time.monotonic()
-        self._settled_s = self._looked_s = self._purged_s = float("-inf")
-        self._pending = True
+        self._house = Housekeeping(now_ms)
         self._messages = self._stored = self._refused = 0
         self._database_failures = self._turns = self._beats = 0
         self._committed_at: int | None = None
@@ -369,21 +362,9 @@ class Ingest:
             self._client.publish(topic_for(ack.site, "ack"), ack.model_dump_json(), qos=1)
 
     def _keep_house(self, writer: Writer, *, idle: bool) -> None:
-        """Bring figures on, forget old journal rows, and see that the connection is alive; each in its time."""
+        """Bring figures on, let the journal forget, and see that the connection is alive."""
+        self._house.keep(writer, idle=idle)
         now_s = time.monotonic()
-        if self._pending and (idle or now_s - self._settled_s >= SETTLE_EVERY_S):
-            with writer.transaction():
-                self._pending = writer.settle_slice()
-            self._settled_s = time.monotonic()
-        elif now_s - self._looked_s >= LOOK_EVERY_S:
-            self._pending = writer.is_pending()
-            self._looked_s = now_s
-        if now_s - self._purged_s >= PURGE_EVERY_S:
-            self._purged_s = now_s
-            with writer.transaction():
-                purged = writer.purge_journal(self._now_ms())
-            if purged:
-                log.info("journal=purged events=%d", purged)
         if now_s - self._history_heard_s >= STALLED_S and any(self._owing.values()) and self._hearing:
             self._history_heard_s = now_s
             self._break_connection()

@@ -1,4 +1,4 @@
-"""What the hub knows for ever: register, history, timeline, figures. SQLite now; the SQL fits PostgreSQL too.
+"""What the hub knows for ever: register, history, timeline, figures; on SQLite or on PostgreSQL.
 
 One writer connection, held by the ingest thread (`Store.writer()`); each thread that reads has a connection of its own,
 and readers never wait for the writer. Every key begins with the site, so that sites can be spread over servers.
@@ -7,24 +7,28 @@ and readers never wait for the writer. Every key begins with the site, so that s
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.network import Network
 from hub.opening import day_of
-from hub.store.connection import Connection, StoreDownError, StoreRefusedError, snapshot, transaction
+from hub.store.connection import Connection, Engine, StoreDownError, StoreRefusedError, snapshot, transaction
 from hub.store.decisions import read_decisions, read_last_decisions
-from hub.store.erasures import erase, ledger_of
+from hub.store.doors import read_doors
+from hub.store.erasures import erase
 from hub.store.figures import read_occupancy
 from hub.store.issues import has_leapt, put_site_key
 from hub.store.journal import LEAPT, JournalError, purge_journal
 from hub.store.pass_changes import concern_site
-from hub.store.register import Imported, import_site, read_sites
+from hub.store.register import ALWAYS, Imported, import_site, read_sites
 from hub.store.rows import (
     Alarm,
+    CountDifference,
     DecisionRow,
+    DoorRow,
+    DoorStep,
     GapRow,
     Kind,
     OccupancyRow,
@@ -35,17 +39,24 @@ from hub.store.rows import (
     Step,
     StreamTotal,
     Totals,
+    VisitRow,
+    VisitStep,
 )
 from hub.store.schema import migrate, statements
-from hub.store.sqlite import check, connect
+from hub.store.sqlite import SqliteFile
 from hub.store.timeline import Difference, forget_figures, mark_all, rebuild_site
 from hub.store.undeclared import Undeclared, read_undeclared
+from hub.store.visit_figures import read_visits
+from hub.store.visits import mark_site, mark_zones, rebuild_visits, sites_of_zones
 from hub.store.writer import Writer
 
 __all__ = [
     "Alarm",
+    "CountDifference",
     "DecisionRow",
     "Difference",
+    "DoorRow",
+    "DoorStep",
     "GapRow",
     "Kind",
     "OccupancyRow",
@@ -60,6 +71,8 @@ __all__ = [
     "StreamTotal",
     "Totals",
     "Undeclared",
+    "VisitRow",
+    "VisitStep",
     "Writer",
 ]
 
@@ -72,24 +85,32 @@ def wall_ms() -> int:
 
 
 class Store:
-    """The hub's database in one file, made if it is not there and brought to the newest schema.
+    """The hub's database, brought to the newest schema: a file, made if it is not there, or one on a server.
 
     Raises:
-        StoreDownError: the file cannot be used.
+        StoreDownError: the database cannot be used.
     """
 
-    def __init__(self, file: Path, *, now_ms: Callable[[], int] = wall_ms) -> None:
-        self.file = file
+    def __init__(self, where: Path | Engine, *, now_ms: Callable[[], int] = wall_ms) -> None:
+        self.engine: Engine = SqliteFile(where) if isinstance(where, Path) else where
         self._now_ms = now_ms
         self._own = threading.local()
         self._lock = threading.Lock()
         self._readers: list[Connection] = []
         self._checked = False
-        connection = connect(file, writes=True)
-        try:
+        with closing(self._guest()) as connection:
             self.schema_version = migrate(connection)
-        finally:
-            connection.close()
+
+    @property
+    def file(self) -> Path:
+        """The file of a database that is one.
+
+        Raises:
+            StoreDownError: it is on a server.
+        """
+        if not isinstance(self.engine, SqliteFile):
+            raise StoreDownError("this database is on a server, not in a file")
+        return self.engine.file
 
     def sites(self) -> list[Site]:
         """Return every site of the register, in order of name."""
@@ -126,6 +147,30 @@ class Store:
         with snapshot(self._reader()):
             return read_undeclared(self._reader(), site, ZoneInfo(time_zone))
 
+    def visits(self, place: str | None, step: VisitStep, from_ms: int, to_ms: int) -> list[VisitRow]:
+        """Return how many persons came in the local days, ISO weeks or months that begin in [from, to), before now.
+
+        `place` is a site, `zone:ID`, or `zone:reseau:ID` of a network; None: every site. A zero says that nobody came;
+        what was never counted is left out. Ordered by place and start.
+        """
+        with snapshot(self._reader()):
+            return read_visits(self._reader(), place, step, (from_ms, to_ms), self._now_ms())
+
+    def doors(
+        self, site: str | None, step: DoorStep, from_ms: int, to_ms: int, *, pooled: bool = False
+    ) -> list[DoorRow]:
+        """Return what each door did in the periods that begin in [from, to); `pooled`: all doors of a site together.
+
+        A period in which nothing happened has no row. Ordered by site, door, start.
+        """
+        with snapshot(self._reader()):
+            zones = {one.id: one.zone for one in read_sites(self._reader()) if site in (None, one.id)}
+            return [
+                row
+                for name in sorted(zones)
+                for row in read_doors(self._reader(), name, zones[name], step, (from_ms, to_ms), pooled=pooled)
+            ]
+
     def totals(self) -> Totals:
         """Return what the database holds, on one consistent state of it."""
         reader = self._reader()
@@ -156,6 +201,7 @@ class Store:
         try:
             with transaction(connection):
                 changes: list[str] = []
+                zones = sites_of_zones(connection)
                 for table in network.site:
                     imported = import_site(connection, network.network, table, local_day.isoformat())
                     changes += _import(connection, imported)
@@ -166,6 +212,7 @@ class Store:
                         changes.append(
                             f"site {table.id}: its lists of rights are sealed to the key of the file from now on"
                         )
+                mark_zones(connection, zones)
                 return changes
         finally:
             connection.close()
@@ -180,7 +227,7 @@ class Store:
             StoreDownError: it is damaged or cannot be used, or `beat` did not want to wait.
         """
         if not self._checked:
-            check(self.file, beat)
+            self.engine.check(beat)
             self._checked = True
         return self.writer()
 
@@ -190,16 +237,23 @@ class Store:
         Raises:
             StoreDownError: the database does not answer.
         """
-        return Writer(self.file)
+        return Writer(self.engine)
 
-    def rebuild(self) -> list[Difference]:
+    def rebuild(self) -> list[Difference | CountDifference]:
         """Compute every figure anew from the events alone, site by site; return each that was different (none is)."""
         connection = self._guest()
         try:
-            differences: list[Difference] = []
-            for site in connection.execute(_TOTALS["sites_with_events"]).fetchall():
+            differences: list[Difference | CountDifference] = []
+            with snapshot(connection):
+                sites = connection.execute(_TOTALS["sites_with_events"]).fetchall()
+            for (site,) in sites:
                 with transaction(connection):
-                    differences += rebuild_site(connection, site[0])
+                    differences += rebuild_site(connection, site)
+            with snapshot(connection):
+                places = [site.id for site in read_sites(connection)] + sorted(sites_of_zones(connection))
+            for place in places:
+                with transaction(connection):
+                    differences += rebuild_visits(connection, place)
             return differences
         finally:
             connection.close()
@@ -228,7 +282,7 @@ class Store:
         """
         connection = self._guest()
         try:
-            return erase(connection, ledger_of(self.file), credential, reason, self._now_ms())
+            return erase(connection, self.engine.ledger, credential, reason, self._now_ms())
         finally:
             connection.close()
 
@@ -261,21 +315,18 @@ class Store:
         self._own = threading.local()
 
     def _guest(self) -> Connection:
-        """Return a connection that writes beside a running hub.
-
-        Only the ingest's connection checkpoints then: two that do can lose a commit in SQLite before 3.51.3.
-        """
-        connection = connect(self.file, writes=True)
-        connection.execute("pragma wal_autocheckpoint = 0")
-        return connection
+        return self.engine.guest()
 
     def _reader(self) -> Connection:
+        """Return this thread's reading connection; one that broke was closed by what it could not answer."""
         reader: Connection | None = getattr(self._own, "connection", None)
-        if reader is None:
-            reader = connect(self.file, writes=False)
-            self._own.connection = reader
+        if reader is None or not reader.is_open:
+            opened = self.engine.reader()
+            self._own.connection = opened
             with self._lock:
-                self._readers.append(reader)
+                self._readers = [one for one in self._readers if one.is_open]
+                self._readers.append(opened)
+            return opened
         return reader
 
 
@@ -290,6 +341,8 @@ def _recorded(connection: Connection) -> Recorded:
 def _import(connection: Connection, imported: Imported) -> tuple[str, ...]:
     if imported.other_days:
         forget_figures(connection, imported.site)
+    if imported.figures_from == ALWAYS:
+        mark_site(connection, imported.site, other_days=imported.other_days)
     if imported.figures_from is not None:
         mark_all(connection, imported.site, imported.figures_from)
     return imported.changes

@@ -22,6 +22,7 @@ from hub.store.connection import Connection, transaction
 from hub.store.pass_changes import remove_member
 from hub.store.passes import named_members
 from hub.store.schema import statements
+from hub.store.visits import forget_badge, mark_badge
 
 MAX_ERASURES = 10_000
 """Lines of the ledger, 20 MiB at most: some years of a large network, and read in a tenth of a second."""
@@ -201,11 +202,11 @@ def _append(handle: int, ledger: Path, erasure: Erasure) -> None:
 
 
 def _forget(connection: Connection, person: str, until_ms: int) -> int:
-    """Delete what names a person, and overwrite it: a deleted row would stay readable in the file's free pages."""
-    connection.execute("pragma secure_delete = on")
-    forgotten = connection.execute(_SQL["forget"], {"person": person, "until_ms": until_ms}).rowcount
-    connection.execute("pragma secure_delete = off")
-    return forgotten
+    """Delete what names a person, and overwrite it."""
+    mark_badge(connection, person)
+    with connection.overwriting():
+        forget_badge(connection, person)
+        return connection.execute(_SQL["forget"], {"person": person, "until_ms": until_ms}).rowcount
 
 
 def _hash(credential: str) -> str:

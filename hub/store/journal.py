@@ -20,6 +20,7 @@ from hub.store.connection import Connection
 from hub.store.erasures import erased_at, is_reason
 from hub.store.passes import read_badge, read_member
 from hub.store.schema import statements
+from hub.store.visits import freeze
 
 JOURNAL_MS = 90 * 86_400_000
 """How long an access event may name a credential (docs/privacy.md)."""
@@ -160,10 +161,10 @@ def purge_journal(connection: Connection, now_ms: int) -> int:
 
     What is forgotten is overwritten: a deleted row would stay readable in the file's free pages, and in its backups.
     """
-    connection.execute("pragma secure_delete = on")
-    purged = connection.execute(_SQL["purge_journal"], {"before_ms": now_ms - JOURNAL_MS}).rowcount
-    connection.execute(_SQL["purge_readings"], {"before_ms": now_ms - READINGS_MS})
-    connection.execute("pragma secure_delete = off")  # figures are deleted and written anew all the time
+    freeze(connection, now_ms - JOURNAL_MS)
+    with connection.overwriting():
+        purged = connection.execute(_SQL["purge_journal"], {"before_ms": now_ms - JOURNAL_MS}).rowcount
+        connection.execute(_SQL["purge_readings"], {"before_ms": now_ms - READINGS_MS})
     return purged
 
 

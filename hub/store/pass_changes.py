@@ -24,8 +24,18 @@ from hub.passes import (
     write_windows,
 )
 from hub.store.connection import Connection
-from hub.store.passes import counter, networks, read_badge, read_member, read_pass, read_register, sites_of
+from hub.store.passes import (
+    counter,
+    credentials_of,
+    networks,
+    read_badge,
+    read_member,
+    read_pass,
+    read_register,
+    sites_of,
+)
 from hub.store.schema import statements
+from hub.store.visits import forget_passes, mark_badge
 
 Token = Callable[[int], bytes]
 """Gives that many random bytes (`secrets.token_bytes`)."""
@@ -101,10 +111,12 @@ def remove_member(connection: Connection, member: str, now_ms: int) -> list[str]
 
 
 def forget_person(connection: Connection, member: str, now_ms: int) -> None:
-    """Empty the name, organisation and e-mail of a member, and overwrite them in the file."""
-    connection.execute("pragma secure_delete = on")
-    connection.execute(_SQL["forget_member"], {"member": member, "removed_at": now_ms})
-    connection.execute("pragma secure_delete = off")
+    """Empty the name, organisation and e-mail of a member, forget when passes were used; overwrite it in the file."""
+    for credential in credentials_of(connection, member):
+        mark_badge(connection, credential)
+    with connection.overwriting():
+        forget_passes(connection, member)
+        connection.execute(_SQL["forget_member"], {"member": member, "removed_at": now_ms})
 
 
 # Passes.
@@ -259,6 +271,7 @@ def _put_state(connection: Connection, badge: Badge) -> None:
         "removed": int(badge.removed),
     }
     connection.execute(_SQL["put_state"], values)
+    mark_badge(connection, badge.credential)
 
 
 # Event days.

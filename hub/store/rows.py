@@ -176,7 +176,8 @@ DoorStep = Literal["hour", "day", "week", "month"]
 
 VisitStatus = Literal["provisional", "final", "frozen"]
 """`provisional`: not over, or a site of the place has not been heard since, or a count is pending. `final`: everything
-up to its end was heard; what comes late may still change it. `frozen`: a part of its journal is gone, nothing changes it."""
+up to its end was heard; what comes late may still change it. `frozen`: a part of its journal is gone, and nothing
+changes it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +306,7 @@ class Totals:
     alarms: tuple[Alarm, ...]
     restores: tuple[RestoreRow, ...]
     dirty: int
-    """Local days and streams whose figures are still to be computed."""
+    """Marks of local days, and streams, whose figures are still to be computed."""
     journal: int
     """Access events that still name a credential."""
 

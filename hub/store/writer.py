@@ -2,22 +2,39 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from hashlib import sha256
 from itertools import chain
-from pathlib import Path
 
 from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
 from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
-from hub.store.connection import StoreDownError, StoreRefusedError, transaction
-from hub.store.erasures import ErasureError, forgotten_until, ledger_of, replay
+from hub.store.connection import Engine, StoreDownError, StoreRefusedError, transaction
+from hub.store.erasures import ErasureError, forgotten_until, replay
 from hub.store.issues import has_leapt
 from hub.store.journal import JOURNAL_MS, purge_journal
 from hub.store.rows import REFUSED
 from hub.store.schema import statements
-from hub.store.sqlite import connect
-from hub.store.timeline import changed_days, is_pending, mark, settle_days, settle_marks, sites_to_walk, walk_site
+from hub.store.timeline import (
+    changed_days,
+    is_pending,
+    mark,
+    settle_days,
+    settle_marks,
+    sites_marked,
+    sites_to_walk,
+    walk_site,
+)
+from hub.store.visits import (
+    COUNTED_KINDS,
+    enter_again,
+    entry_of,
+    mark_events,
+    settle_zone,
+    zone_is_pending,
+)
+from hub.store.visits import is_pending as visits_pending
+from hub.store.visits import settle_sites as settle_visits
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +52,6 @@ MAX_SITES_A_SLICE = 16
 MAX_EVENTS_A_SLICE = 20_000
 """Bounds of one transaction of settling, so that new history waits at most some 0.3 s behind it: a day takes 5 ms when
 its hours are written for the first time, as those of every site after midnight."""
-
-CACHE_KIB = 65_536
-"""Of the database in memory: the inner pages of the history's index stay there (the default is 2 MiB)."""
-
-CHECKPOINT_PAGES = 8_000
-"""Of 4 KiB in the log before they are moved to the file: 32 MiB, so that a burst does not stop for it too often."""
 
 ROWS_AT_ONCE = 200
 """Events that one statement inserts: to begin one for each takes a third of the time."""
@@ -66,11 +77,9 @@ class Writer:
         StoreRefusedError: the database refuses a value: nothing of the transaction was kept.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._connection = connect(file, writes=True)
-        self._connection.execute(f"pragma cache_size = -{CACHE_KIB}")
-        self._connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        self._replay_erasures(ledger_of(file))
+    def __init__(self, engine: Engine) -> None:
+        _replay_erasures(engine)
+        self._connection = engine.writer()
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is committed durably at its end, or not at all."""
@@ -99,6 +108,9 @@ class Writer:
         stored, refused = self._put_events(key, receipt.events, received_at, singly=singly)
         self._set_aside(key, (*receipt.bad, *_refused(batch, refused)), received_at)
         self._put_persons(key, receipt, received_at)
+        if any(event.kind in COUNTED_KINDS for event in receipt.events):
+            seqs = receipt.events[0].seq, receipt.events[-1].seq
+            mark_events(self._connection, header.site, header.stream, *seqs)
         self._connection.execute(
             _SQL["put_stream"],
             {
@@ -150,6 +162,10 @@ class Writer:
         if row[0] == times:
             log.warning("alarm=%s site=%s times=%d", reason, site, times)
 
+    def lock_sites(self, sites: set[str]) -> None:
+        """Keep other writers from these sites until the transaction ends; once, before anything of them is read."""
+        self._connection.lock_sites(sites)
+
     def settle_sites(self, sites: set[str]) -> None:
         """Bring the figures of these sites up to their events; many changed days are only marked."""
         for site in sorted(sites):
@@ -164,13 +180,32 @@ class Writer:
 
     def settle_slice(self) -> bool:
         """Bring some of the pending figures up to their events; return whether more are pending."""
-        sites = sites_to_walk(self._connection, MAX_SITES_A_SLICE)
+        behind = sites_to_walk(self._connection, MAX_SITES_A_SLICE)
+        marked = sites_marked(self._connection, MAX_DAYS_A_SLICE)
+        # What another settler has at hand is left to it.
+        ours = self._connection.lock_sites({*behind, *marked}, waits=False)
+        sites = [site for site in behind if site in ours]
         for site in sites:
             span = walk_site(self._connection, site, MAX_EVENTS_A_SLICE // len(sites))
             if span is not None:
                 mark(self._connection, site, changed_days(self._connection, site, span))
-        settle_marks(self._connection, MAX_DAYS_A_SLICE)
+        settle_marks(self._connection, MAX_DAYS_A_SLICE, ours)
         return self.is_pending()
+
+    def settle_visits(self) -> bool:
+        """Count some of the persons and doors that are to be counted at sites; return whether more are."""
+        settle_visits(self._connection)
+        return visits_pending(self._connection)
+
+    def settle_zone(self) -> bool:
+        """Count the persons of one zone that are to be counted; return whether there are more zones."""
+        settle_zone(self._connection)
+        return zone_is_pending(self._connection)
+
+    def visits_pending(self) -> tuple[bool, bool]:
+        """Return whether persons or doors are to be counted at sites, and in zones; outside a transaction, too."""
+        with self._connection.translated():
+            return visits_pending(self._connection), zone_is_pending(self._connection)
 
     def is_pending(self) -> bool:
         """Return whether any figure is still to be computed; may be asked outside a transaction."""
@@ -183,19 +218,6 @@ class Writer:
             log.warning("journal=kept reason=clock now_ms=%d", now_ms)
             return 0
         return purge_journal(self._connection, now_ms)
-
-    def _replay_erasures(self, ledger: Path) -> None:
-        """Forget again whom the ledger names: the file may have been put back by hand, or a command cut short."""
-        if not ledger.exists():
-            return
-        try:
-            with self.transaction():
-                erasures, forgotten = replay(self._connection, ledger)
-        except (ErasureError, StoreDownError) as error:
-            self._connection.close()
-            raise StoreDownError(str(error)) from error
-        if forgotten:
-            log.warning("erasures=replayed credentials=%d events=%d", erasures, forgotten)
 
     def _reference(self, site: str, boot: str) -> tuple[int, str, int, int] | None:
         row: tuple[int, str, int, int] | None = self._connection.execute(
@@ -288,17 +310,18 @@ class Writer:
     def _put_persons(self, key: dict[str, str], receipt: Receipt, received_at: int) -> None:
         if not receipt.persons:
             return
-        at = {event.seq: event.at_ms for event in receipt.events}
+        events = {event.seq: event for event in receipt.events}
         rows = []
         for seq, person in receipt.persons:
-            at_ms = at[seq]
+            at_ms = events[seq].at_ms
             # What has no instant to believe ages from its reception.
             aged_from = received_at if at_ms is None else min(at_ms, received_at)
             erased_until = forgotten_until(self._connection, person)
             # What has no instant may be from before an erasure: the doubt is the person's.
             is_erased = erased_until is not None and (at_ms is None or aged_from <= erased_until)
             if aged_from >= received_at - JOURNAL_MS and not is_erased:
-                rows.append({**key, "seq": seq, "person": person, "at_ms": aged_from})
+                entry_ms = entry_of(events[seq].kind, events[seq].value, at_ms)
+                rows.append({**key, "seq": seq, "person": person, "at_ms": aged_from, "entry_ms": entry_ms})
         self._connection.executemany(_SQL["put_person"], rows)
 
     def _put_gap(self, key: dict[str, str], gap: tuple[int, int], received_at: int) -> None:
@@ -327,10 +350,13 @@ class Writer:
         streams = self._connection.execute(_SQL["streams_of_boot"], {"site": key["site"], "boot": boot}).fetchall()
         for (stream,) in streams:
             which = {"site": key["site"], "stream": stream}
+            mark_events(self._connection, key["site"], stream)
             if self._connection.execute(_SQL["retime"], {**which, **bounds}).rowcount:
                 self._connection.execute(_SQL["walk_again"], which)
                 # An event that proves to be old takes its person with it sooner.
                 self._connection.execute(_SQL["age_again"], which)
+                enter_again(self._connection, key["site"], stream)
+                mark_events(self._connection, key["site"], stream)
 
     def _raise_alarms(self, site: str, receipt: Receipt, refused: int, received_at: int) -> None:
         counts = {
@@ -344,6 +370,20 @@ class Writer:
             if times:
                 sample = receipt.bad[0].line if reason == "quarantined" and receipt.bad else b""
                 self.raise_alarm(site, reason, received_at, sample, times)
+
+
+def _replay_erasures(engine: Engine) -> None:
+    """Forget again whom the ledger names: the database may have been put back by hand, or a command cut short."""
+    if not engine.ledger.exists():
+        return
+    with closing(engine.guest()) as connection:
+        try:
+            with transaction(connection):
+                erasures, forgotten = replay(connection, engine.ledger)
+        except ErasureError as error:
+            raise StoreDownError(str(error)) from error
+    if forgotten:
+        log.warning("erasures=replayed credentials=%d events=%d", erasures, forgotten)
 
 
 def _is_emergency(event: NewEvent) -> bool:

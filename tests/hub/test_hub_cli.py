@@ -106,6 +106,8 @@ def test_status_counts_what_is_stored(config: Path) -> None:
     with writer.transaction():
         writer.receive(batch(access(), desk(), b"bad", persons={1: "k7q2m9x4"}), NOW)
         writer.settle_sites({"murat"})
+        while writer.settle_visits() or writer.settle_zone():
+            pass
     found = json.loads(run("status", "--config", config, "--json").output)
     assert (found["events"], found["quarantined"], found["refused"], found["journal"]) == (2, 1, 0, 1)
     assert (found["streams"][0]["position"], found["streams"][0]["events"], found["dirty"]) == (3, 2, 0)

@@ -52,12 +52,13 @@ def test_every_connection_syncs_each_commit_to_the_disk(tmp_path: Path) -> None:
         connection.close()
 
 
-WHOLE_FILE = {"migration", "dirty", "backup", "restored", "erasure"}
+WHOLE_FILE = {"migration", "dirty", "visit_mark", "journal_purged", "backup", "restored", "erasure"}
 WHOLE_NETWORK = {
     "member",
     "pass",
     "credential",
     "credential_state",
+    "pass_used",
     "register_change",
     "rights_resumed",
     "reading",

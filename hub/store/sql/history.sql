@@ -26,8 +26,8 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, stream, seq) do nothing;
 
 -- name: put_person
-insert into journal (site, stream, seq, person, at_ms)
-values (:site, :stream, :seq, :person, :at_ms)
+insert into journal (site, stream, seq, person, at_ms, entry_ms)
+values (:site, :stream, :seq, :person, :at_ms, :entry_ms)
 on conflict (site, stream, seq) do nothing;
 
 -- name: put_bad_line
@@ -89,11 +89,10 @@ where site = :site and stream = :stream;
 
 -- name: age_again
 update journal set at_ms = (
-    select event.at_ms from event
+    select case when event.at_ms < event.received_at then event.at_ms else event.received_at end from event
     where event.site = journal.site and event.stream = journal.stream and event.seq = journal.seq
 )
 where site = :site and stream = :stream and exists (
     select 1 from event
     where event.site = journal.site and event.stream = journal.stream and event.seq = journal.seq
-    and event.at_ms < journal.at_ms
 );

@@ -21,6 +21,7 @@ order by restored_at;
 -- name: dirty
 select
     (select count(*) from dirty)
+    + (select count(*) from visit_mark)
     + (select count(*) from stream where folded < position and (first_at is not null or ordinal is not null));
 
 -- name: journal

@@ -1,0 +1,25 @@
+-- name: held
+select credential_state.since, credential_state.pass, pass.member
+from credential_state
+join (select distinct pass, member from pass) as pass on pass.pass = credential_state.pass
+where credential_state.credential = :credential
+order by credential_state.since;
+
+-- name: badges_of_member
+select distinct credential from credential_state where pass in (select pass from pass where member = :member)
+order by credential;
+
+-- name: is_used
+select 1 from pass_used
+where pass = :person
+    or pass in (select pass from pass where member = :person)
+    or pass in (
+        select credential from credential_state where pass in (select pass from pass where member = :person)
+    );
+
+-- name: entries
+select journal.entry_ms, coalesce(site.time_zone, 'UTC')
+from journal
+left join site on site.site = journal.site
+where journal.person = :person and journal.entry_ms is not null
+order by journal.entry_ms;

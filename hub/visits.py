@@ -1,0 +1,110 @@
+"""From who came in when to how many: visits, half-days, unique and new visitors of a place in a period. Pure.
+
+- A *visit* begins when a person comes in who has not come in for half an hour; it counts where it begins.
+- A *half-day* is a person, a local date, and its morning or its afternoon (cut at 13:00), however often they came in.
+- A *unique visitor* is a person who came in at all; a *new* one's pass was never used before the period, anywhere.
+
+The same rules hold of a site and of a zone: whoever goes from one telecentre of a zone to another within half an hour
+makes one visit to the zone. Counts of places are therefore counted, never added.
+
+Source: domain.md 3.2; protocol TC1, "Persons"; docs/method.md tells it with examples.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from hub.opening import Interval, day_bounds
+
+ABSENT_MS = 30 * 60_000
+"""Whoever comes in again sooner has not begun another visit."""
+
+NOON = time(13)
+"""Where a day is cut into half-days: a lunch break belongs to the morning."""
+
+Period = Literal["day", "week", "month"]
+
+
+class Entry(NamedTuple):
+    """A person came in; `half` is the half-day of the period, counted from 0; -1 when that was before it."""
+
+    person: str
+    at_ms: int
+    half: int
+
+
+class Counts(NamedTuple):
+    """How many, never who."""
+
+    visits: int = 0
+    half_days: int = 0
+    unique_visitors: int = 0
+    new_visitors: int = 0
+    most_visits: int = 0
+    """Of any one person."""
+    most_half_days: int = 0
+
+
+NOBODY = Counts()
+
+
+def count(entries: Iterable[Entry], is_new: Callable[[str], bool]) -> Counts:
+    """Return the counts of a period; of the half hour before it, `entries` are needed too, with `half` -1.
+
+    `is_new` says of a person whether no pass of theirs was used before the period.
+    """
+    visits: Counter[str] = Counter()
+    halves: set[tuple[str, int]] = set()
+    last: Entry | None = None
+    for entry in sorted(entries):
+        if entry.half >= 0:
+            halves.add((entry.person, entry.half))
+            if last is None or last.person != entry.person or entry.at_ms - last.at_ms >= ABSENT_MS:
+                visits[entry.person] += 1
+        last = entry
+    half_days = Counter(person for person, _ in halves)
+    return Counts(
+        visits=visits.total(),
+        half_days=len(halves),
+        unique_visitors=len(half_days),
+        new_visitors=sum(is_new(person) for person in half_days),
+        most_visits=max(visits.values(), default=0),
+        most_half_days=max(half_days.values(), default=0),
+    )
+
+
+def first_day(period: Period, day: date) -> date:
+    """Return the first day of the period in which a day lies."""
+    if period == "week":
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if period == "month" else day
+
+
+def next_day(period: Period, first: date) -> date:
+    """Return the first day of the period after the one that begins on `first`."""
+    if period == "month":
+        return (first + timedelta(days=31)).replace(day=1)
+    return first + timedelta(days=7 if period == "week" else 1)
+
+
+def bounds_of(period: Period, first: date, zone: ZoneInfo) -> Interval:
+    """Return when the period that begins on a local day begins and ends."""
+    return day_bounds(first, zone)[0], day_bounds(next_day(period, first), zone)[0]
+
+
+def cuts(period: Period, first: date, zone: ZoneInfo) -> list[int]:
+    """Return the instants at which the half-days of a period begin, in order: each midnight and 13:00, local time."""
+    instants: list[int] = []
+    for n in range((next_day(period, first) - first).days):
+        day = first + timedelta(days=n)
+        noon = datetime.combine(day, NOON, zone).astimezone(UTC)
+        instants += (day_bounds(day, zone)[0], round(noon.timestamp()) * 1000)
+    return instants
+
+
+def half_of(at_ms: int, instants: Sequence[int]) -> int:
+    """Return in which half-day of a period an instant before its end lies; -1 before its first."""
+    return bisect_right(instants, at_ms) - 1

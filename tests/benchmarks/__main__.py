@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import idle_edge, replay, settled_ingest, tap_to_strike, thrift
+from tests.benchmarks import fleet_load, idle_edge, replay, settled_ingest, tap_to_strike, thrift
 from tests.benchmarks.figures import HEAD, machine, merged, row
 
 BENCHMARKS = {
@@ -16,7 +16,9 @@ BENCHMARKS = {
     "B2": settled_ingest.measure,
     "B3": tap_to_strike.measure,
     "B6": idle_edge.measure,
+    "B7": fleet_load.measure_peak,
     "B8": thrift.measure,
+    "B9": fleet_load.measure_flat,
 }
 INTRODUCTION = f"""# Benchmarks
 

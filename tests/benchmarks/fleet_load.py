@@ -1,0 +1,200 @@
+"""B7 and the table of flat costs: a fleet of simulated sites on Mosquitto and a hub of its own, watched from outside.
+
+The fleet is calm (no outages of its own). A hub's first word from thousands of sites is a burst; only when every site
+has been answered and every figure is brought up to it does the measuring begin. CPU is what the kernel counts for the
+hub's process, a wait is from an event's observation to the hub's word, at the site, that it is committed.
+"""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.figures import Figure
+from tests.support.brokers import RunningBroker, free_port
+from tests.support.secure_broker import SHIPPED
+
+SITES = 4_072
+RATE = 300.0
+LASTS_S = 60.0
+FLAT_SITES = (10, 100, 1_000, 4_072)
+FLAT_LASTS_S = 20.0
+CPU_REACH, WAIT_REACH_S = 0.5, 1.0
+FLAT_REACH = 2.0
+"""Of the cheapest size, what one event may cost at any other: what sites say beside events is counted to them."""
+
+GREETED_WITHIN_S, SETTLED_WITHIN_S, ENDS_WITHIN_S = 150.0, 300.0, 300.0
+LOOK_EVERY_S = 0.5
+MAX_PENDING = 20
+"""At 300 events a second a few always wait."""
+
+_PENDING = """
+select (select count(*) from dirty) + (select count(*) from stream where folded < position and first_at is not null)
+"""
+_COMPLETE = re.compile(r"fleet=complete")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a fleet did to a hub."""
+
+    told: dict[str, Any]
+    cpu_share: float
+    """Of one core, over the measured time."""
+    measured_s: float
+    cpu_s_an_event: float
+    bytes_an_event: float
+
+    @property
+    def wait_p99_s(self) -> float:
+        """Within what time 99 of 100 events were committed and their site knew it."""
+        return float(self.told["event_wait"]["p99_s"])
+
+
+def measure_peak() -> list[Figure]:
+    """Return the figure of B7."""
+    load = played(SITES, RATE, LASTS_S)
+    return [
+        Figure(
+            name="B7",
+            what=f"{SITES:,} simulated sites, {load.told['rate']:.0f} events/s: CPU of the hub, event to Ack",
+            measured=f"{load.cpu_share:.0%} of one core; p50 {load.told['event_wait']['p50_s']} s,"
+            f" p99 {load.wait_p99_s} s; {_equal(load)}",
+            peer="none that speaks TC1",
+            size=f"{load.told['events']:,} events, {load.measured_s:.0f} s measured, Mosquitto, SQLite",
+            reach="<= 50 % of one core, stored within 1 s p99",
+            reached=load.cpu_share <= CPU_REACH and load.wait_p99_s <= WAIT_REACH_S and load.told["equal"],
+        )
+    ]
+
+
+def measure_flat() -> list[Figure]:
+    """Return what an event costs at four sizes of a network: the flat-cost table, one line a size."""
+    loads = {sites: played(sites, RATE, FLAT_LASTS_S) for sites in FLAT_SITES}
+    cheapest = min(load.cpu_s_an_event for load in loads.values())
+    return [
+        Figure(
+            name="B9",
+            what=f"what an event costs with {sites:,} sites",
+            measured=f"{load.told['rate']:.0f} events/s; {1000 * load.cpu_s_an_event:.2f} ms CPU and"
+            f" {load.bytes_an_event:,.0f} bytes an event; p99 {load.wait_p99_s} s; {_equal(load)}",
+            peer=f"the cheapest size: {1000 * cheapest:.2f} ms",
+            size=f"{load.told['events']:,} events, {load.told['played_days']} days, {load.measured_s:.0f} s measured",
+            reach="flat from 10 to 4,072 sites: CPU within 2 x",
+            reached=load.cpu_s_an_event <= FLAT_REACH * cheapest and load.told["equal"],
+        )
+        for sites, load in loads.items()
+    ]
+
+
+def played(sites: int, rate: float, lasts_s: float) -> Load:
+    """Play a fleet on a hub, and return what that cost."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        folder = Path(name)
+        broker = RunningBroker("mosquitto", folder)
+        shipped = (SHIPPED / "mosquitto.conf").read_text(encoding="utf-8")
+        broker.limit([line for line in shipped.splitlines() if line.startswith("max_")])
+        broker.start()
+        running.callback(broker.kill)
+        _program("telecentre-sim", "fleet", "--sites", str(sites), "--write-network", str(folder / "network.toml"))
+        hub = running.enter_context(running_hub(folder, broker.port))
+        empty_bytes = _size(folder)
+        fleet = running.enter_context(_running_fleet(folder, broker.port, rate))
+        _await("every site is answered", GREETED_WITHIN_S, lambda: _COMPLETE.search(_log(folder)) is not None)
+        _await("the figures of the first burst", SETTLED_WITHIN_S, lambda: _pending(folder / "hub.db") <= MAX_PENDING)
+        measured_s, cpu_s = _watch(hub.pid, lasts_s)
+        fleet.send_signal(signal.SIGTERM)
+        told = json.loads(fleet.communicate(timeout=ENDS_WITHIN_S)[0])
+        hub.terminate()
+        hub.wait(30)
+        bytes_an_event = (_size(folder) - empty_bytes) / told["events"]
+    return Load(told, cpu_s / measured_s, measured_s, cpu_s / measured_s / told["rate"], bytes_an_event)
+
+
+@contextmanager
+def running_hub(folder: Path, broker_port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a hub that knows the fleet's network until the block ends."""
+    settings = folder / "hub.toml"
+    settings.write_text(
+        f'log_level = "warning"\n[web]\nport = {free_port()}\n'
+        f'[database]\nfile = "hub.db"\n[broker]\nport = {broker_port}\n',
+        encoding="utf-8",
+    )
+    _program("telecentre-hub", "site", "import", str(folder / "network.toml"), "--config", str(settings))
+    process = subprocess.Popen([_path("telecentre-hub"), "serve", "--config", str(settings)])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+@contextmanager
+def _running_fleet(folder: Path, broker_port: int, rate: float) -> Iterator[subprocess.Popen[str]]:
+    command = [_path("telecentre-sim"), "fleet", "--calm", "--network", str(folder / "network.toml")]
+    command += ["--rate", f"{rate:g}", "--broker", f"127.0.0.1:{broker_port}"]
+    with (folder / "fleet.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def _watch(pid: int, lasts_s: float) -> tuple[float, float]:
+    """Return for how long we watched a process, and how much CPU it took meanwhile, in seconds."""
+    begun_s, before_s = time.monotonic(), _cpu_s(pid)
+    threading.Event().wait(lasts_s)
+    return time.monotonic() - begun_s, _cpu_s(pid) - before_s
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _pending(database: Path) -> int:
+    """Return how many sites or days wait for their figures."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return int(connection.execute(_PENDING).fetchone()[0])
+
+
+def _size(folder: Path) -> int:
+    """Return the size of the database, its log included."""
+    return sum(file.stat().st_size for file in folder.glob("hub.db*") if file.suffix != ".lock")
+
+
+def _equal(load: Load) -> str:
+    return "nothing lost" if load.told["equal"] else f"different at {len(load.told['different'])} sites or more"
+
+
+def _log(folder: Path) -> str:
+    return (folder / "fleet.log").read_text(encoding="utf-8")
+
+
+def _await(what: str, within_s: float, reached: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not reached():
+        if time.monotonic() > deadline_s:
+            raise RuntimeError(f"not within {within_s:.0f} s: {what}")
+        threading.Event().wait(LOOK_EVERY_S)
+
+
+def _program(name: str, *arguments: str) -> None:
+    subprocess.run([_path(name), *arguments], check=True, timeout=120, stdout=subprocess.DEVNULL)
+
+
+def _path(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))

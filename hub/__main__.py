@@ -17,11 +17,13 @@ from hub.commands.keys import keys, rights, site_key
 from hub.commands.members import member
 from hub.commands.options import config_option, in_one_sentence, json_option, store_of
 from hub.commands.passes import free_access, pass_
+from hub.commands.restored import restored
 from hub.config import check_certificates, read_settings
 from hub.network import read_network
 from hub.store import CountDifference, Difference, wall_ms
 from hub.store.backup import back_up
 from hub.store.backup import restore as restore_copy
+from hub.store.engine import file_of
 from hub.store.erasures import is_credential, is_reason
 
 MAX_PRINTED = 1_000
@@ -78,6 +80,7 @@ def import_file(file: Path, config: Path, *, as_json: bool) -> None:
 
 site.add_command(site_key)
 main.add_command(export)
+main.add_command(restored)
 for group in (member, pass_, badge, free_access, keys, rights, journal):
     main.add_command(group)
 
@@ -160,7 +163,7 @@ def erase(credential: str, reason: str, config: Path, *, as_json: bool) -> None:
 @in_one_sentence
 def backup(file: Path, config: Path, *, as_json: bool) -> None:
     """Copy the database to FILE, whether the hub runs or not; never over a file that is there."""
-    copy = back_up(read_settings(config).database.file, file, wall_ms())
+    copy = back_up(file_of(read_settings(config).database), file, wall_ms())
     if as_json:
         click.echo(json.dumps(asdict(copy), default=str))
         return
@@ -176,7 +179,7 @@ def backup(file: Path, config: Path, *, as_json: bool) -> None:
 @in_one_sentence
 def restore(file: Path, config: Path, *, as_json: bool) -> None:
     """Put the copy FILE in the place of the database, which is moved aside; the hub must be stopped."""
-    done = restore_copy(read_settings(config).database.file, file, wall_ms())
+    done = restore_copy(file_of(read_settings(config).database), file, wall_ms())
     if as_json:
         click.echo(json.dumps(asdict(done), default=str))
         return

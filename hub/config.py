@@ -3,8 +3,10 @@
 Every key is documented in docs/operating.md (a test compares). Paths are relative to the folder of the file.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -30,9 +32,71 @@ class WebSettings(Settings):
 
 
 class DatabaseSettings(Settings):
-    """Where events and figures are kept."""
+    """Where events and figures are kept: in one file, or on a PostgreSQL server."""
 
-    file: File
+    file: File | None = None
+    url: str | None = None
+    """`postgresql://USER@HOST/NAME`, or `postgresql://USER@/NAME?host=/FOLDER` for a socket; never with a password."""
+    password_file: File | None = None
+    ca_file: File | None = None
+    """The authority that the server's certificate must come from."""
+    erasures_file: File | None = None
+    """The ledger of erasures, which is no part of the database; beside it when that is a file."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            server_of(url)
+        return url
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("either file (SQLite) or url (PostgreSQL) says where the database is")
+        server_only = (self.password_file, self.ca_file, self.erasures_file)
+        if self.url is None:
+            if any(file is not None for file in server_only):
+                raise ValueError("password_file, ca_file and erasures_file go with a url")
+            return self
+        if self.erasures_file is None:
+            raise ValueError("with a url, erasures_file says where the ledger of erasures is kept")
+        host = server_of(self.url).host
+        if self.ca_file is None and not host.startswith("/") and not tls.is_loopback(host):
+            raise ValueError("without encryption only a server on this machine is allowed: set ca_file")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What an address of PostgreSQL says. A host that begins with / is the folder of a socket."""
+
+    host: str
+    port: int
+    name: str
+    user: str | None
+
+
+def server_of(url: str) -> Server:
+    """Return what `postgresql://USER@HOST:PORT/NAME` says.
+
+    Raises:
+        ValueError: it is no such address, or holds a password; the sentence does not repeat it.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValueError("an address is postgresql://USER@HOST:PORT/NAME") from error
+    asked = parse_qs(parts.query, keep_blank_values=True)
+    if parts.password is not None or "password" in asked:
+        raise ValueError("no password belongs into the settings: use password_file or the credential database_password")
+    socket = asked.pop("host", [""])[0]
+    name = parts.path.removeprefix("/")
+    is_address = parts.scheme in ("postgresql", "postgres") and name and "/" not in name
+    if not is_address or asked or parts.fragment or bool(host) == socket.startswith("/"):
+        raise ValueError("an address is postgresql://USER@HOST:PORT/NAME, or postgresql://USER@/NAME?host=/FOLDER")
+    return Server(host or socket, port or 5432, unquote(name), parts.username and unquote(parts.username))
 
 
 class BrokerSettings(tls.BrokerAddress):

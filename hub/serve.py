@@ -27,7 +27,8 @@ from hub.ingest import Ingest
 from hub.issuing import Issuing
 from hub.live import LiveBoard
 from hub.store import Store
-from hub.store.lock import claimed
+from hub.store.connection import Engine
+from hub.store.engine import beside, engine_of
 
 log = logging.getLogger(__name__)
 
@@ -70,15 +71,16 @@ def serve(settings: HubSettings) -> int:
     """
     forbid_core_dumps()
     asked = _stop_when_asked()
-    with closing(_listen(settings.web)) as listener, claimed(settings.database.file):
-        return _run(settings, listener, asked)
+    engine = engine_of(settings.database)
+    with closing(_listen(settings.web)) as listener, engine.claimed():
+        return _run(settings, engine, listener, asked)
 
 
-def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event) -> int:
+def _run(settings: HubSettings, engine: Engine, listener: socket.socket, asked: threading.Event) -> int:
     now_ms = clock_of(settings)
     if settings.simulated_clock is not None:
         log.warning("clock=simulated file=%s now_ms=%d", settings.simulated_clock, now_ms())
-    store = Store(settings.database.file, now_ms=now_ms)
+    store = Store(engine, now_ms=now_ms)
     board = LiveBoard(store.sites())
     crashes: list[BaseException] = []
     end_with_threads(crashes.append)
@@ -89,8 +91,8 @@ def _run(settings: HubSettings, listener: socket.socket, asked: threading.Event)
     app = create_app(settings, store, board, ingest.health, now_ms=now_ms, on_crash=crashes.append)
     broker = None
     if settings.broker.embedded:
-        beside = settings.database.file.with_suffix(".broker.toml")
-        broker = EmbeddedBroker(settings.broker.host, settings.broker.port, beside, crashes.append)
+        file = beside(settings.database).with_suffix(".broker.toml")
+        broker = EmbeddedBroker(settings.broker.host, settings.broker.port, file, crashes.append)
         broker.start()
         # The first connection then succeeds at once, instead of being tried again a second later.
         broker.wait(BROKER_WAIT_S)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from host.settings import SettingsError
-from hub.commands.options import config_option, in_one_sentence, json_option, tell
+from hub.commands.options import config_option, in_one_sentence, json_option, store_of, tell
 from hub.config import read_settings
 from hub.enrolment import SEND_WITHIN_MS, Enrolling, sentence
 from hub.store import Store, wall_ms
@@ -47,7 +47,7 @@ def enrol(
     settings = read_settings(config)
     if settings.issuing is None:
         raise SettingsError("this hub has no keys: write the section [issuing] first (docs/passes.md)")
-    store = Store(settings.database.file)
+    store = store_of(config)
     with store.changed() as connection:
         wish = Wish(pass_id, site, reader, uid=uid, resume=resume)
         one = ask(connection, wish, wall_ms(), secrets.token_bytes)

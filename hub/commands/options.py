@@ -15,6 +15,7 @@ from hub.passes import PassError
 from hub.release import ReleaseError
 from hub.store import Store, StoreDownError, StoreRefusedError
 from hub.store.backup import BackupError
+from hub.store.engine import engine_of
 from hub.store.erasures import ErasureError
 from hub.store.journal import JournalError
 
@@ -41,7 +42,7 @@ in_one_sentence = commands.in_one_sentence("telecentre-hub", REFUSALS)
 def store_of(config: Path) -> Store:
     """Return the database that the settings name; it is closed when the command ends."""
     settings = read_settings(config)
-    store = Store(settings.database.file, now_ms=clock_of(settings))
+    store = Store(engine_of(settings.database), now_ms=clock_of(settings))
     click.get_current_context().call_on_close(store.close)
     return store
 

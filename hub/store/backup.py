@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.store.connection import Connection, transaction
+from hub.store.connection import Connection, Engine, transaction
 from hub.store.erasures import ErasureError, ledger_of, replay
 from hub.store.journal import purge_journal
 from hub.store.lock import claimed
@@ -60,6 +60,18 @@ class Restored:
     """Access events of the copy that no longer name one of these."""
     aside: Path | None
     """Where the database is that was there before, if there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What was done to a server's database that went back to a copy; the counts are those of `Restored`."""
+
+    backup_at_ms: int
+    restored_at_ms: int
+    events: int
+    forgotten: int
+    erasures: int
+    erased: int
 
 
 def back_up(file: Path, target: Path, now_ms: int) -> Copy:
@@ -118,6 +130,29 @@ def restore(file: Path, source: Path, now_ms: int) -> Restored:
             aside = _keep_aside(file, now_ms)
             _name(part, file)
     return Restored(file, backup_at_ms, now_ms, events, forgotten, erasures, erased, aside)
+
+
+def note_restored(engine: Engine, backup_at_ms: int, now_ms: int) -> Noted:
+    """Note that a server's database went back to a copy of `backup_at_ms`, with what `restore` does to a file.
+
+    Raises:
+        BackupError: the copy is of later than now, or the ledger of erasures cannot be used.
+        StoreDownError: a hub runs on the database, or it does not answer.
+    """
+    if backup_at_ms > now_ms:
+        raise BackupError("a copy cannot be of later than now")
+    with engine.claimed(), closing(engine.guest()) as connection:
+        migrate(connection)
+        with transaction(connection):
+            events: int = connection.execute(_SQL["events"]).fetchone()[0]
+            forgotten = purge_journal(connection, now_ms)
+            try:
+                erasures, erased = replay(connection, engine.ledger)
+            except ErasureError as error:
+                raise BackupError(str(error)) from error
+            values = {"restored_at": now_ms, "backup_at": backup_at_ms, "events": events}
+            connection.execute(_SQL["put_restored"], values)
+    return Noted(backup_at_ms, now_ms, events, forgotten, erasures, erased)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The store on a real file: history once each, losses visible, figures that follow, a register with dates."""
 
 import os
-import sqlite3
 import stat
 from collections.abc import Iterator
 from datetime import date
@@ -14,17 +13,25 @@ from contract.messages import Held, Hello
 from hub.network import Network, read_network
 from hub.receiver import Batch
 from hub.store import Store, StoreDownError, Writer
+from hub.store.connection import Engine
 from hub.store.schema import migrate
-from hub.store.sqlite import connect
+from hub.store.sqlite import SqliteConnection, connect
 from hub.store.writer import LATE_MS, MAX_EMPTY_STREAMS
 from tests.hub.test_receiver import NOW, STREAM, access, batch, desk
-from tests.support.telecentres import CANTAL, cantal
+from tests.support.telecentres import CANTAL, cantal, store_in
 
 DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(home: Path | Engine) -> Iterator[Store]:
+    opened = cantal(home, now_ms=NOW)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def in_file(tmp_path: Path) -> Iterator[Store]:
     opened = cantal(tmp_path, now_ms=NOW)
     yield opened
     opened.close()
@@ -38,10 +45,8 @@ def writer(store: Store) -> Iterator[Writer]:
 
 
 def query(store: Store, sql: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(store.file) as connection:
-        found = connection.execute(sql).fetchall()
-    connection.close()
-    return found
+    with store.seen() as connection:
+        return connection.execute(sql).fetchall()
 
 
 def test_every_connection_syncs_each_commit_to_the_disk(tmp_path: Path) -> None:
@@ -128,14 +133,18 @@ def test_a_hello_that_reveals_a_loss_writes_a_gap(store: Store, writer: Writer) 
     assert [(gap.first, gap.last) for gap in store.totals().gaps] == [(3, 5)]
 
 
-def test_a_hello_asks_the_database_one_question_however_many_streams_it_has(writer: Writer) -> None:
+def test_a_hello_asks_the_database_one_question_however_many_streams_it_has(in_file: Store) -> None:
+    writer = in_file.writer()
     asked: list[str] = []
     many = [Held(stream=f"{nth:032x}", first=1, last=9) for nth in range(MAX_HELLO_STREAMS)]
-    writer._connection.set_trace_callback(asked.append)
+    connection = writer._connection
+    assert isinstance(connection, SqliteConnection)
+    connection.set_trace_callback(asked.append)
     with writer.transaction():
         acks = writer.greet(Hello(site="murat", hello_id="0" * 16, streams=many), NOW)
-    writer._connection.set_trace_callback(None)
+    connection.set_trace_callback(None)
     assert [ack.stream for ack in acks] == [held.stream for held in many]
+    writer.close()
     assert len(asked) == 3, "begin, one question, commit"
 
 
@@ -212,7 +221,8 @@ def test_a_clock_ten_years_ahead_empties_no_journal(store: Store, writer: Writer
         assert writer.purge_journal(NOW + 90 * DAY_MS + 1) == 1, "a telecentre said the same time"
 
 
-def test_what_the_journal_forgets_is_no_longer_in_the_file(store: Store, writer: Writer) -> None:
+def test_what_the_journal_forgets_is_no_longer_in_the_file(in_file: Store) -> None:
+    store, writer = in_file, in_file.writer()
     with writer.transaction():
         writer.receive(batch(access(), access(), persons={1: "k7q2m9x4forgotten"}), NOW)
     with writer.transaction():
@@ -253,12 +263,13 @@ def test_a_day_of_silence_is_available_and_not_observed(store: Store) -> None:
     assert len(rows) == 6
 
 
-def test_nothing_is_available_after_now(tmp_path: Path) -> None:
+def test_nothing_is_available_after_now(home: Path | Engine) -> None:
     ten = NOW - 2 * 3_600_000
-    store = cantal(tmp_path, now_ms=ten)
+    store = cantal(home, now_ms=ten)
     row = store.occupancy("murat", "desk", "month", ten - DAY_MS // 2, ten + 30 * DAY_MS)[0]
     assert row.available_ms == 3_600_000
     assert {r.end_ms for r in store.occupancy("murat", "desk", "hour", ten - DAY_MS // 2, ten + DAY_MS)} == {ten}
+    store.close()
 
 
 def test_a_month_pools_its_days(store: Store, writer: Writer) -> None:
@@ -285,8 +296,8 @@ def test_a_changed_register_holds_from_its_day_and_leaves_the_days_before(store:
     assert len(aurillac.desks) == 7
 
 
-def test_events_of_a_site_not_yet_in_the_register_are_kept_and_counted_later(tmp_path: Path) -> None:
-    store = Store(tmp_path / "hub.db", now_ms=lambda: NOW)
+def test_events_of_a_site_not_yet_in_the_register_are_kept_and_counted_later(home: Path | Engine) -> None:
+    store = store_in(home, lambda: NOW)
     writer = store.writer()
     with writer.transaction():
         writer.receive(batch(desk(t=NOW - 3 * 3_600_000), desk("vacant", t=NOW - 3_600_000)), NOW)
@@ -296,15 +307,16 @@ def test_events_of_a_site_not_yet_in_the_register_are_kept_and_counted_later(tmp
         assert not writer.settle_slice()
     rows = store.occupancy("murat", "desk", "day", NOW - DAY_MS // 2, NOW)
     assert sum(row.occupied_ms for row in rows) == 2 * 3_600_000
+    writer.close()
+    store.close()
 
 
 def test_a_figure_that_the_events_do_not_bear_out_is_found_and_corrected(store: Store, writer: Writer) -> None:
     with writer.transaction():
         writer.receive(batch(desk(t=NOW - 3 * 3_600_000), desk("vacant", t=NOW - 3_600_000)), NOW)
         writer.settle_sites({"murat"})
-    with sqlite3.connect(store.file) as connection:
+    with store.changed() as connection:
         connection.execute("update hour_figure set occupied_ms = 7 where resource = 'desk-01' and occupied_ms > 0")
-    connection.close()
     assert {difference.resource for difference in store.rebuild()} == {"desk-01"}
     assert store.rebuild() == []
 
@@ -318,11 +330,11 @@ def test_a_boot_that_changes_within_a_stream_raises_an_alarm(store: Store, write
     assert "boot_changed" in {alarm.reason for alarm in store.totals().alarms}
 
 
-def test_sites_come_by_name_as_people_sort_it(tmp_path: Path) -> None:
+def test_sites_come_by_name_as_people_sort_it(home: Path | Engine) -> None:
     names = ["Zellé", "Échandelys", "Ébreuil", "Œuilly", "Ours", "aurillac", "Étampes", "Evry"]
     sites = [{"id": f"site-{number}", "name": name, "desks": 0} for number, name in enumerate(names)]
     opened = {"id": "net", "name": "Net", "time_zone": "Europe/Paris", "opening_hours": "24/7"}
-    store = Store(tmp_path / "hub.db")
+    store = store_in(home)
     store.import_network(Network.model_validate({"network": opened, "site": sites}))
     wanted = ["aurillac", "Ébreuil", "Échandelys", "Étampes", "Evry", "Œuilly", "Ours", "Zellé"]
     assert [site.name for site in store.sites()] == wanted

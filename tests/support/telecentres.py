@@ -1,5 +1,6 @@
 """The ten telecentres of the Cantal on a bench: a real store in a folder, and the messages their edges send."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from contract.events import (
@@ -35,6 +36,7 @@ from hub.health import Health
 from hub.network import read_network
 from hub.receiver import Batch
 from hub.store import Store
+from hub.store.connection import Engine
 
 CANTAL = Path(__file__).parents[2] / "simulators" / "cantal.toml"
 NOON_MS: Milliseconds = 1_795_258_800_000
@@ -57,9 +59,14 @@ HEALTHY = Health(
 )
 
 
-def cantal(folder: Path, *, now_ms: int = NOON_MS) -> Store:
+def store_in(home: Path | Engine, now_ms: Callable[[], int] = lambda: NOON_MS) -> Store:
+    """Return the store of a folder, or of a database on a server."""
+    return Store(home / "hub.db" if isinstance(home, Path) else home, now_ms=now_ms)
+
+
+def cantal(home: Path | Engine, *, now_ms: int = NOON_MS) -> Store:
     """Return a store whose register holds the ten telecentres and their 47 desks."""
-    store = Store(folder / "hub.db", now_ms=lambda: now_ms)
+    store = store_in(home, lambda: now_ms)
     store.import_network(read_network(CANTAL))
     return store
 

@@ -43,8 +43,9 @@ from hub.store.rows import (
     VisitStep,
 )
 from hub.store.schema import migrate, statements
+from hub.store.settling import Difference, forget_figures
 from hub.store.sqlite import SqliteFile
-from hub.store.timeline import Difference, forget_figures, mark_all, rebuild_site
+from hub.store.timeline import mark_all, rebuild_site
 from hub.store.undeclared import Undeclared, read_undeclared
 from hub.store.visit_figures import read_visits
 from hub.store.visits import mark_site, mark_zones, rebuild_visits, sites_of_zones

@@ -9,26 +9,21 @@ after it are walked again from there. That is rare (streams come oldest first), 
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from itertools import groupby
+from typing import NamedTuple
 
-from hub.opening import Interval, day_bounds, days_between, hours_of, opened
-from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Figure, Heard, figures, walk
+from hub.opening import Interval, days_between
+from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Heard, walk
 from hub.store.connection import Connection
-from hub.store.register import Calendar, Place, read_calendar
+from hub.store.register import read_calendar
 from hub.store.schema import statements
+from hub.store.settling import Difference, first_settled, settle_days
 
 MAX_WALK_EVENTS = 20_000
 """Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
 
 _SQL = statements("timeline")
-
-_Row = tuple[int, str, int, int, int]
-"""End, kind, available, observed, occupied."""
-_Figures = dict[tuple[str, int], _Row]
-"""Rows by resource and start."""
 
 
 class _Stream(NamedTuple):
@@ -38,20 +33,6 @@ class _Stream(NamedTuple):
     folded: int
     heard_ms: int | None
     first_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A stored figure that the events do not bear out; a side is empty when the row is missing there."""
-
-    site: str
-    resource: str
-    day: str
-    start_ms: int
-    step: str
-    stored: tuple[int, int, int] | None
-    computed: tuple[int, int, int] | None
-    """(available, observed, occupied) in milliseconds."""
 
 
 def sites_to_walk(connection: Connection, most: int) -> list[str]:
@@ -76,6 +57,8 @@ def walk_site(connection: Connection, site: str, most: int = MAX_WALK_EVENTS) ->
     forgotten = _forget_from(connection, site, rows, first + 1 if continues else first)
     heard_ms = streams[first].heard_ms if continues else streams[first - 1].heard_ms if first > 0 else None
     changed = [heard_before, forgotten, streams[0].first_at if heard_ms is None and streams else None]
+    if heard_ms is None:  # its first sign of life may be another one than before
+        changed.append(first_settled(connection, site))
     standing = {row[0]: Change(*row) for row in connection.execute(_SQL["standing"], {"site": site})}
     before = dict(standing)
     for ordinal in range(first, len(streams)):
@@ -174,12 +157,6 @@ def mark_all(connection: Connection, site: str, from_day: str) -> None:
         mark(connection, site, sorted(day for day in days if day >= from_day))
 
 
-def forget_figures(connection: Connection, site: str) -> None:
-    """Drop every figure of a site: its days begin and end elsewhere."""
-    connection.execute(_SQL["forget_hours"], {"site": site})
-    connection.execute(_SQL["forget_days"], {"site": site})
-
-
 def sites_marked(connection: Connection, most: int) -> list[str]:
     """Return the sites of the newest `most` marked days."""
     return sorted({row[0] for row in connection.execute(_SQL["marks"], {"most": most})})
@@ -191,108 +168,29 @@ def settle_marks(connection: Connection, most: int, sites: set[str]) -> int:
     Whoever has a site's lock sees every mark of it, and no other can be made before the transaction ends.
     """
     taken = [row for row in connection.execute(_SQL["marks"], {"most": most}).fetchall() if row[0] in sites]
-    for site, day in taken:
-        connection.execute(_SQL["take_mark"], {"site": site, "day": day})
-        settle_days(connection, site, [day])
+    for site, marked in groupby(sorted(taken), key=lambda row: str(row[0])):
+        _settle_taken(connection, site, [day for _, day in marked])
     return len(taken)
 
 
-def settle_days(connection: Connection, site: str, days: list[str], within: Interval | None = None) -> list[Difference]:
-    """Compute the figures of local days of a site from its timeline; return what was different before.
-
-    `within` is the closed interval in which the timeline changed, when only that is known to have changed: of days that
-    have figures already, the other hours are then left alone.
-    """
-    calendar = read_calendar(connection, site)
-    if calendar is None or not days:
-        return []
-    horizon: int | None = connection.execute(_SQL["span"], {"site": site}).fetchone()[1]
-    return [difference for day in days for difference in _settle_day(connection, calendar, day, horizon, within)]
-
-
-def _settle_day(
-    connection: Connection, calendar: Calendar, day: str, horizon: int | None, within: Interval | None
-) -> list[Difference]:
-    site = calendar.site
-    places = [place for place in calendar.places if place.counts_on(day)]
-    hourly, daily = _stored(connection, site, day, "hour"), _stored(connection, site, day, "day")
-    bounds = day_bounds(date.fromisoformat(day), calendar.zone)
-    hours = hours_of(*bounds)
-    if within is not None and {resource for resource, _ in daily} == {place.resource for place in places}:
-        hours = [(start, end) for start, end in hours if end > within[0] and start <= within[1]]
-    open_intervals = opened(calendar.opening_hours(day), calendar.zone, date.fromisoformat(day))
-    if hours[0][0] == bounds[0] and hours[-1][1] == bounds[1]:
-        by_hour: _Figures = {}
-    else:
-        by_hour = {key: row for key, row in hourly.items() if not hours[0][0] <= key[1] < hours[-1][1]}
-    for place in places:
-        changes, carried = _states(connection, site, place.resource, (hours[0][0], hours[-1][1]))
-        per_hour = figures(changes, carried, horizon, open_intervals, hours)
-        by_hour |= {(place.resource, f.start_ms): _row(place, f) for f in per_hour if f.available_ms}
-    by_day: _Figures = {(place.resource, bounds[0]): (bounds[1], place.kind, 0, 0, 0) for place in places}
-    for (resource, _), (_, kind, *lengths) in by_hour.items():
-        pooled = by_day[resource, bounds[0]]
-        sums = [before + length for before, length in zip(pooled[2:], lengths, strict=True)]
-        by_day[resource, bounds[0]] = (bounds[1], kind, sums[0], sums[1], sums[2])
-    differences = _store(connection, (site, day, "hour"), hourly, by_hour)
-    return differences + _store(connection, (site, day, "day"), daily, by_day)
-
-
-def _stored(connection: Connection, site: str, day: str, step: Literal["hour", "day"]) -> _Figures:
-    rows = connection.execute(_SQL[f"{step}_figures"], {"site": site, "day": day})
-    return {(resource, start): (end, kind, *lengths) for resource, start, end, kind, *lengths in rows}
-
-
-def _states(
-    connection: Connection, site: str, resource: str, bounds: Interval
-) -> tuple[list[tuple[int, str]], str | None]:
-    """Return the changes of a resource within an interval, in order, and its state at the beginning."""
-    key = {"site": site, "resource": resource, "start_ms": bounds[0], "end_ms": bounds[1]}
-    carried = connection.execute(_SQL["carried"], key).fetchone()
-    return connection.execute(_SQL["changes"], key).fetchall(), carried[0] if carried else None
-
-
-def _row(place: Place, figure: Figure) -> _Row:
-    return figure.end_ms, place.kind, figure.available_ms, figure.observed_ms, figure.occupied_ms
-
-
-def _store(
-    connection: Connection,
-    where: tuple[str, str, Literal["hour", "day"]],
-    stored: _Figures,
-    computed: _Figures,
-) -> list[Difference]:
-    """Make a day's rows what was computed, writing only those that differ; return the differences."""
-    site, day, step = where
-    differences: list[Difference] = []
-    for key in sorted(stored.keys() | computed.keys()):
-        before, after = stored.get(key), computed.get(key)
-        if before == after:
-            continue
-        resource, start = key
-        values = {"site": site, "day": day, "resource": resource, "start_ms": start}
-        if after is None:
-            connection.execute(_SQL[f"drop_{step}_figure"], values)
-        else:
-            values |= dict(zip(("end_ms", "kind", "available_ms", "observed_ms", "occupied_ms"), after, strict=True))
-            connection.execute(_SQL[f"put_{step}_figure"], values)
-        differences.append(Difference(site, resource, day, start, step, before and before[2:], after and after[2:]))
-    return differences
+def _settle_taken(connection: Connection, site: str, days: list[str]) -> list[Difference]:
+    connection.executemany(_SQL["take_mark"], [{"site": site, "day": day} for day in days])
+    return settle_days(connection, site, days)
 
 
 def rebuild_site(connection: Connection, site: str) -> list[Difference]:
     """Compute timeline and figures of a site anew from its events alone; return every figure that was different."""
     while (span := walk_site(connection, site)) is not None:
         mark(connection, site, changed_days(connection, site, span))
-    for (day,) in connection.execute(_SQL["marks_of_site"], {"site": site}).fetchall():
-        connection.execute(_SQL["take_mark"], {"site": site, "day": day})
-        settle_days(connection, site, [day])
+    _settle_taken(connection, site, _marked(connection, site))
     _forget_from(connection, site, [_Stream(*row) for row in connection.execute(_SQL["streams"], {"site": site})], 0)
     connection.execute(_SQL["forget_changes"], {"site": site, "ordinal": 0})
     connection.execute(_SQL["forget_standing"], {"site": site})
     while walk_site(connection, site) is not None:
         pass
     mark_all(connection, site, "")
-    days = [row[0] for row in connection.execute(_SQL["marks_of_site"], {"site": site})]
-    connection.executemany(_SQL["take_mark"], [{"site": site, "day": day} for day in days])
-    return settle_days(connection, site, days)
+    return _settle_taken(connection, site, _marked(connection, site))
+
+
+def _marked(connection: Connection, site: str) -> list[str]:
+    return [row[0] for row in connection.execute(_SQL["marks_of_site"], {"site": site})]

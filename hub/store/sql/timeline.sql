@@ -64,19 +64,6 @@ insert into standing (site, resource, start_ms, state)
 values (:site, :resource, :start_ms, :state)
 on conflict (site, resource) do update set start_ms = :start_ms, state = :state;
 
--- name: changes
-select start_ms, state
-from timeline
-where site = :site and resource = :resource and start_ms >= :start_ms and start_ms < :end_ms
-order by start_ms, ordinal;
-
--- name: carried
-select state
-from timeline
-where site = :site and resource = :resource and start_ms < :start_ms
-order by start_ms desc, ordinal desc
-limit 1;
-
 -- name: span
 select min(first_at), max(heard_ms) from stream where site = :site and first_at is not null;
 
@@ -97,41 +84,5 @@ select case when exists (select 1 from dirty)
     or exists (select 1 from stream where folded < position and (first_at is not null or ordinal is not null))
     then 1 else 0 end;
 
--- name: hour_figures
-select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms
-from hour_figure
-where site = :site and day = :day;
-
--- name: put_hour_figure
-insert into hour_figure (site, resource, start_ms, end_ms, day, kind, available_ms, observed_ms, occupied_ms)
-values (:site, :resource, :start_ms, :end_ms, :day, :kind, :available_ms, :observed_ms, :occupied_ms)
-on conflict (site, resource, start_ms) do update set
-    end_ms = :end_ms, day = :day, kind = :kind,
-    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms;
-
--- name: drop_hour_figure
-delete from hour_figure where site = :site and resource = :resource and start_ms = :start_ms;
-
--- name: day_figures
-select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms
-from day_figure
-where site = :site and day = :day;
-
--- name: put_day_figure
-insert into day_figure (site, resource, start_ms, end_ms, day, kind, available_ms, observed_ms, occupied_ms)
-values (:site, :resource, :start_ms, :end_ms, :day, :kind, :available_ms, :observed_ms, :occupied_ms)
-on conflict (site, resource, start_ms) do update set
-    end_ms = :end_ms, day = :day, kind = :kind,
-    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms;
-
--- name: drop_day_figure
-delete from day_figure where site = :site and resource = :resource and start_ms = :start_ms;
-
 -- name: days_with_figures
 select distinct day from day_figure where site = :site order by day;
-
--- name: forget_hours
-delete from hour_figure where site = :site;
-
--- name: forget_days
-delete from day_figure where site = :site;

@@ -1,0 +1,342 @@
+"""Computing the figures of local days of a site from its timeline, and keeping the tables equal to what was computed.
+
+A value is a function of the timeline and the register, so that of the set of events. A day that is settled brings with
+it, in the same transaction, everything that depends on it: the hours and the day of each place, the levels of the pool,
+the sessions that touch it (also those that began days before), and the months of all these. Only rows that differ are
+written.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from hub.indicators import Crowd, day_after, first_day, pooled_crowd
+from hub.levels import Peaks, pack, peaks, profile
+from hub.opening import Interval, day_bounds, day_of, hours_of, opened
+from hub.sessions import MERGE_MS, dwell
+from hub.statistics import Stretch, figures
+from hub.store.connection import Connection
+from hub.store.reaching import PlaceDay, place_days, sessions_across
+from hub.store.register import Calendar, Place, read_calendar
+from hub.store.schema import statements
+
+_SQL = statements("usage")
+
+Table = Literal["hour", "day", "level", "session", "month"]
+Row = tuple[object, ...]
+Key = tuple[str | int, ...]
+Rows = dict[Key, Row]
+
+KEYS: Mapping[Table, tuple[str, ...]] = {
+    "hour": ("resource", "start_ms"),
+    "day": ("resource", "start_ms"),
+    "level": ("kind",),
+    "session": ("resource", "start_ms"),
+    "month": ("kind",),
+}
+"""What tells the rows of one site and day (or month) apart."""
+
+_FIGURE = ("end_ms", "kind", "available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms")
+_PEAKS = Peaks._fields
+COLUMNS: Mapping[Table, tuple[str, ...]] = {
+    "hour": _FIGURE,
+    "day": _FIGURE,
+    "level": ("start_ms", "end_ms", *_PEAKS, "profile"),
+    "session": ("end_ms", "active_ms", "begun", "ended", "day", "kind"),
+    "month": (
+        *("start_ms", "end_ms", "first_day", "last_day", "days", "resources"),
+        *("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms", "place_days"),
+        *_PEAKS,
+        *("peak_sum", "peak_days", "sessions", "closed", "dwell_mean_ms", "dwell_median_ms", "dwell_p90_ms"),
+    ),
+}
+"""What a row says, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A stored row that the events do not bear out; a side is empty when the row is missing there."""
+
+    site: str
+    resource: str
+    """The desk or room; of levels and months, which kind of place."""
+    day: str
+    """The local day; of a month, its first one."""
+    start_ms: int
+    step: Table
+    stored: dict[str, object] | None
+    computed: dict[str, object] | None
+    """What differs, by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """One local day of one site, and what all its figures are computed from."""
+
+    calendar: Calendar
+    day: str
+    bounds: Interval
+    opened: Sequence[Interval]
+    first_ms: int | None
+    horizon_ms: int | None
+    places: Sequence[Place]
+    states: Mapping[str, PlaceDay]
+
+    @property
+    def site(self) -> str:
+        return self.calendar.site
+
+
+def settle_days(connection: Connection, site: str, days: list[str], within: Interval | None = None) -> list[Difference]:
+    """Compute the figures of local days of a site from its timeline; return what was different before.
+
+    `within` is the closed interval in which the timeline changed, when only that is known to have changed: of days that
+    have figures already, the other hours are then left alone, and so are months in which nothing else changed.
+    """
+    calendar = read_calendar(connection, site)
+    if calendar is None or not days:
+        return []
+    first_ms, horizon_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
+    differences: list[Difference] = []
+    months: set[date] = set()
+    for name in days:
+        day = _read_day(connection, calendar, name, first_ms, horizon_ms)
+        found = [*_settle_usage(connection, day, within), *_settle_levels(connection, day)]
+        moved, began = _settle_sessions(connection, day)
+        local = date.fromisoformat(name)
+        if found or within is None or _ends_within(calendar, local, within):
+            months.add(first_day(local, "month"))
+        months |= {first_day(date.fromisoformat(one), "month") for one in began}
+        differences += [*found, *moved]
+    for month in sorted(months):
+        differences += _settle_month(connection, calendar, month, horizon_ms)
+    return differences
+
+
+def _ends_within(calendar: Calendar, day: date, within: Interval) -> bool:
+    """Return whether the site was heard of for the first time after the end of a day's month."""
+    return within[0] < day_bounds(day_after(first_day(day, "month"), "month"), calendar.zone)[0] <= within[1]
+
+
+def forget_figures(connection: Connection, site: str) -> None:
+    """Drop every figure of a site: its days begin and end elsewhere."""
+    for name in ("forget_hours", "forget_days", "forget_levels", "forget_sessions", "forget_months"):
+        connection.execute(_SQL[name], {"site": site})
+
+
+def first_settled(connection: Connection, site: str) -> int | None:
+    """Return when the first local day of a site that has figures begins."""
+    row = connection.execute(_SQL["first_settled"], {"site": site}).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _read_day(
+    connection: Connection, calendar: Calendar, day: str, first_ms: int | None, horizon_ms: int | None
+) -> _Day:
+    local = date.fromisoformat(day)
+    bounds = day_bounds(local, calendar.zone)
+    return _Day(
+        calendar=calendar,
+        day=day,
+        bounds=bounds,
+        opened=opened(calendar.opening_hours(day), calendar.zone, local),
+        first_ms=first_ms,
+        horizon_ms=horizon_ms,
+        places=[place for place in calendar.places if place.counts_on(day)],
+        states=place_days(connection, calendar.site, bounds),
+    )
+
+
+def _settle_usage(connection: Connection, day: _Day, within: Interval | None) -> list[Difference]:
+    key = {"site": day.site, "day": day.day}
+    hourly = _rows(connection.execute(_SQL["hours_of_day"], key), 2)
+    daily = _rows(connection.execute(_SQL["days_of_day"], key), 2)
+    hours = hours_of(*day.bounds)
+    by_hour: Rows = {}
+    if within is not None and {resource for resource, _ in daily} == {place.resource for place in day.places}:
+        hours = [(start, end) for start, end in hours if end > within[0] and start <= within[1]]
+        if not hours:
+            return []
+        touched = {start for start, _ in hours}
+        by_hour = {key: row for key, row in hourly.items() if key[1] not in touched}
+    for place in day.places:
+        by_hour |= _hours(day, place, hours)
+    by_day: dict[Key, list[int]] = {(place.resource, day.bounds[0]): [0] * 5 for place in day.places}
+    for (resource, _), row in by_hour.items():
+        sums = by_day[resource, day.bounds[0]]
+        for n, length in enumerate(row[2:]):
+            sums[n] += length  # type: ignore[operator]  # the columns after the kind are lengths
+    kinds = {place.resource: place.kind for place in day.places}
+    days: Rows = {at: (day.bounds[1], kinds[str(at[0])], *sums) for at, sums in by_day.items()}
+    return [*_keep(connection, "hour", key, hourly, by_hour), *_keep(connection, "day", key, daily, days)]
+
+
+def _hours(day: _Day, place: Place, hours: Sequence[Interval]) -> Rows:
+    """Return the rows of one place in hours that follow one another; a closed hour has one only if it was in use."""
+    state = day.states.get(place.resource, PlaceDay())
+    start = hours[0][0]
+    before = [*([state.before] if state.before is not None else []), *(one for one in state.changes if one[0] < start)]
+    changes = [one for one in state.changes if one[0] >= start]
+    carried = before[-1][1] if before else None
+    found: Rows = {}
+    for figure in figures(changes, carried, day.horizon_ms, day.opened, hours):
+        available = figure.available_ms - _before_first(day, figure.start_ms, figure.end_ms)
+        lengths = figure.observed_ms, figure.occupied_ms, figure.outside_ms, figure.ghost_ms
+        available = max(available, figure.observed_ms)
+        if available or figure.outside_ms:
+            found[place.resource, figure.start_ms] = (figure.end_ms, place.kind, available, *lengths)
+    return found
+
+
+def _before_first(day: _Day, start: int, end: int) -> int:
+    """Return for how long a site was open in an hour before its first sign of life, on its first day.
+
+    What was not yet installed was not in service.
+    """
+    if day.first_ms is None or not day.bounds[0] <= day.first_ms < day.bounds[1] or day.first_ms <= start:
+        return 0
+    until = min(end, day.first_ms)
+    return sum(max(0, min(b, until) - max(a, start)) for a, b in day.opened)
+
+
+def _settle_levels(connection: Connection, day: _Day) -> list[Difference]:
+    pools: dict[str, list[list[Stretch]]] = {}
+    for place in day.places:
+        state = day.states.get(place.resource, PlaceDay())
+        pools.setdefault(place.kind, []).append(state.stretches(day.horizon_ms, day.bounds))
+    computed: Rows = {}
+    for kind, pool in pools.items():
+        levels = profile(pool, day.opened)
+        computed[kind,] = (*day.bounds, *peaks(levels, day.bounds), pack(levels, day.bounds[0]))
+    key = {"site": day.site, "day": day.day}
+    return _keep(connection, "level", key, _rows(connection.execute(_SQL["levels_of_day"], key), 1), computed)
+
+
+def _settle_sessions(connection: Connection, day: _Day) -> tuple[list[Difference], set[str]]:
+    """Make the sessions that touch a day what they are; return what was different, and the days on which they began."""
+    kinds = {place.resource: place.kind for place in day.calendar.places}
+    spans: dict[str, Interval] = {}
+    computed: Rows = {}
+    for resource, state in day.states.items():
+        if resource not in kinds or day.horizon_ms is None:
+            continue
+        key = {"site": day.site, "resource": resource}
+        kind = kinds[resource]
+        found, spans[resource] = sessions_across(connection, key, state, day.bounds, day.horizon_ms, MERGE_MS[kind])
+        for one in found:
+            began = day_of(one.start_ms, day.calendar.zone).isoformat()
+            if _counts(day.calendar.places, resource, began):
+                computed[resource, one.start_ms] = (*one[1:], began, kind)
+    start = min([day.bounds[0], *(span[0] for span in spans.values())])
+    end = max([day.bounds[1], *(span[1] for span in spans.values())])
+    values = {"site": day.site, "start_ms": start, "end_ms": end}
+    stored = {
+        at: row
+        for at, row in _rows(connection.execute(_SQL["sessions_between"], values), 2).items()
+        if _within(at[1], spans.get(str(at[0]), day.bounds))
+    }
+    differences = _keep(connection, "session", {"site": day.site, "day": day.day}, stored, computed)
+    began_on = {str((stored.get(at) or computed[at])[4]) for at in stored.keys() | computed.keys()}
+    return differences, began_on if differences else set()
+
+
+def _counts(places: Sequence[Place], resource: str, day: str) -> bool:
+    return any(place.resource == resource and place.counts_on(day) for place in places)
+
+
+def _within(at: str | int, span: Interval) -> bool:
+    return span[0] <= int(at) < span[1]
+
+
+def _settle_month(connection: Connection, calendar: Calendar, month: date, horizon_ms: int | None) -> list[Difference]:
+    """Make the rows of a local month what they are: none before the site was heard of after its end.
+
+    A month that is under way changes with each event, and its end is cut off at the time of the question anyway.
+    """
+    site, end = calendar.site, day_after(month, "month")
+    bounds = day_bounds(month, calendar.zone)[0], day_bounds(end, calendar.zone)[0]
+    where = {"site": site, "month": month.isoformat()}
+    stored = _rows(connection.execute(_SQL["months"], where), 1)
+    if horizon_ms is None or horizon_ms < bounds[1]:
+        return _keep(connection, "month", where, stored, {})
+    days = {"site": site, "first": month.isoformat(), "end": end.isoformat()}
+    crowds: dict[str, list[tuple[str, Peaks]]] = {}
+    for kind, day, *counts in connection.execute(_SQL["levels_of_month"], days):
+        crowds.setdefault(kind, []).append((day, Peaks(*counts)))
+    span = {"site": site, "start_ms": bounds[0], "end_ms": bounds[1]}
+    lengths = _lengths(connection.execute(_SQL["sessions_of_month"], span))
+    computed: Rows = {}
+    for kind, *usage in connection.execute(_SQL["usage_of_month"], days):
+        pool = crowds.get(kind)
+        if pool is None:  # days that an older program has settled come first, and then again with this one
+            continue
+        peaks_of_all, peak_sum, peak_days = pooled_crowd(crowd_of_day(one) for _, one in pool)
+        sessions, closed = lengths.get(kind, (0, []))
+        computed[kind,] = (
+            *bounds,
+            *(pool[0][0], pool[-1][0], len(pool)),
+            *(int(number) for number in usage),
+            *peaks_of_all,
+            *(peak_sum, peak_days, sessions),
+            *dwell(closed),
+        )
+    return _keep(connection, "month", where, stored, computed)
+
+
+def crowd_of_day(counts: Peaks) -> Crowd:
+    """Return the crowd of one local day."""
+    return Crowd() if counts.peak is None else Crowd(counts, counts.peak, 1)
+
+
+def _lengths(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, tuple[int, list[int]]]:
+    """Return how many sessions there were by kind, and how long the closed ones lasted."""
+    found: dict[str, tuple[int, list[int]]] = {}
+    for kind, length, begun, ended in rows:
+        count, closed = found.get(kind, (0, []))
+        if begun == ended == "seen":
+            closed.append(length)
+        found[kind] = count + 1, closed
+    return found
+
+
+def _rows(rows: Iterable[Sequence[object]], keys: int) -> Rows:
+    """Return rows by their first columns, which tell them apart."""
+    return {tuple(row[:keys]): tuple(row[keys:]) for row in rows}  # type: ignore[misc]  # keys are text and instants
+
+
+def _keep(
+    connection: Connection, table: Table, where: Mapping[str, str], stored: Rows, computed: Rows
+) -> list[Difference]:
+    """Make rows what was computed, writing only those that differ; return the differences."""
+    if stored == computed:
+        return []
+    differences: list[Difference] = []
+    names = COLUMNS[table]
+    for key in sorted(stored.keys() | computed.keys()):
+        before, after = stored.get(key), computed.get(key)
+        if before == after:
+            continue
+        values = {**where, **dict(zip(KEYS[table], key, strict=True))}
+        if after is None:
+            connection.execute(_SQL[f"drop_{table}"], values)
+        else:
+            connection.execute(_SQL[f"put_{table}"], {**values, **dict(zip(names, after, strict=True))})
+        differences.append(_difference(table, where, key, before, after))
+    return differences
+
+
+def _difference(table: Table, where: Mapping[str, str], key: Key, before: Row | None, after: Row | None) -> Difference:
+    names = COLUMNS[table]
+    pairs = zip(names, before or [None] * len(names), after or [None] * len(names), strict=True)
+    differing = [(name, was, is_now) for name, was, is_now in pairs if was != is_now and name != "profile"]
+    start_ms = key[1] if len(key) > 1 else dict(zip(names, after or before or (), strict=True))["start_ms"]
+    return Difference(
+        site=where["site"],
+        resource=str(key[0]),
+        day=where.get("day") or where["month"],
+        start_ms=int(str(start_ms)),
+        step=table,
+        stored=None if before is None else {name: was for name, was, _ in differing},
+        computed=None if after is None else {name: is_now for name, _, is_now in differing},
+    )

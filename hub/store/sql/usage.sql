@@ -1,0 +1,193 @@
+-- name: edges
+select
+    standing.resource,
+    (
+        select earlier.start_ms from timeline as earlier
+        where earlier.site = standing.site and earlier.resource = standing.resource and earlier.start_ms < :start_ms
+        order by earlier.start_ms desc, earlier.ordinal desc limit 1
+    ),
+    (
+        select earlier.state from timeline as earlier
+        where earlier.site = standing.site and earlier.resource = standing.resource and earlier.start_ms < :start_ms
+        order by earlier.start_ms desc, earlier.ordinal desc limit 1
+    )
+from standing
+where standing.site = :site;
+
+-- name: changes
+select timeline.resource, timeline.start_ms, timeline.state
+from standing
+join timeline on timeline.site = standing.site and timeline.resource = standing.resource
+where standing.site = :site and timeline.start_ms >= :start_ms and timeline.start_ms < :end_ms
+order by timeline.resource, timeline.start_ms, timeline.ordinal;
+
+-- name: earlier
+select start_ms, state
+from timeline
+where site = :site and resource = :resource and start_ms < :start_ms
+order by start_ms desc, ordinal desc
+limit :most;
+
+-- name: later
+select start_ms, state
+from timeline
+where site = :site and resource = :resource and start_ms >= :start_ms
+order by start_ms, ordinal
+limit :most;
+
+-- name: span
+select min(first_at), max(heard_ms) from stream where site = :site and first_at is not null;
+
+-- name: hours_of_day
+select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
+from hour_figure
+where site = :site and day = :day;
+
+-- name: put_hour
+insert into hour_figure
+(site, day, resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms)
+values
+(:site, :day, :resource, :start_ms, :end_ms, :kind, :available_ms, :observed_ms, :occupied_ms, :outside_ms, :ghost_ms)
+on conflict (site, resource, start_ms) do update set
+    end_ms = :end_ms, day = :day, kind = :kind,
+    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms, outside_ms = :outside_ms,
+    ghost_ms = :ghost_ms;
+
+-- name: drop_hour
+delete from hour_figure where site = :site and resource = :resource and start_ms = :start_ms;
+
+-- name: days_of_day
+select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
+from day_figure
+where site = :site and day = :day;
+
+-- name: put_day
+insert into day_figure
+(site, day, resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms)
+values
+(:site, :day, :resource, :start_ms, :end_ms, :kind, :available_ms, :observed_ms, :occupied_ms, :outside_ms, :ghost_ms)
+on conflict (site, resource, start_ms) do update set
+    end_ms = :end_ms, day = :day, kind = :kind,
+    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms, outside_ms = :outside_ms,
+    ghost_ms = :ghost_ms;
+
+-- name: drop_day
+delete from day_figure where site = :site and resource = :resource and start_ms = :start_ms;
+
+-- name: levels_of_day
+select
+    kind, start_ms, end_ms, peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, profile
+from day_level
+where site = :site and day = :day;
+
+-- name: put_level
+insert into day_level
+(
+    site, day, kind, start_ms, end_ms, peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms,
+    profile
+)
+values
+(
+    :site, :day, :kind, :start_ms, :end_ms, :peak, :peak_at_ms, :peak_5min, :min_free, :saturated_ms, :saturable_ms,
+    :level_ms, :profile
+)
+on conflict (site, kind, day) do update set
+    start_ms = :start_ms, end_ms = :end_ms, peak = :peak, peak_at_ms = :peak_at_ms, peak_5min = :peak_5min,
+    min_free = :min_free, saturated_ms = :saturated_ms, saturable_ms = :saturable_ms, level_ms = :level_ms,
+    profile = :profile;
+
+-- name: drop_level
+delete from day_level where site = :site and kind = :kind and day = :day;
+
+-- name: sessions_between
+select resource, start_ms, end_ms, active_ms, begun, ended, day, kind
+from session
+where site = :site and start_ms >= :start_ms and start_ms < :end_ms
+order by start_ms, resource;
+
+-- name: put_session
+insert into session (site, resource, start_ms, end_ms, active_ms, begun, ended, day, kind)
+values (:site, :resource, :start_ms, :end_ms, :active_ms, :begun, :ended, :day, :kind)
+on conflict (site, resource, start_ms) do update set
+    end_ms = :end_ms, active_ms = :active_ms, begun = :begun, ended = :ended, day = :day, kind = :kind;
+
+-- name: drop_session
+delete from session where site = :site and resource = :resource and start_ms = :start_ms;
+
+-- name: usage_of_month
+select
+    kind,
+    count(distinct resource),
+    sum(available_ms),
+    sum(observed_ms),
+    sum(occupied_ms),
+    sum(outside_ms),
+    sum(ghost_ms),
+    sum(case when available_ms > 0 then 1 else 0 end)
+from day_figure
+where site = :site and day >= :first and day < :end
+group by kind;
+
+-- name: levels_of_month
+select kind, day, peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms
+from day_level
+where site = :site and day >= :first and day < :end
+order by kind, day;
+
+-- name: sessions_of_month
+select kind, end_ms - start_ms, begun, ended
+from session
+where site = :site and start_ms >= :start_ms and start_ms < :end_ms;
+
+-- name: months
+select
+    kind, start_ms, end_ms, first_day, last_day, days, resources,
+    available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
+    peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
+from month_figure
+where site = :site and month = :month;
+
+-- name: put_month
+insert into month_figure
+(
+    site, month, kind, start_ms, end_ms, first_day, last_day, days, resources,
+    available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
+    peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
+)
+values
+(
+    :site, :month, :kind, :start_ms, :end_ms, :first_day, :last_day, :days, :resources,
+    :available_ms, :observed_ms, :occupied_ms, :outside_ms, :ghost_ms, :place_days,
+    :peak, :peak_at_ms, :peak_5min, :min_free, :saturated_ms, :saturable_ms, :level_ms, :peak_sum, :peak_days,
+    :sessions, :closed, :dwell_mean_ms, :dwell_median_ms, :dwell_p90_ms
+)
+on conflict (site, kind, month) do update set
+    start_ms = :start_ms, end_ms = :end_ms, first_day = :first_day, last_day = :last_day, days = :days,
+    resources = :resources, available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms,
+    outside_ms = :outside_ms, ghost_ms = :ghost_ms, place_days = :place_days, peak = :peak, peak_at_ms = :peak_at_ms,
+    peak_5min = :peak_5min, min_free = :min_free, saturated_ms = :saturated_ms, saturable_ms = :saturable_ms,
+    level_ms = :level_ms, peak_sum = :peak_sum, peak_days = :peak_days, sessions = :sessions, closed = :closed,
+    dwell_mean_ms = :dwell_mean_ms, dwell_median_ms = :dwell_median_ms, dwell_p90_ms = :dwell_p90_ms;
+
+-- name: drop_month
+delete from month_figure where site = :site and kind = :kind and month = :month;
+
+-- name: first_settled
+select start_ms from day_figure where site = :site order by day limit 1;
+
+-- name: forget_hours
+delete from hour_figure where site = :site;
+
+-- name: forget_days
+delete from day_figure where site = :site;
+
+-- name: forget_levels
+delete from day_level where site = :site;
+
+-- name: forget_sessions
+delete from session where site = :site;
+
+-- name: forget_months
+delete from month_figure where site = :site;

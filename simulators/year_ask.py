@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from simulators.year_calendar import Span, Step, day_of, local_ms, offset_ms, periods
 from simulators.year_hub import PlayedHub
+from simulators.year_indicators import status
 from simulators.year_spans import Measure
 from simulators.year_tally import Tally
 from simulators.year_truth import Truth
@@ -22,14 +23,6 @@ def moment(at_ms: int) -> str:
     offset = timedelta(milliseconds=offset_ms(at_ms))
     shown = datetime.fromtimestamp(at_ms // 1000, UTC) + offset
     return f"{shown:%Y-%m-%dT%H:%M:%S}+{offset // timedelta(hours=1):02d}:00"
-
-
-def status(available_ms: int, observed_ms: int) -> str:
-    """Return what a coverage allows to say."""
-    if not available_ms or not observed_ms:
-        return "M"
-    covered = observed_ms / available_ms
-    return "A" if covered >= 0.8 else "U" if covered >= 0.5 else "M"
 
 
 def share(part: float, whole: float) -> float | None:

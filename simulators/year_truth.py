@@ -5,7 +5,6 @@ figure is the measure of a set: open, and known, and in use. Source of the defin
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -76,8 +75,23 @@ class Truth:
         return min((one.at_ms for life in self.lives for one in life if one.at_ms is not None), default=None)
 
     @cached_property
+    def heard_ms(self) -> int:
+        """When the last sign of life came; 0 when none did."""
+        return max((one.at_ms for life in self.lives for one in life if one.at_ms is not None), default=0)
+
+    @cached_property
     def spells(self) -> dict[str, list[Spell]]:
         """Return the function of time of each desk and room, as its pieces in order; the rest of time is unknown."""
+        return {resource: list(_pieces(found, self.heard_ms)) for resource, found in self._steps.items()}
+
+    def last_word(self, resource: str) -> tuple[int, str] | None:
+        """Return the last that was told of a desk or a room, and from when on that is true."""
+        found = self._steps.get(resource)
+        return found[-1] if found else None
+
+    @cached_property
+    def _steps(self) -> dict[str, list[tuple[int, str]]]:
+        """From when on each desk and room is in which state, as it was told."""
         steps: dict[str, list[tuple[int, str]]] = {}
         heard_ms = 0
         for life in self.lives:
@@ -93,7 +107,7 @@ class Truth:
                     begin_ms = max(at_ms, pieces[-1][0]) if pieces else at_ms
                     pieces.append((begin_ms, str(dict(statement.value)["state"])))
                 heard_ms = max(heard_ms, at_ms)
-        return {resource: list(_pieces(found, heard_ms)) for resource, found in steps.items()}
+        return steps
 
     def available(self, resource: str) -> list[Span]:
         """Return when the telecentre was open and this desk or room was there, in service; nothing after now is yet."""
@@ -108,13 +122,17 @@ class Truth:
     @cached_property
     def opened(self) -> list[Span]:
         """When it was open: on the day of its first sign of life from then on."""
+        if self.first_ms is None:
+            return self.hours
+        day = bounds_of(day_of(self.first_ms))
+        return without(self.hours, [(day[0], self.first_ms)])
+
+    @cached_property
+    def hours(self) -> list[Span]:
+        """The opening hours of every day up to now."""
         whole = (local_ms(self.place.since), self.now_ms)
         spans = [self.place.hours(day).opened(day) for day in days_of(whole)] if whole[0] < whole[1] else []
-        known = union(span for span in spans if span is not None)
-        if self.first_ms is None:
-            return known
-        day = bounds_of(day_of(self.first_ms))
-        return both(known, union([(whole[0], day[0]), (self.first_ms, day_of_end(self.now_ms))]))
+        return union(span for span in spans if span is not None)
 
     def observed(self, resource: str) -> list[Span]:
         """Return when it was open and known."""
@@ -127,11 +145,6 @@ class Truth:
     def told(self, resource: str, states: frozenset[str]) -> list[Span]:
         """Return when a desk or a room was in one of these states."""
         return union((one.begin_ms, one.end_ms) for one in self.spells.get(resource, ()) if one.state in states)
-
-
-def day_of_end(at_ms: int) -> int:
-    """Return the end of the local day of a moment."""
-    return local_ms(day_of(at_ms) + timedelta(days=1))
 
 
 def _pieces(steps: list[tuple[int, str]], heard_ms: int) -> Iterator[Spell]:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.config import HubSettings
 from hub.health import Health
 from hub.live import LiveBoard
-from hub.routes import alarms, decisions, devices, docs, health, live, occupancy, pages
+from hub.routes import alarms, decisions, devices, docs, doors, health, live, occupancy, pages, visits
 from hub.routes.context import Context, QueryError
 from hub.routes.stream import Stream
 from hub.store import Store, StoreDownError
@@ -121,7 +121,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.context = Context(store, board, stream, health_of, now_ms, settings.simulated_clock is not None)
-    for module in (pages, live, devices, alarms, occupancy, decisions, health, docs):
+    for module in (pages, live, devices, alarms, occupancy, visits, doors, decisions, health, docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_exception_handler(QueryError, _query_error)

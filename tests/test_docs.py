@@ -32,6 +32,7 @@ from host.settings import Settings
 from hub import config as hub_config
 from hub import network as hub_network
 from hub.config import read_settings as read_hub_settings
+from hub.routes import doors, visits
 from hub.routes.figures import by_site, pooled
 from hub.routes.occupancy import CSV_HEADER
 from hub.statistics import figures
@@ -302,6 +303,13 @@ def test_the_worked_examples_of_the_method_come_out_as_written() -> None:
 def test_the_columns_of_the_file_are_documented() -> None:
     rows = table_rows(METHOD.read_text(encoding="utf-8"), "column", "meaning")
     assert tuple(name for row in rows for name in row[0].split(", ")) == CSV_HEADER
+
+
+@pytest.mark.parametrize(("subject", "header"), [("visits", visits.CSV_HEADER), ("doors", doors.CSV_HEADER)])
+def test_the_columns_of_every_other_file_are_documented(subject: str, header: tuple[str, ...]) -> None:
+    page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    rows = table_rows(page, f"column of {subject}", "meaning")
+    assert tuple(name for row in rows for name in row[0].split(", ")) == header
 
 
 def commands(group: click.Group, path: str) -> dict[str, set[str]]:

@@ -67,11 +67,18 @@ def bound_ms(bound: date | datetime, zone: ZoneInfo) -> int:
 
 
 def check_period(
-    zones: Iterable[ZoneInfo], start: date | datetime, end: date | datetime, now_ms: int, step: str, places: int
+    zones: Iterable[ZoneInfo],
+    start: date | datetime,
+    end: date | datetime,
+    now_ms: int,
+    step: str,
+    places: int,
+    most: int = MAX_FIGURES,
 ) -> None:
     """Refuse a period that ends before it begins, that has not begun, or whose answer would have no end.
 
-    `zones` are those of the sites that are asked; `places` is how many figures each step will have.
+    `zones` are those of the sites that are asked; `places` is how many figures each step will have, `most` how many
+    one answer may have.
 
     Raises:
         QueryError: for `from` or for `step`.
@@ -86,8 +93,8 @@ def check_period(
         )
     if max(lengths_ms) > MAX_SPAN_MS:
         raise QueryError("from", "'from' and 'to' must be at most ten years apart: ask in parts.")
-    if (max(lengths_ms) // STEP_MS[step] + 1) * max(places, 1) > MAX_FIGURES:
-        message = f"This would be more than {MAX_FIGURES} figures: ask for one site or zone, or a coarser 'step'."
+    if (max(lengths_ms) // STEP_MS[step] + 1) * max(places, 1) > most:
+        message = f"This would be more than {most} figures: ask for one site or zone, or a coarser 'step'."
         raise QueryError("step", message)
 
 

@@ -1,9 +1,39 @@
 """Which telecentres a question is about: one, those of a zone, or all of them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from hub.routes.context import QueryError
+from hub.routes.period import bound_ms
 from hub.store import Site
+
+NETWORK = "reseau:"
+"""What the id of the zone that a network is begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePlace:
+    """A zone, with those of its telecentres that the register holds."""
+
+    id: str
+    name: str
+    level: str
+    sites: tuple[str, ...]
+
+
+def zones_known(registered: Sequence[Site], declared: Iterable[ZonePlace] = ()) -> list[ZonePlace]:
+    """Return the zones of the register: those that the file declares, and each network."""
+    networks: dict[str, list[Site]] = {}
+    for site in registered:
+        networks.setdefault(site.network, []).append(site)
+    zones = {zone.id: zone for zone in declared}
+    for network, members in networks.items():
+        name = NETWORK + network
+        found = ZonePlace(name, members[0].network_name, "network", tuple(site.id for site in members))
+        zones.setdefault(name, found)
+    return list(zones.values())
 
 
 def sites_asked(registered: Sequence[Site], asked: str) -> list[Site]:
@@ -16,3 +46,32 @@ def sites_asked(registered: Sequence[Site], asked: str) -> list[Site]:
     if asked and not found:
         raise QueryError("site", "'site' must be the id of a telecentre in the register: see /api/v1/sites.")
     return found
+
+
+def zone_asked(zones: Sequence[ZonePlace], zone: str, site: str) -> ZonePlace | None:
+    """Return the zone that is asked for, None when none is.
+
+    Raises:
+        QueryError: there is no such zone, or a telecentre is asked for as well.
+    """
+    if not zone:
+        return None
+    if site:
+        raise QueryError("zone", "'zone' and 'site' exclude one another: leave one of them out.")
+    found = next((one for one in zones if one.id == zone), None)
+    if found is None:
+        raise QueryError("zone", "'zone' must be the id of a zone in the register: see /api/v1/sites.")
+    return found
+
+
+def by_time_zone(
+    sites: Sequence[Site], start: date | datetime, end: date | datetime
+) -> list[tuple[ZoneInfo, list[Site], tuple[int, int]]]:
+    """Return the sites of each time zone, and the period as it is there; a date begins at its local midnight."""
+    groups: dict[str, list[Site]] = {}
+    for site in sites:
+        groups.setdefault(site.time_zone, []).append(site)
+    return [
+        (zone, members, (bound_ms(start, zone), bound_ms(end, zone)))
+        for zone, members in ((members[0].zone, members) for members in groups.values())
+    ]

@@ -1,0 +1,146 @@
+"""`/api/v1/visits`: how many persons came to a telecentre or a zone, and never who; as JSON or CSV."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, Field
+
+from hub.exports import to_csv
+from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, wants_csv
+from hub.routes.context import Context, Hub
+from hub.routes.period import check_period, parse_bound
+from hub.routes.places import by_time_zone, sites_asked, zone_asked, zones_known
+from hub.store import Site, VisitRow, VisitStep
+from hub.store.rows import VisitStatus
+
+router = APIRouter(tags=["figures"])
+
+ZONE = "zone:"
+"""What the place of a zone's row begins with in the database."""
+
+
+class VisitAnswer(BaseModel):
+    """How many persons came to one place in one period. Unique visitors cannot be added: neither places nor periods."""
+
+    place: str = Field(description="The id of a telecentre or of a zone.")
+    level: Literal["site", "zone"]
+    start: datetime = Field(description="Begin of the period, at the site; included.")
+    end: datetime = Field(description="End of the period; excluded.")
+    status: VisitStatus = Field(
+        description="provisional: not all is heard yet. final: it is. frozen: the journal behind it is forgotten."
+    )
+    visits: int = Field(description="Entries, each after half an hour without one of the same person.")
+    half_days: int = Field(description="Persons times mornings and afternoons (cut at 13:00) on which they came in.")
+    unique_visitors: int = Field(description="Different persons; not additive.")
+    new_visitors: int = Field(description="Of these, whose pass was never used before.")
+
+
+class VisitsAnswer(BaseModel):
+    """The counts of a period, half-open, ordered by place and time."""
+
+    step: VisitStep
+    figures: list[VisitAnswer]
+
+
+class Question(PeriodQuestion):
+    """What is asked of persons."""
+
+    site: str = Field("", description="One telecentre; each of them when neither site nor zone is named.")
+    zone: str = Field("", description="One zone, in which each person counts once; a network is `reseau:` and its id.")
+    step: VisitStep = Field("day", description="Length of a period; persons are not counted by the hour.")
+
+
+@router.get(
+    "/api/v1/visits",
+    summary="Visits, half-days, unique and new visitors",
+    response_model=VisitsAnswer,
+    responses=RESPONSES,
+)
+def visits(
+    hub: Hub,
+    question: Annotated[Question, Query()],
+    accept: Annotated[str, Header()] = "",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """Return how many persons came, and never who; a count freezes when the journal behind it is forgotten."""
+    registered = hub.store.sites()
+    zone = zone_asked(zones_known(registered), question.zone, question.site)
+    asked = sites_asked(registered, question.site) if zone is None else [s for s in registered if s.id in zone.sites]
+    first, last = parse_bound("from", question.start), parse_bound("to", question.end)
+    places = len(asked) if zone is None else 1
+    check_period([site.zone for site in asked], first, last, hub.wall_ms(), question.step, places)
+    times = {site.id: site.zone for site in asked}
+    if zone is None:
+        groups = by_time_zone(asked, first, last)
+        name = question.site or None
+        rows = [row for _, members, span in groups for row in _of_sites(hub, name, members, question.step, span)]
+    else:
+        own, _, span = by_time_zone(asked, first, last)[0]
+        times[ZONE + zone.id] = own
+        rows = hub.store.visits(ZONE + zone.id, question.step, *span)
+    if wants_csv(question.shape, accept):
+        name = question.site or question.zone.replace(":", "-") or "reseau"
+        return as_csv(as_table(rows, times), f"visites-{name}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.csv", if_none_match)
+    figures = [_answer(row, times[row.place]) for row in rows]
+    return as_json(VisitsAnswer(step=question.step, figures=figures), if_none_match)
+
+
+def _of_sites(
+    hub: Context, name: str | None, members: list[Site], step: VisitStep, span: tuple[int, int]
+) -> list[VisitRow]:
+    wanted = {site.id for site in members}
+    return [row for row in hub.store.visits(name, step, *span) if row.place in wanted]
+
+
+def _answer(row: VisitRow, zone: ZoneInfo) -> VisitAnswer:
+    return VisitAnswer(
+        place=row.place.removeprefix(ZONE),
+        level="zone" if row.place.startswith(ZONE) else "site",
+        start=local(row.start_ms, zone),
+        end=local(row.end_ms, zone),
+        status=row.status,
+        visits=row.visits,
+        half_days=row.half_days,
+        unique_visitors=row.unique_visitors,
+        new_visitors=row.new_visitors,
+    )
+
+
+CSV_HEADER = (
+    "id_lieu",
+    "niveau",
+    "debut",
+    "fin",
+    "etat",
+    "visites",
+    "demi_journees",
+    "visiteurs_uniques",
+    "nouveaux_visiteurs",
+)
+LEVEL_NAMES = {"resource": "ressource", "site": "telecentre", "zone": "zone"}
+STATUS_NAMES: dict[VisitStatus, str] = {"provisional": "provisoire", "final": "definitif", "frozen": "fige"}
+
+
+def as_table(rows: Iterable[VisitRow], times: dict[str, ZoneInfo]) -> str:
+    """Return the counts as CSV."""
+    answers = [_answer(row, times[row.place]) for row in rows]
+    return to_csv(
+        CSV_HEADER,
+        (
+            (
+                one.place,
+                LEVEL_NAMES[one.level],
+                one.start.isoformat(),
+                one.end.isoformat(),
+                STATUS_NAMES[one.status],
+                one.visits,
+                one.half_days,
+                one.unique_visitors,
+                one.new_visitors,
+            )
+            for one in answers
+        ),
+    )

@@ -50,6 +50,9 @@ select 1 where exists (select 1 from visit_mark where site like :zones);
 -- name: sites
 select site, network, time_zone from site order by site;
 
+-- name: members_of_zones
+select site, member, valid_from, valid_until from zone_site order by site, member, valid_from;
+
 -- name: time_zone
 select time_zone from site where site = :site;
 

@@ -68,8 +68,9 @@ def site() -> None:
 @in_one_sentence
 def import_file(file: Path, config: Path, *, as_json: bool) -> None:
     """Make the register say what FILE (network.toml) says, from today on; print what changed."""
-    network = read_network(file)
-    changes = store_of(config).import_network(network)
+    store = store_of(config)
+    network = read_network(file, {site.id for site in store.sites()})
+    changes = store.import_network(network)
     if as_json:
         click.echo(json.dumps({"changes": changes}, ensure_ascii=False))
         return

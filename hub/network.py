@@ -3,18 +3,25 @@
 Every key is documented in docs/operating.md. Resources are numbered: `desks = 3` is desk-01, desk-02, desk-03.
 """
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from contract.identity import SiteId
-from host.settings import Settings, TimeZone, load
+from host.settings import Settings, TimeZone, load, wrong_key
 from hub.opening import check
 
 MAX_SITES = 10_000
 """France had some 4,000 third places in 2026; a file with more than this is a mistake."""
 
+
+MAX_ZONES = 2_000
+"""As many as France has inter-communal bodies, some 1,250, and valleys; more is a mistake."""
+
+RESERVED = "reseau"
+"""No zone's id: networks are zones of this name."""
 
 Opening = Annotated[str, AfterValidator(check)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -57,11 +64,30 @@ class SiteTable(Settings):
         return self
 
 
+class ZoneTable(Settings):
+    """Telecentres that are told of together; zones may overlap."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    name: Name
+    level: Literal["valley", "territory", "massif"]
+    sites: Annotated[list[SiteId], Field(min_length=1, max_length=MAX_SITES)]
+
+    @model_validator(mode="after")
+    def _is_one_zone(self) -> Self:
+        if self.id == RESERVED:
+            raise ValueError(f"the zone id '{RESERVED}' is reserved for networks")
+        if len(set(self.sites)) != len(self.sites):
+            twice = next(site for site in self.sites if self.sites.count(site) > 1)
+            raise ValueError(f"the zone '{self.id}' names the site '{twice}' twice")
+        return self
+
+
 class Network(Settings):
     """The whole file."""
 
     network: NetworkTable
     site: Annotated[list[SiteTable], Field(min_length=1, max_length=MAX_SITES)]
+    zone: Annotated[list[ZoneTable], Field(default_factory=list, max_length=MAX_ZONES)]
 
     @model_validator(mode="after")
     def _sites_are_distinct(self) -> Self:
@@ -72,11 +98,27 @@ class Network(Settings):
             seen.add(site.id)
         return self
 
+    @model_validator(mode="after")
+    def _zones_are_distinct(self) -> Self:
+        seen: set[str] = set()
+        for zone in self.zone:
+            if zone.id in seen:
+                raise ValueError(f"the zone '{zone.id}' is written twice")
+            seen.add(zone.id)
+        return self
 
-def read_network(path: Path) -> Network:
-    """Return the network in the TOML file at `path`.
+
+def read_network(path: Path, registered: Collection[str] = ()) -> Network:
+    """Return the network in the TOML file at `path`; its zones may name its sites, and those that are registered.
 
     Raises:
         SettingsError: one sentence with file, line, key and what is allowed.
     """
-    return load(path, Network)
+    network = load(path, Network)
+    known = {site.id for site in network.site} | set(registered)
+    for number, zone in enumerate(network.zone):
+        for site in zone.sites:
+            if site not in known:
+                why = f"'{site}' is no site of this file or of the register"
+                raise wrong_key(path, ["zone", number, "sites"], why)
+    return network

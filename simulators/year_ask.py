@@ -14,6 +14,9 @@ from simulators.year_truth import Truth
 Kind = Literal["desk", "room"]
 KINDS: tuple[Kind, ...] = ("desk", "room")
 
+Days = tuple[date, date]
+"""The first local day, and the one after the last."""
+
 SHARE_DIGITS = 4
 """Shares are told to a hundredth of a percent (docs/method.md)."""
 
@@ -50,7 +53,7 @@ def resources(truth: Truth, kind: Kind, day: date) -> list[str]:
     return [desk for desk, begin in truth.place.desks if begin <= day]
 
 
-def ask_occupancy(hub: PlayedHub, truths: Iterable[Truth], days: tuple[date, date], tally: Tally) -> None:
+def ask_occupancy(hub: PlayedHub, truths: Iterable[Truth], days: Days, tally: Tally) -> None:
     """Compare the time in use of every desk and room, hour by hour, day by day, and by longer periods."""
     steps: tuple[Step, ...] = ("hour", "day", "month")
     for truth in truths:
@@ -62,7 +65,7 @@ def ask_occupancy(hub: PlayedHub, truths: Iterable[Truth], days: tuple[date, dat
                 question = {"from_": first.isoformat(), "to": days[1].isoformat(), "step": step, "kind": kind}
                 answer = hub.ask("/api/v1/occupancy", **question, site=truth.place.id, by="resource")
                 if answer is None:
-                    tally.missing.append("/api/v1/occupancy")
+                    tally.lack("/api/v1/occupancy")
                     return
                 found = {(one["resource"], one["start"]): one for one in answer["figures"]}
                 span = (local_ms(first), local_ms(days[1]))

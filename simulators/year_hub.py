@@ -115,6 +115,13 @@ class PlayedHub:
         file.write_text(content, encoding="utf-8")
         self.run("site", "import", str(file))
 
+    def import_members(self, content: str) -> dict[str, str]:
+        """Register members, passes and badges; return what the register calls each badge, by its id."""
+        file = self._folder / "members.csv"
+        file.write_text(content, encoding="utf-8")
+        self.run("member", "import", str(file))
+        return {one["badge"]: one["credential"] for one in self.run("badge", "list")["badges"]}
+
     def settle(self) -> None:
         """Wait until every figure is computed.
 

@@ -10,6 +10,7 @@ from random import Random
 
 from simulators.network import packaged_network
 from simulators.year_ask import ask_occupancy
+from simulators.year_ask_persons import ask_doors, ask_visits
 from simulators.year_calendar import HOUR_MS, bounds_of, day_of, local_ms
 from simulators.year_courier import Courier
 from simulators.year_hub import PlayedHub
@@ -102,8 +103,12 @@ class Play:
         self._hub.start()
         try:
             registered = self._world.register_days()
+            self._hub.import_network(self._world.network_toml(self._options.days[0]))
+            credentials = self._hub.import_members(self._world.members_csv())
+            for post in self._courier.posts.values():
+                post.credentials = credentials
             for day in self._days():
-                if day in registered or day == self._options.days[0]:
+                if day in registered:
                     self._hub.import_network(self._world.network_toml(day))
                 for at_ms in self._moments(day):
                     self._step(at_ms)
@@ -151,7 +156,10 @@ class Play:
             Truth(act.place, act.streams, self._courier.posts[act.place.id].positions, now_ms) for act in self._acts
         ]
         days = (first, day + timedelta(days=1))
+        self._hub.run("purge")
         ask_occupancy(self._hub, truths, days, self._tally)
+        ask_visits(self._hub, self._world, truths, days, self._tally)
+        ask_doors(self._hub, truths, days, self._tally)
         told = self._tally.told()
         self._say(f"{day}: {told['compared']:,} figures compared, {told['different']:,} different")
 

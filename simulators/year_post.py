@@ -36,6 +36,8 @@ class Post:
 
     def __init__(self, site: str, streams: Sequence[Stream], random: Random) -> None:
         self.site = site
+        self.credentials: Mapping[str, str] = {}
+        """What the hub's register calls a badge, by its id; who is not in it goes by the latter."""
         self.positions = {stream.life.stream: 0 for stream in streams}
         """Up to where the hub has said that it committed each stream."""
         self._streams = {stream.life.stream: stream for stream in streams}
@@ -101,7 +103,9 @@ class Post:
     def _batch(self, stream: Stream, first: int, last: int, sent_ms: int) -> Say:
         entries = stream.entries[first - 1 : last]
         persons = {
-            first + n: entry.statement.person for n, entry in enumerate(entries) if entry.statement.person is not None
+            first + n: self.credentials.get(entry.statement.person, entry.statement.person)
+            for n, entry in enumerate(entries)
+            if entry.statement.person is not None
         }
         header = BatchHeader(
             site=self.site,

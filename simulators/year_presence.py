@@ -88,7 +88,7 @@ def make_stories(world: World, days: list[date], seed: int) -> dict[str, Story]:
         open_now = [one for one in world.telecentres if one.since <= day]
         coming: dict[str, list[Member]] = {one.id: [] for one in open_now}
         for member in world.members:
-            if member.joins <= day and random.random() < _inclination(member, day) and coming:
+            if member.joins <= day < member.leaves and random.random() < _inclination(member, day) and coming:
                 roams = random.random() < ROAMING or member.home not in coming
                 coming[random.choice(list(coming)) if roams else member.home].append(member)
         for one in open_now:

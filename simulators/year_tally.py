@@ -40,6 +40,11 @@ class Tally:
                 if len(self.first) < MAX_TOLD:
                     self.first.append(Difference(what, place, begin, name, value, found))
 
+    def lack(self, question: str) -> None:
+        """Note that the hub knows no such question."""
+        if question not in self.missing:
+            self.missing.append(question)
+
     def table(self) -> list[str]:
         """Return the comparisons as lines of a table."""
         rows = [("figures", "figure", "compared", "different")]
@@ -63,5 +68,5 @@ class Tally:
             "compared": sum(self.compared.values()),
             "different": sum(self.differing.values()),
             "not_answered": self.missing,
-            "equal": not self.differing and bool(self.compared),
+            "equal": not self.differing and not self.missing and bool(self.compared),
         }

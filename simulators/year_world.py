@@ -6,7 +6,7 @@ March, Ydes never closes, Murat opens longer in summer, Saint-Flour gets one mor
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 from typing import Literal
 
@@ -25,6 +25,9 @@ YEAR = (date(2026, 1, 1), date(2027, 1, 1))
 OPENS = date(2026, 3, 16)
 SUMMER = (date(2026, 7, 1), date(2026, 9, 1))
 GROWS = date(2026, 9, 1)
+CATEGORIES = ("regular_teleworker", "employee")
+GUEST_FOR = timedelta(days=56)
+"""A hub remembers a badge that no pass is for as long as its journal, 90 days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,12 @@ class Member:
     id: int
     home: str
     credentials: tuple[str, ...]
+    """The ids of the badges: 32 hexadecimal digits each."""
     habit: Literal["regular", "occasional"]
     joins: date
+    leaves: date
+    registered: bool
+    """Whether the hub's register knows whose badges these are; of guests, who stay for eight weeks, it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,21 @@ class World:
         )
         tables = [_table(one, day) for one in self.telecentres if one.since <= day]
         return "\n".join([head, *tables])
+
+    def members_csv(self) -> str:
+        """Write the members for `telecentre-hub member import`; a second badge of a member is on a pass of its own."""
+        lines = ["name;category;valid_from;sites;badge"]
+        for member in self.members:
+            for category, badge in zip(CATEGORIES, member.credentials, strict=False):
+                if member.registered:
+                    lines.append(f"Membre {member.id:03d};{category};{YEAR[0].isoformat()};*;{badge}")
+        return "\n".join([*lines, ""])
+
+    def member_of(self) -> dict[str, str]:
+        """Return whose each registered badge is."""
+        return {
+            badge: f"member {member.id}" for member in self.members if member.registered for badge in member.credentials
+        }
 
     def register_days(self) -> list[date]:
         """Return the days on which the register changes, the first one included, in order."""
@@ -128,11 +150,13 @@ def _members(telecentres: tuple[Telecentre, ...], random: Random) -> list[Member
     members: list[Member] = []
     for telecentre in telecentres:
         for _ in range(telecentre.members):
-            credentials = tuple(names() for _ in range(2 if random.random() < 0.1 else 1))
+            registered = random.random() < 0.9
+            credentials = tuple(names() for _ in range(2 if registered and random.random() < 0.1 else 1))
             habit: Literal["regular", "occasional"] = "regular" if random.random() < 0.4 else "occasional"
             month = 1 if random.random() < 0.6 else random.randint(2, 12)
             joins = max(telecentre.since, date(YEAR[0].year, month, random.randint(1, 28)))
-            members.append(Member(len(members), telecentre.id, credentials, habit, joins))
+            leaves = YEAR[1] if registered else joins + GUEST_FOR
+            members.append(Member(len(members), telecentre.id, credentials, habit, joins, leaves, registered))
     return members
 
 
@@ -141,7 +165,7 @@ def _names(random: Random) -> Callable[[], str]:
     drawn: set[str] = set()
 
     def draw() -> str:
-        while (name := "".join(random.choices("abcdefghijkmnpqrstuvwxyz23456789", k=8))) in drawn:
+        while (name := f"{random.getrandbits(128):032x}") in drawn:
             pass
         drawn.add(name)
         return name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hub.commands.options import config_option, in_one_sentence, json_option, store_of, tell
+from hub.commands.options import config_option, in_one_sentence, json_option, now_of, store_of, tell
 from hub.commands.show import badge_answer, badge_line, member_answer, member_line, pass_answer, pass_line
 from hub.member_file import MAX_FILE_BYTES
 from hub.passes import PassError, Person, is_over
@@ -39,7 +39,7 @@ def member() -> None:
 def add(name: str, organisation: str, email: str, network: str | None, config: Path, *, as_json: bool) -> None:
     """Add a member called NAME; print the id."""
     with store_of(config).changed() as connection:
-        made = add_member(connection, network, Person(name, organisation, email), wall_ms(), secrets.token_bytes)
+        made = add_member(connection, network, Person(name, organisation, email), now_of(config), secrets.token_bytes)
     tell(f"Member {made}. Next: telecentre-hub pass add {made} …", {"member": made}, as_json=as_json)
 
 
@@ -119,7 +119,7 @@ def remove(member_id: str, reason: str, config: Path, *, as_json: bool) -> None:
         raise click.BadParameter("one line of 1 to 200 characters", param_hint="--reason")
     store = store_of(config)
     with store.changed() as connection:
-        credentials = remove_member(connection, member_id, wall_ms())
+        credentials = remove_member(connection, member_id, now_of(config))
         # What was the member's and is somebody else's now names the member too, in the journal of that time.
         named_by = credentials_of(connection, member_id)
     # The member's own id is erased like a badge's, so that a restored copy forgets the name again.
@@ -142,7 +142,7 @@ def import_file(file: Path, check: bool, network: str | None, config: Path, *, a
     """Add the members and passes of FILE (CSV), all of them or, with one bad line, none; print every bad line."""
     content = _read(file)
     with store_of(config).changed() as connection:
-        done = import_members(connection, content, network, wall_ms(), secrets.token_bytes, check=check)
+        done = import_members(connection, content, network, now_of(config), secrets.token_bytes, check=check)
     if as_json:
         click.echo(json.dumps({**asdict(done), "imported": not (check or done.bad)}, ensure_ascii=False))
     else:

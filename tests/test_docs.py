@@ -241,6 +241,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "top of `network.toml`": hub_network.Network,
     "`[network]`": hub_network.NetworkTable,
     "`[[site]]`": hub_network.SiteTable,
+    "`[[zone]]`": hub_network.ZoneTable,
 }
 
 

@@ -1,6 +1,6 @@
-"""Tests of the store run on both engines: a fixture that is a folder, or a database on a server of our own."""
+"""Tests of the store run on both engines: each has a home for it, a folder or a database on a server of our own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,16 @@ def postgres() -> Iterator[Postgres]:
     server.remove()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Engine:
-    """Where a store lives: a folder for its file, or an empty database on the server."""
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def homes(request: pytest.FixtureRequest) -> Callable[[Path], Path | Engine]:
+    """Give an empty home for a store, with a folder for what is kept beside the database."""
     if request.param == "sqlite":
-        return tmp_path
+        return lambda folder: folder
     server: Postgres = request.getfixturevalue("postgres")
-    return server.database(tmp_path)
+    return server.database
+
+
+@pytest.fixture
+def home(homes: Callable[[Path], Path | Engine], tmp_path: Path) -> Path | Engine:
+    """Where a store lives: a folder for its file, or an empty database on the server."""
+    return homes(tmp_path)

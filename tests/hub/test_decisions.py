@@ -17,6 +17,8 @@ from hub.live import LiveBoard
 from hub.network import Network
 from hub.receiver import Batch
 from hub.store import Store
+from hub.store.connection import Engine
+from tests.support.telecentres import store_in
 
 NOON_MS = 1_795_258_800_000  # 2026-11-21T11:00:00Z, noon in Murat
 NETWORK = Network.model_validate(
@@ -73,8 +75,8 @@ def _put(store: Store, site: str, event: Event) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "hub.sqlite", now_ms=lambda: NOON_MS + 120_000)
+def store(home: Path | Engine) -> Store:
+    store = store_in(home, lambda: NOON_MS + 120_000)
     store.import_network(NETWORK)
     return store
 

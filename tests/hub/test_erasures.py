@@ -2,16 +2,19 @@
 
 import json
 import stat
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hub.store import Store, StoreDownError
 from hub.store.backup import BackupError, back_up, restore
+from hub.store.connection import Engine
 from hub.store.erasures import MAX_ERASURES, ErasureError, ledger_of, read
 from tests.hub.test_hub_cli import config, imported, run
 from tests.hub.test_receiver import NOW, access, batch, desk
-from tests.support.telecentres import cantal
+from tests.support.telecentres import cantal, store_in
 
 __all__ = ["config"]  # fixtures
 
@@ -20,9 +23,23 @@ MINUTE_MS = 60_000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(home: Path | Engine) -> Iterator[Store]:
     """A hub to which one credential came twice, and another once."""
-    store = cantal(tmp_path, now_ms=NOW)
+    store = _heard(home)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def in_file(tmp_path: Path) -> Iterator[Store]:
+    """The same, in a file."""
+    store = _heard(tmp_path)
+    yield store
+    store.close()
+
+
+def _heard(home: Path | Engine) -> Store:
+    store = cantal(home, now_ms=NOW)
     receive(store, [access(), access(), access(), desk()], persons={1: GONE, 2: OTHER, 3: GONE})
     return store
 
@@ -48,14 +65,18 @@ def named(store: Store) -> int:
 def test_an_erased_credential_is_in_the_journal_no_more_and_its_events_stay(store: Store) -> None:
     assert store.erase(GONE, "asked on 21 November") == 2
     assert (named(store), store.totals().events) == (1, 4)
-    store.close()
-    assert GONE.encode() not in store.file.read_bytes()
-    assert OTHER.encode() in store.file.read_bytes()
+
+
+def test_an_erased_credential_is_no_longer_in_the_file(in_file: Store) -> None:
+    in_file.erase(GONE, "asked on 21 November")
+    in_file.close()
+    assert GONE.encode() not in in_file.file.read_bytes()
+    assert OTHER.encode() in in_file.file.read_bytes()
 
 
 def test_the_ledger_stands_beside_the_database_ours_alone_and_names_nobody(store: Store) -> None:
     store.erase(GONE, "asked on 21 November")
-    ledger = ledger_of(store.file)
+    ledger = store.engine.ledger
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
     (erasure,) = read(ledger)
     assert (erasure.at, erasure.reason, erasure.count) == (NOW, "asked on 21 November", 2)
@@ -77,7 +98,8 @@ def test_an_edge_whose_clock_is_some_minutes_ahead_does_not_bring_a_person_back(
     assert named(store) == 1
 
 
-def test_a_restore_replays_the_erasures_that_its_copy_does_not_know(store: Store, tmp_path: Path) -> None:
+def test_a_restore_replays_the_erasures_that_its_copy_does_not_know(in_file: Store, tmp_path: Path) -> None:
+    store = in_file
     back_up(store.file, tmp_path / "copy.db", NOW)
     store.erase(GONE, "asked")
     store.close()
@@ -89,7 +111,8 @@ def test_a_restore_replays_the_erasures_that_its_copy_does_not_know(store: Store
     assert named(after) == 1, "and a site that sends its day again does not undo it"
 
 
-def test_a_copy_put_back_by_hand_is_told_at_the_start_of_the_hub(store: Store, tmp_path: Path) -> None:
+def test_a_copy_put_back_by_hand_is_told_at_the_start_of_the_hub(in_file: Store, tmp_path: Path) -> None:
+    store = in_file
     back_up(store.file, tmp_path / "copy.db", NOW)
     store.erase(GONE, "asked")
     store.close()
@@ -102,23 +125,26 @@ def test_a_copy_put_back_by_hand_is_told_at_the_start_of_the_hub(store: Store, t
     assert named(by_hand) == 1
 
 
-def test_a_later_erasure_reaches_further_and_an_earlier_one_not_less_far(tmp_path: Path) -> None:
+def test_a_later_erasure_reaches_further_and_an_earlier_one_not_less_far(home: Path | Engine) -> None:
     for at_ms in (NOW, NOW + 60 * MINUTE_MS, NOW - 60 * MINUTE_MS):
-        cantal(tmp_path, now_ms=at_ms).erase(GONE, "asked")
-    store = Store(tmp_path / "hub.db")
+        with closing(cantal(home, now_ms=at_ms)) as store:
+            store.erase(GONE, "asked")
+    store = store_in(home)
     receive(store, [at(NOW + 59 * MINUTE_MS)], persons={1: GONE}, at_ms=NOW + 90 * MINUTE_MS)
     assert named(store) == 0
+    store.close()
 
 
 def test_what_a_power_cut_left_of_a_line_is_not_a_line(store: Store) -> None:
     store.erase(GONE, "asked")
-    ledger = ledger_of(store.file)
+    ledger = store.engine.ledger
     ledger.write_bytes(ledger.read_bytes() + b'{"at":17952')
     store.erase(OTHER, "asked too")
     assert [erasure.reason for erasure in read(ledger)] == ["asked", "asked too"]
 
 
-def test_a_damaged_ledger_stops_what_would_bring_somebody_back(store: Store, tmp_path: Path) -> None:
+def test_a_damaged_ledger_stops_what_would_bring_somebody_back(in_file: Store, tmp_path: Path) -> None:
+    store = in_file
     back_up(store.file, tmp_path / "copy.db", NOW)
     store.erase(GONE, "asked")
     ledger = ledger_of(store.file)
@@ -135,7 +161,7 @@ def test_a_damaged_ledger_stops_what_would_bring_somebody_back(store: Store, tmp
 
 def test_a_full_ledger_refuses_and_nothing_is_changed(store: Store) -> None:
     store.erase(GONE, "asked")
-    ledger = ledger_of(store.file)
+    ledger = store.engine.ledger
     ledger.write_bytes(ledger.read_bytes() * MAX_ERASURES)
     with pytest.raises(ErasureError, match="full"):
         store.erase(OTHER, "asked")

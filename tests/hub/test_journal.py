@@ -1,6 +1,7 @@
 """The access journal: who may be read about, for how long, and what is kept of whoever reads."""
 
 import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hub.receiver import Batch
 from hub.store import Store
 from hub.store import journal as journal_module
 from hub.store.backup import back_up, restore
+from hub.store.connection import Engine
 from hub.store.journal import (
     MAX_ROWS,
     READINGS_MS,
@@ -40,8 +42,8 @@ TERMS = Terms("self_employed", LONG_AGO)
 class Bench:
     """A hub with one member and one badge, whose decisions are put in by their moment."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = cantal(folder)
+    def __init__(self, home: Path | Engine) -> None:
+        self.store = cantal(home)
         self._numbers = iter(range(1, 1_000))
         with self.store.changed() as connection:
             self.member = add_member(
@@ -109,8 +111,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(home: Path | Engine) -> Iterator[Bench]:
+    made = Bench(home)
+    yield made
+    made.store.close()
 
 
 def test_a_journal_says_who_where_when_and_why(bench: Bench) -> None:
@@ -222,12 +226,13 @@ def test_a_reading_that_fails_is_neither_answered_nor_kept(bench: Bench) -> None
 def test_a_purge_leaves_nobody_in_any_question_and_keeps_the_readings_for_a_year(bench: Bench) -> None:
     bench.decide(NOON_MS - HOUR_MS)
     assert bench.counts() == {"badge": 1, "member": 1, "site": 1}
-    later = Store(bench.store.file, now_ms=lambda: NOON_MS + 90 * DAY_MS)
+    later = Store(bench.store.engine, now_ms=lambda: NOON_MS + 90 * DAY_MS)
     assert later.purge() == 1
     assert bench.counts() == {"badge": 0, "member": 0, "site": 0}
     with bench.store.seen() as connection:
         assert len(read_readings(connection)) == 6
-    Store(bench.store.file, now_ms=lambda: NOON_MS + READINGS_MS + 1).purge()
+    later.close()
+    Store(bench.store.engine, now_ms=lambda: NOON_MS + READINGS_MS + 1).purge()
     with bench.store.seen() as connection:
         assert read_readings(connection) == []
 
@@ -258,7 +263,8 @@ def test_a_removed_member_is_in_no_question_also_by_a_badge_given_on(bench: Benc
         assert {one.subject for one in read_readings(connection) if one.kind == "member"} == {None}
 
 
-def test_who_was_erased_stays_forgotten_in_a_restored_copy(bench: Bench, tmp_path: Path) -> None:
+def test_who_was_erased_stays_forgotten_in_a_restored_copy(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
     bench.decide(NOON_MS - HOUR_MS)
     bench.read()
     back_up(bench.store.file, tmp_path / "copy.db", NOON_MS)
@@ -307,9 +313,14 @@ AGES_MS = st.integers(0, 200 * DAY_MS)
     kind=st.sampled_from(["badge", "member", "site"]),
 )
 def test_nothing_older_than_ninety_days_is_ever_answered(
-    tmp_path_factory: pytest.TempPathFactory, ages: list[tuple[int, int]], begin: int, purged: bool, kind: Subject
+    homes: Callable[[Path], Path | Engine],
+    tmp_path_factory: pytest.TempPathFactory,
+    ages: list[tuple[int, int]],
+    begin: int,
+    purged: bool,
+    kind: Subject,
 ) -> None:
-    bench = Bench(tmp_path_factory.mktemp("journal"))
+    bench = Bench(homes(tmp_path_factory.mktemp("journal")))
     stored = [(NOON_MS - age_ms, NOON_MS - min(age_ms, late_ms)) for age_ms, late_ms in ages]
     for at_ms, received_ms in stored:
         bench.decide(at_ms, received_ms=received_ms)
@@ -330,7 +341,8 @@ def _utc_ms(local: datetime) -> int:
     return since // timedelta(milliseconds=1)
 
 
-def test_the_journal_of_a_person_is_found_without_reading_every_event(bench: Bench) -> None:
+def test_the_journal_of_a_person_is_found_without_reading_every_event(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
     text = _all_sql(Path(journal_module.__file__).parent)
     for name in ("of_badge", "of_member"):
         statement = re.search(rf"-- name: {name}\n(.*?);", text, re.DOTALL)
@@ -340,3 +352,4 @@ def test_the_journal_of_a_person_is_found_without_reading_every_event(bench: Ben
             plan = [row[3] for row in connection.execute(f"explain query plan {statement[1]}", values)]
         assert not any(line.startswith("SCAN event") for line in plan), plan
         assert any("journal_by_person" in line for line in plan), plan
+    bench.store.close()

@@ -10,6 +10,7 @@ from contract.rights import FreeAccess
 from hub.network import read_network
 from hub.passes import Badge, NewBadge, Person, Terms, read_moment
 from hub.store import Store
+from hub.store.connection import Engine
 from hub.store.issues import put_site_key, read_keyed
 from hub.store.pass_changes import (
     add_badge,
@@ -29,8 +30,8 @@ TERMS = Terms("visitor", read_moment("2026-01-01"), sites=("murat",))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = cantal(tmp_path)
+def store(home: Path | Engine) -> Iterator[Store]:
+    made = cantal(home)
     with made.changed() as connection:
         for site in ("murat", "aurillac"):
             put_site_key(connection, site, "ab" * 32, NOON_MS)

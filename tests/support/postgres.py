@@ -91,8 +91,8 @@ class Postgres:
             self._process = None
 
     def remove(self) -> None:
-        """Stop the server and delete its folder."""
-        self.stop()
+        """Stop the server, without the checkpoint of an orderly end, and delete its folder."""
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def answers(self) -> bool:

@@ -48,7 +48,8 @@ from hub.store.sqlite import SqliteFile
 from hub.store.timeline import mark_all, rebuild_site
 from hub.store.undeclared import Undeclared, read_undeclared
 from hub.store.visit_figures import read_visits
-from hub.store.visits import mark_site, mark_zones, rebuild_visits, sites_of_zones
+from hub.store.visit_places import zones_with_members
+from hub.store.visits import mark_site, mark_zones, rebuild_visits
 from hub.store.writer import Writer
 
 __all__ = [
@@ -202,7 +203,7 @@ class Store:
         try:
             with transaction(connection):
                 changes: list[str] = []
-                zones = sites_of_zones(connection)
+                zones = zones_with_members(connection)
                 for table in network.site:
                     imported = import_site(connection, network.network, table, local_day.isoformat())
                     changes += _import(connection, imported)
@@ -251,7 +252,7 @@ class Store:
                 with transaction(connection):
                     differences += rebuild_site(connection, site)
             with snapshot(connection):
-                places = [site.id for site in read_sites(connection)] + sorted(sites_of_zones(connection))
+                places = [site.id for site in read_sites(connection)] + sorted(zones_with_members(connection))
             for place in places:
                 with transaction(connection):
                     differences += rebuild_visits(connection, place)

@@ -8,7 +8,8 @@ from hub.opening import Interval, day_of
 from hub.store.connection import Connection
 from hub.store.rows import VisitRow, VisitStatus, VisitStep
 from hub.store.schema import statements
-from hub.store.visits import is_frozen, sites_of_zones
+from hub.store.visit_places import ALL_DAYS, Members, members_of, within, zones_with_members
+from hub.store.visits import is_frozen
 from hub.visits import NOBODY, Counts, bounds_of, first_day, next_day
 
 MAX_PERIODS = 3_700
@@ -27,44 +28,57 @@ def read_visits(
     """
     zones = {row[0]: ZoneInfo(row[2]) for row in connection.execute(_SQL["sites"])}
     if place is None:
-        places: dict[str, tuple[str, ...]] = {site: (site,) for site in sorted(zones)}
+        places = {site: {site: ALL_DAYS} for site in sorted(zones)}
     else:
-        places = {place: (place,) if place in zones else sites_of_zones(connection).get(place, ())}
+        places = {place: members_of(zones_with_members(connection), place)}
     rows: list[VisitRow] = []
-    for name, sites in places.items():
-        rows += _rows(connection, name, {site: zones[site] for site in sites}, step, (span[0], min(span[1], now_ms)))
+    for name, members in places.items():
+        known = {site: days for site, days in members.items() if site in zones}
+        rows += _rows(connection, (name, known), zones, step, (span[0], min(span[1], now_ms)))
     return rows
 
 
 def _rows(
-    connection: Connection, place: str, zones: dict[str, ZoneInfo], step: VisitStep, span: Interval
+    connection: Connection,
+    place: tuple[str, Members],
+    zones: dict[str, ZoneInfo],
+    step: VisitStep,
+    span: Interval,
 ) -> Iterator[VisitRow]:
-    signs = {site: connection.execute(_SQL["sign_of_site"], {"site": site}).fetchone() for site in zones}
+    name, members = place
+    signs = {site: connection.execute(_SQL["sign_of_site"], {"site": site}).fetchone() for site in members}
     first_signs = [first_ms for first_ms, _ in signs.values() if first_ms is not None]
     if not first_signs or span[0] >= span[1]:
         return
-    # Of a site that was never heard, nothing is known up to any instant.
-    heard_ms = min(last_ms if last_ms is not None else 0 for _, last_ms in signs.values())
-    own = sorted(set(zones.values()), key=lambda zone: zone.key)
+    own = sorted({zones[site] for site in members}, key=lambda zone: zone.key)
     purged_ms: int = connection.execute(_SQL["purged"]).fetchone()[0]
-    firsts = _firsts(step, (max(span[0], min(first_signs)), span[1]), own)
+    first_ms = min([*first_signs, *_first_figure(connection, name, step, own)])
+    firsts = _firsts(step, (max(span[0], first_ms), span[1]), own)
     if not firsts:
         return
-    between = {"site": place, "step": step, "from_day": firsts[0].isoformat(), "to_day": firsts[-1].isoformat()}
+    between = {"site": name, "step": step, "from_day": firsts[0].isoformat(), "to_day": firsts[-1].isoformat()}
     stored = {day: Counts(*counts) for day, *counts in connection.execute(_SQL["figures"], between)}
-    pending = _pending(connection, [place, *zones])
+    pending = {first_day(step, day) for day in _pending(connection, [name, *members])}
     for first in firsts:
         bounds = [bounds_of(step, first, zone) for zone in own]
         start_ms, end_ms = min(start for start, _ in bounds), max(end for _, end in bounds)
-        if not span[0] <= start_ms < span[1]:
+        there = within(members, first, next_day(step, first))
+        if not there or not span[0] <= start_ms < span[1]:
             continue
         frozen = is_frozen(step, first, own, purged_ms)
         counts = stored.get(first.isoformat(), None if frozen else NOBODY)
         if counts is None:
             continue
-        is_marked = any(first_day(step, day) == first for day in pending)
-        status: VisitStatus = "frozen" if frozen else "provisional" if is_marked or heard_ms < end_ms else "final"
-        yield VisitRow(place, step, first.isoformat(), start_ms, end_ms, status, *counts)
+        # Of a site that was never heard, nothing is known up to any instant.
+        is_heard = all(heard_ms is not None and heard_ms >= end_ms for _, heard_ms in map(signs.__getitem__, there))
+        status: VisitStatus = "frozen" if frozen else "final" if is_heard and first not in pending else "provisional"
+        yield VisitRow(name, step, first.isoformat(), start_ms, end_ms, status, *counts)
+
+
+def _first_figure(connection: Connection, place: str, step: VisitStep, zones: list[ZoneInfo]) -> list[int]:
+    """Return when the first period with a count begins: an edge whose clock went back may have spoken of it late."""
+    day: str | None = connection.execute(_SQL["first_figure"], {"site": place, "step": step}).fetchone()[0]
+    return [] if day is None else [bounds_of(step, date.fromisoformat(day), zone)[0] for zone in zones]
 
 
 def _firsts(step: VisitStep, span: Interval, zones: list[ZoneInfo]) -> list[date]:

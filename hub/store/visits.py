@@ -16,17 +16,21 @@ from hub.store.connection import Connection
 from hub.store.doors import days_of_doors, forget_doors, instants_of_doors, next_change, settle_doors
 from hub.store.rows import CountDifference
 from hub.store.schema import statements
+from hub.store.visit_places import (
+    ALL_DAYS,
+    Members,
+    belongs,
+    members_of,
+    time_zones,
+    within,
+    zones_with_members,
+)
 from hub.store.visitors import Visitors
-from hub.visits import ABSENT_MS, NOBODY, Counts, Entry, Period, bounds_of, count, cuts, first_day, half_of
+from hub.store.zones import ZONE
+from hub.visits import ABSENT_MS, NOBODY, Counts, Entry, Period, bounds_of, count, cuts, first_day, half_of, next_day
 
 COUNTED_KINDS = frozenset({"access_decided", "door_state_changed"})
 """Events from which visits and doors are counted."""
-
-ZONE = "zone:"
-"""What the place of a zone begins with; no site's id has a colon."""
-
-NETWORK = "zone:reseau:"
-"""What the place of a network begins with: every network is a zone of all its sites."""
 
 FORGOTTEN_BEFORE_MS = MAX_FUTURE_MS + ABSENT_MS
 """An entry may be later than the age of its journal row by as much as an edge's clock may be ahead; and a period needs
@@ -133,34 +137,20 @@ def _days_with_figures(connection: Connection, place: str) -> set[str]:
     return {row[0] for row in connection.execute(_SQL["days_with_figures"], {"site": place, "from_day": ""})}
 
 
-def mark_zones(connection: Connection, before: Mapping[str, tuple[str, ...]]) -> None:
+def mark_zones(connection: Connection, before: Mapping[str, Members]) -> None:
     """Note that those zones are to be counted whose sites are others than `before`."""
-    now = sites_of_zones(connection)
+    now = zones_with_members(connection)
     for place in before.keys() | now.keys():
-        if before.get(place) != now.get(place):
-            _mark_days(connection, {(place, day) for day in _days_of_zone(connection, place, now.get(place, ()))})
+        if (members := now.get(place, {})) != before.get(place, {}):
+            _mark_days(connection, {(place, day) for day in _days_of_zone(connection, place, members)})
 
 
 def _days_of_zone(connection: Connection, place: str, sites: Iterable[str]) -> set[str]:
     days = _days_with_figures(connection, place)
-    for site, zone in _zones_of(connection, sites).items():
+    for site, zone in time_zones(connection, sites).items():
         for (at_ms,) in connection.execute(_SQL["entries_of_site"], {"site": site}):
             days |= {day_of(at_ms, zone).isoformat(), day_of(at_ms + ABSENT_MS, zone).isoformat()}
     return days
-
-
-def sites_of_zones(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Return the sites of each zone, by the place under which it is counted; each network is one."""
-    found: dict[str, list[str]] = {}
-    for site, network, _ in connection.execute(_SQL["sites"]):
-        found.setdefault(NETWORK + network, []).append(site)
-    return {place: tuple(sites) for place, sites in found.items()}
-
-
-def _zones_of(connection: Connection, sites: Iterable[str]) -> dict[str, ZoneInfo]:
-    """Return the time zone of each of these sites that the register holds."""
-    rows = ((site, connection.execute(_SQL["time_zone"], {"site": site}).fetchone()) for site in sites)
-    return {site: ZoneInfo(row[0]) for site, row in rows if row is not None}
 
 
 # Settling: counting what is marked.
@@ -186,36 +176,35 @@ def settle_sites(connection: Connection) -> None:
 def settle_zone(connection: Connection) -> None:
     """Count the marked days of one zone: of a zone of thousands of sites, that takes seconds."""
     marks = connection.execute(_SQL["marks_of_zones"], _MARKS).fetchall()
-    zones = sites_of_zones(connection)
-    connection.lock_sites({site for place, _ in marks for site in zones.get(place, ())})
+    zones = zones_with_members(connection)
+    connection.lock_sites({site for place, _ in marks for site in members_of(zones, place)})
     _settle(connection, sorted(set(marks)))
 
 
-def _settle(connection: Connection, marks: Iterable[tuple[str, str]]) -> list[CountDifference]:
-    """Count marked days of places; return what was different before."""
-    differences: list[CountDifference] = []
-    zones = sites_of_zones(connection)
+def _settle(connection: Connection, marks: Iterable[tuple[str, str]]) -> None:
+    """Count marked days of places."""
+    zones = zones_with_members(connection)
     days: dict[str, list[str]] = {}
     for place, day in marks:
         days.setdefault(place, []).append(day)
     for place, of_place in days.items():
         connection.executemany(_SQL["take_mark"], [{"site": place, "day": day} for day in of_place])
+        settle_place(connection, place, members_of(zones, place), of_place)
         if place.startswith(ZONE):
-            differences += settle_place(connection, place, zones.get(place, ()), of_place)
             continue
-        differences += settle_place(connection, place, (place,), of_place)
-        for zone in _zones_of(connection, (place,)).values():
-            differences += [one for day in of_place for one in settle_doors(connection, place, zone, day)]
-        around = [name for name, sites in zones.items() if place in sites]
+        for zone in time_zones(connection, (place,)).values():
+            for day in of_place:
+                settle_doors(connection, place, zone, day)
+        around = [name for name, members in zones.items() if place in members]
         _mark_days(connection, {(name, day) for name in around for day in of_place})
-    return differences
 
 
-def settle_place(
-    connection: Connection, place: str, sites: Iterable[str], days: Iterable[str]
-) -> list[CountDifference]:
-    """Count the persons of a place in the periods in which these days lie, unless they are frozen."""
-    zones = _zones_of(connection, sites)
+def settle_place(connection: Connection, place: str, members: Members, days: Iterable[str]) -> list[CountDifference]:
+    """Count the persons of a place in the periods in which these days lie, unless they are frozen.
+
+    Return what was different before.
+    """
+    zones = time_zones(connection, members)
     purged_ms: int = connection.execute(_SQL["purged"]).fetchone()[0]
     visitors = Visitors(connection)
     periods = {(period, first_day(period, date.fromisoformat(day))) for period in PERIODS for day in days}
@@ -223,7 +212,8 @@ def settle_place(
     for period, first in sorted(periods):
         if is_frozen(period, first, zones.values(), purged_ms):
             continue
-        entries = _entries(connection, visitors, zones, period, first)
+        there = {site: days for site, days in within(members, first, next_day(period, first)).items() if site in zones}
+        entries = _entries(connection, visitors, there, zones, (period, first))
         counts = count(entries, lambda person, first=first: visitors.is_new(person, first))  # type: ignore[misc]
         differences += _store(connection, (place, period, first.isoformat()), counts)
     return differences
@@ -236,15 +226,21 @@ def is_frozen(period: Period, first: date, zones: Iterable[ZoneInfo], purged_ms:
 
 
 def _entries(
-    connection: Connection, visitors: Visitors, zones: Mapping[str, ZoneInfo], period: Period, first: date
+    connection: Connection,
+    visitors: Visitors,
+    members: Members,
+    zones: Mapping[str, ZoneInfo],
+    when: tuple[Period, date],
 ) -> Iterator[Entry]:
-    """Yield who came in at these sites in a period and in the half hour before it."""
-    halves = {zone: (cuts(period, first, zone), bounds_of(period, first, zone)) for zone in set(zones.values())}
-    for site, zone in zones.items():
-        instants, (start_ms, end_ms) = halves[zone]
+    """Yield who came in at sites of a place, while part of it, in a period and in the half hour before it."""
+    halves = {zone: (cuts(*when, zone), bounds_of(*when, zone)) for zone in {zones[site] for site in members}}
+    for site, days in members.items():
+        instants, (start_ms, end_ms) = halves[zones[site]]
         between = {"site": site, "from_ms": start_ms - ABSENT_MS, "to_ms": end_ms}
         for credential, at_ms in connection.execute(_SQL["entries"], between).fetchall():
-            yield Entry(visitors.person(credential, at_ms), at_ms, half_of(at_ms, instants))
+            half = half_of(at_ms, instants)
+            if days == ALL_DAYS or belongs(days, (when[1] + timedelta(days=half // 2)).isoformat()):
+                yield Entry(visitors.person(credential, at_ms), at_ms, half)
 
 
 def _store(connection: Connection, where: tuple[str, Period, str], counted: Counts) -> list[CountDifference]:
@@ -287,17 +283,17 @@ def _keep_nobody(connection: Connection, purged_ms: int, until_ms: int) -> None:
     """Write down that nobody came in the periods that freeze now and have no row: a missing row is not known."""
     zones = {site: ZoneInfo(time_zone) for site, _, time_zone in connection.execute(_SQL["sites"])}
     signs = {site: first_ms for site, first_ms, _ in connection.execute(_SQL["signs"]) if site in zones}
-    places = {site: (site,) for site in zones} | sites_of_zones(connection)
+    places = {site: {site: ALL_DAYS} for site in zones} | zones_with_members(connection)
     rows: list[dict[str, str]] = []
-    for place, sites in places.items():
-        heard = [(signs[site], zones[site]) for site in sites if site in signs]
+    for place, members in places.items():
+        heard = {site: signs[site] for site in members if site in signs}
         if not heard:
             continue
-        first_ms, _ = min(heard)
-        own = {zones[site] for site in sites}
-        for period, first in _freezing(max(purged_ms, first_ms), until_ms, own):
+        own = {zones[site] for site in members if site in zones}
+        for period, first in _freezing(max(purged_ms, min(heard.values())), until_ms, own):
             was_frozen = is_frozen(period, first, own, purged_ms)
-            if not was_frozen and is_frozen(period, first, own, until_ms):
+            is_part = within(members, first, next_day(period, first)).keys() & heard
+            if is_part and not was_frozen and is_frozen(period, first, own, until_ms):
                 rows.append({"site": place, "step": period, "day": first.isoformat()})
     connection.executemany(_SQL["put_nobody"], rows)
 
@@ -329,22 +325,20 @@ def enter_again(connection: Connection, site: str, stream: str) -> None:
 
 def rebuild_visits(connection: Connection, place: str) -> list[CountDifference]:
     """Count all of a place anew, as far as its journal lives; return what was different before."""
-    zones = sites_of_zones(connection)
-    if place.startswith(ZONE):
-        sites = zones.get(place, ())
-        connection.lock_sites(set(sites))
-        _settle(connection, _pending_of(connection, [*sites, place]))
-        days = _days_of_zone(connection, place, sites)
-        return settle_place(connection, place, sites, sorted(days))
-    connection.lock_sites({place})
+    members = members_of(zones_with_members(connection), place)
+    connection.lock_sites(set(members))
+    _settle(connection, _pending_of(connection, [*members, place]))
+    # A zone's sites have marked it again.
     _settle(connection, _pending_of(connection, [place]))
+    if place.startswith(ZONE):
+        return settle_place(connection, place, members, sorted(_days_of_zone(connection, place, members)))
     for (stream,) in connection.execute(_SQL["streams"], {"site": place}).fetchall():
         enter_again(connection, place, stream)
     differences: list[CountDifference] = []
-    for site, zone in _zones_of(connection, (place,)).items():
-        days = _all_days(connection, site, zone)
-        differences += settle_place(connection, site, (site,), sorted(days))
-        differences += [one for day in sorted(days) for one in settle_doors(connection, site, zone, day)]
+    for site, zone in time_zones(connection, (place,)).items():
+        days = sorted(_all_days(connection, site, zone))
+        differences += settle_place(connection, site, members, days)
+        differences += [one for day in days for one in settle_doors(connection, site, zone, day)]
     return differences
 
 

@@ -93,6 +93,9 @@ from visit_figure
 where site = :site and step = :step and day >= :from_day and day <= :to_day
 order by day;
 
+-- name: first_figure
+select min(day) from visit_figure where site = :site and step = :step;
+
 -- name: days_with_figures
 select distinct day from visit_figure where site = :site and day >= :from_day;
 

@@ -60,7 +60,7 @@ class Usage(NamedTuple):
     outside_ms: int = 0
     ghost_ms: int = 0
     place_days: int = 0
-    """Places times local days on which each was available."""
+    """Places times local days on which each was available; of an hour, places that were available in it."""
 
     @property
     def coverage(self) -> float | None:
@@ -131,6 +131,11 @@ def pooled_crowd(parts: Iterable[Crowd]) -> Crowd:
         sum(part.peak_sum for part in known),
         sum(part.peak_days for part in known),
     )
+
+
+def crowd_of_day(counts: Peaks) -> Crowd:
+    """Return the crowd of one local day, or of one hour."""
+    return Crowd() if counts.peak is None else Crowd(counts, counts.peak, 1)
 
 
 def first_day(day: date, step: Step) -> date:

@@ -11,11 +11,12 @@ instant heard from the site, never to the wall clock. Whatever order the events 
 Source: domain.md 3.2 as docs/method.md tells it.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from hub.opening import HOUR_MS, Interval
+from hub.opening import Interval
 
 PUBLISHED_PCT = 80
 """From this coverage on a rate is published (`A`)."""
@@ -129,13 +130,13 @@ def figures(
     `changes` are the (start, state) of one resource within these hours, in order; `carried` is its state at their
     beginning; nothing counts as known after `horizon_ms`. `opened` are the opening intervals of the day, in order.
     """
-    begin, end = hours[0][0], hours[-1][1]
+    starts = [start for start, _ in hours]
     available = [_overlap(opened, from_ms, to_ms) for from_ms, to_ms in hours]
     observed, occupied, outside, ghost = ([0] * len(hours) for _ in range(4))
-    for first, last, state in stretches(changes, carried, horizon_ms, (begin, end)):
+    for first, last, state in stretches(changes, carried, horizon_ms, (starts[0], hours[-1][1])):
         if state == UNKNOWN:
             continue
-        for n in range((first - begin) // HOUR_MS, (last - 1 - begin) // HOUR_MS + 1):
+        for n in range(bisect_right(starts, first) - 1, bisect_left(starts, last)):
             from_ms, to_ms = max(first, hours[n][0]), min(last, hours[n][1])
             length = _overlap(opened, from_ms, to_ms)
             if state == OUT_OF_SERVICE:

@@ -6,12 +6,13 @@ and readers never wait for the writer. Every key begins with the site, so that s
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from hub.indicators import Step as PeriodStep
 from hub.network import Network
 from hub.opening import day_of
 from hub.store.connection import Connection, Engine, StoreDownError, StoreRefusedError, snapshot, transaction
@@ -19,22 +20,27 @@ from hub.store.decisions import read_decisions, read_last_decisions
 from hub.store.doors import read_doors
 from hub.store.erasures import erase
 from hub.store.figures import read_occupancy
+from hub.store.indicators import Bounds, read_indicators, read_levels, read_sessions
 from hub.store.issues import has_leapt, put_site_key
 from hub.store.journal import LEAPT, JournalError, purge_journal
 from hub.store.pass_changes import concern_site
 from hub.store.register import ALWAYS, Imported, import_site, read_sites
 from hub.store.rows import (
     Alarm,
+    Asked,
     CountDifference,
     DecisionRow,
     DoorRow,
     DoorStep,
     GapRow,
+    IndicatorRow,
     Kind,
+    LevelRow,
     OccupancyRow,
     Recorded,
     Resource,
     RestoreRow,
+    SessionRow,
     Site,
     Step,
     StreamTotal,
@@ -51,20 +57,25 @@ from hub.store.visit_figures import read_visits
 from hub.store.visit_places import zones_with_members
 from hub.store.visits import mark_site, mark_zones, rebuild_visits
 from hub.store.writer import Writer
+from hub.store.zones import Zone, import_zones, read_zones
 
 __all__ = [
     "Alarm",
+    "Asked",
     "CountDifference",
     "DecisionRow",
     "Difference",
     "DoorRow",
     "DoorStep",
     "GapRow",
+    "IndicatorRow",
     "Kind",
+    "LevelRow",
     "OccupancyRow",
     "Recorded",
     "Resource",
     "RestoreRow",
+    "SessionRow",
     "Site",
     "Step",
     "Store",
@@ -76,6 +87,7 @@ __all__ = [
     "VisitRow",
     "VisitStep",
     "Writer",
+    "Zone",
 ]
 
 _TOTALS = statements("totals")
@@ -119,6 +131,11 @@ class Store:
         with snapshot(self._reader()):
             return read_sites(self._reader())
 
+    def zones(self, on: date | None = None) -> list[Zone]:
+        """Return the valleys, territories, networks and massifs as they were on a local day (default: now)."""
+        with snapshot(self._reader()):
+            return read_zones(self._reader()) if on is None else read_zones(self._reader(), on.isoformat())
+
     def occupancy(self, site: str | None, kind: Kind, step: Step, from_ms: int, to_ms: int) -> list[OccupancyRow]:
         """Return the figures of the hours or local days that begin in [from, to), or those days pooled by local month.
 
@@ -127,6 +144,30 @@ class Store:
         """
         with snapshot(self._reader()):
             return read_occupancy(self._reader(), site, kind, step, (from_ms, to_ms), self._now_ms())
+
+    def indicators(
+        self, asked: Sequence[Asked], kind: Kind, step: PeriodStep, bounds: Bounds, *, by_resource: bool = False
+    ) -> list[IndicatorRow]:
+        """Return the indicators of each place asked for, in this order, by period in order of time.
+
+        A period has the local days (or hours) that begin within the bounds: half-open, UTC milliseconds, given for each
+        time zone. One that is cut by them, or by now, has the days in it that are left. A zone's peaks are those of its
+        telecentres together. Hours in which a telecentre is closed and nothing was used are left out.
+        """
+        with snapshot(self._reader()):
+            return read_indicators(
+                self._reader(), asked, kind, step, bounds, now_ms=self._now_ms(), by_resource=by_resource
+            )
+
+    def levels(self, site: str, kind: Kind, from_ms: int, to_ms: int) -> list[LevelRow]:
+        """Return how many desks or rooms of a site were in use at once, by local day that [from, to) touches."""
+        with snapshot(self._reader()):
+            return read_levels(self._reader(), site, kind, (from_ms, to_ms))
+
+    def sessions(self, site: str, kind: Kind, from_ms: int, to_ms: int) -> list[SessionRow]:
+        """Return the sessions of a site that began in [from, to), in order of time. For inside alone."""
+        with snapshot(self._reader()):
+            return read_sessions(self._reader(), site, kind, (from_ms, to_ms))
 
     def last_heard_ms(self) -> int | None:
         """Return the instant of the last event heard from any site, or None when none was."""
@@ -214,6 +255,7 @@ class Store:
                         changes.append(
                             f"site {table.id}: its lists of rights are sealed to the key of the file from now on"
                         )
+                changes += import_zones(connection, network.network, network.zone, local_day.isoformat())
                 mark_zones(connection, zones)
                 return changes
         finally:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
+from typing import Literal
 
 from hub.opening import Interval, day_bounds, day_of, days_between, hours_of, opened
 from hub.store.connection import Connection
@@ -13,6 +14,8 @@ from hub.store.schema import statements
 
 MAX_SPAN_DAYS = 3_700
 """The longest period of one question: ten years."""
+
+UsageStep = Literal["hour", "day"]
 
 _SQL = statements("figures")
 _REGISTER = statements("register")
@@ -29,15 +32,23 @@ def read_occupancy(
         start, end = span[0], min(span[1], now_ms)
         if calendar is None or start >= end:
             continue
-        rows = _rows(connection, calendar, kind, "hour" if step == "hour" else "day", (start, end))
-        first_ms: int | None = connection.execute(_SQL["first_sign"], {"site": name}).fetchone()[0]
-        rows = (_counted(calendar, row, first_ms, now_ms) for row in rows)
+        rows = usage_rows(connection, calendar, kind, "hour" if step == "hour" else "day", (start, end), now_ms)
         rows = (row for row in rows if row.available_ms or step != "hour")
         found += _pooled_by_month(calendar, rows) if step == "month" else rows
     return found
 
 
-def _rows(connection: Connection, calendar: Calendar, kind: Kind, step: Step, span: Interval) -> Iterator[OccupancyRow]:
+def usage_rows(
+    connection: Connection, calendar: Calendar, kind: Kind, step: UsageStep, span: Interval, now_ms: int
+) -> Iterator[OccupancyRow]:
+    """Yield the rows of one site in order of resource and start; hours in which it was closed, if they were in use."""
+    if span[0] < span[1]:
+        yield from (_counted(calendar, row, now_ms) for row in _rows(connection, calendar, kind, step, span))
+
+
+def _rows(
+    connection: Connection, calendar: Calendar, kind: Kind, step: UsageStep, span: Interval
+) -> Iterator[OccupancyRow]:
     """Yield the rows of one site in order of resource and start, those of silent days among them."""
     days = days_between(span[0], span[1] - 1, calendar.zone)[-MAX_SPAN_DAYS:]
     key = {"site": calendar.site, "kind": kind, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
@@ -63,7 +74,7 @@ def _is_silent(calendar: Calendar, place: Place, day: date) -> bool:
     return calendar.since <= day.isoformat() and place.counts_on(day.isoformat())
 
 
-def _silent(calendar: Calendar, resource: str, day: date, step: Step) -> Iterator[OccupancyRow]:
+def _silent(calendar: Calendar, resource: str, day: date, step: UsageStep) -> Iterator[OccupancyRow]:
     bounds = day_bounds(day, calendar.zone)
     for start, end in [bounds] if step == "day" else hours_of(*bounds):
         available_ms = _available(calendar, start, end)
@@ -71,22 +82,17 @@ def _silent(calendar: Calendar, resource: str, day: date, step: Step) -> Iterato
             yield OccupancyRow(calendar.site, resource, start, end, available_ms, 0, 0)
 
 
-def _counted(calendar: Calendar, row: OccupancyRow, first_ms: int | None, now_ms: int) -> OccupancyRow:
-    """Return the row with no time available after now, nor on a site's first day before its first sign of life.
-
-    An hour that has not come cannot have been missed, and what was not yet installed was not in service.
-    """
-    start, end = row.start_ms, min(row.end_ms, now_ms)
-    if first_ms is not None and first_ms > start and day_of(first_ms, calendar.zone) == day_of(start, calendar.zone):
-        start = first_ms
-    if (start, end) == (row.start_ms, row.end_ms):
+def _counted(calendar: Calendar, row: OccupancyRow, now_ms: int) -> OccupancyRow:
+    """Return the row with no time available after now: an hour that has not come cannot have been missed."""
+    if row.end_ms <= now_ms:
         return row
-    return replace(row, available_ms=max(_available(calendar, start, end), row.observed_ms))
+    to_come = _available(calendar, max(now_ms, row.start_ms), row.end_ms)
+    return replace(row, available_ms=max(row.available_ms - to_come, row.observed_ms))
 
 
 def _available(calendar: Calendar, start: int, end: int) -> int:
     """Return for how long the site is open in an interval of one local day."""
-    day = day_of(start, calendar.zone)
+    day = day_of(end - 1, calendar.zone)
     intervals = opened(calendar.opening_hours(day.isoformat()), calendar.zone, day)
     return sum(max(0, min(b, end) - max(a, start)) for a, b in intervals)
 
@@ -106,4 +112,6 @@ def _pooled_by_month(calendar: Calendar, rows: Iterable[OccupancyRow]) -> Iterat
             sum(day.available_ms for day in days),
             sum(day.observed_ms for day in days),
             sum(day.occupied_ms for day in days),
+            sum(day.outside_ms for day in days),
+            sum(day.ghost_ms for day in days),
         )

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from contract.events import Access, AccessReason
-from hub.indicators import Outcome, Value
+from hub.indicators import Attendance, Bookings, Crowd, Outcome, Usage, Value, values
 from hub.levels import Peaks
 from hub.sessions import Session
 from hub.statistics import Status
@@ -112,12 +112,8 @@ class Asked:
     sites: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IndicatorRow:
-    """The indicators of a place, or of one of its resources, in one period; for inside alone, as it passes no gate.
-
-    `values` are by name, as `hub.indicators.NAMES` and, of rooms, `ROOM_NAMES` have them.
-    """
+class IndicatorRow(NamedTuple):
+    """The indicators of a place, or of one of its resources, in one period; for inside alone, as it passes no gate."""
 
     place: str
     level: Literal["resource", "site", "zone"]
@@ -129,9 +125,27 @@ class IndicatorRow:
     """How many desks or rooms are in the figures."""
     start_ms: int
     end_ms: int
-    coverage: float | None
-    status: Status
-    values: Mapping[str, Value]
+    usage: Usage
+    crowd: Crowd | None
+    """None: of a single desk or room, which is no pool."""
+    attendance: Attendance
+    bookings: Bookings | None
+    """None: of desks."""
+
+    @property
+    def coverage(self) -> float | None:
+        """Observed over available, 0 to 1; None when nothing was available."""
+        return self.usage.coverage
+
+    @property
+    def status(self) -> Status:
+        """What the coverage allows to say."""
+        return self.usage.status
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The indicators by name, as `hub.indicators.NAMES` and, of rooms, `ROOM_NAMES` have them."""
+        return values(self.usage, self.crowd, self.attendance, self.bookings)
 
 
 Note = Literal["high_water", "passback", "emergency", "unused"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from hub.indicators import Crowd, day_after, first_day, pooled_crowd
+from hub.indicators import crowd_of_day, day_after, first_day, pooled_crowd
 from hub.levels import Peaks, pack, peaks, profile
 from hub.opening import Interval, day_bounds, day_of, hours_of, opened
 from hub.sessions import MERGE_MS, dwell
@@ -282,11 +282,6 @@ def _settle_month(connection: Connection, calendar: Calendar, month: date, horiz
             *dwell(closed),
         )
     return _keep(connection, "month", where, stored, computed)
-
-
-def crowd_of_day(counts: Peaks) -> Crowd:
-    """Return the crowd of one local day."""
-    return Crowd() if counts.peak is None else Crowd(counts, counts.peak, 1)
 
 
 def _lengths(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, tuple[int, list[int]]]:

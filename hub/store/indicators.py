@@ -1,0 +1,314 @@
+"""Reading the indicators of telecentres, their desks and rooms, and zones, by any step.
+
+Months that are over are read as they stand, one row a telecentre. Everything else is pooled from days (or hours), with
+the honest zero of days for which nothing was heard.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.indicators import (
+    Attendance,
+    Bookings,
+    Crowd,
+    Step,
+    Usage,
+    crowd_of_day,
+    day_after,
+    first_day,
+    pooled_crowd,
+    pooled_usage,
+)
+from hub.levels import Level, Peaks, peaks, summed, unpack
+from hub.opening import HOUR_MS, Interval, day_bounds, day_of
+from hub.sessions import Dwell, Session, dwell
+from hub.store.connection import Connection
+from hub.store.figures import MAX_SPAN_DAYS, UsageStep, usage_rows
+from hub.store.register import Calendar, read_calendar
+from hub.store.rows import Asked, IndicatorRow, Kind, LevelRow, OccupancyRow, SessionRow
+from hub.store.schema import statements
+
+Bounds = Callable[[ZoneInfo], Interval]
+"""What is asked for, half-open, as a time zone understands it."""
+
+FEW_SITES = 50
+"""Up to so many, the months of each are asked for alone."""
+
+_SQL = statements("figures")
+
+
+@dataclass(slots=True)
+class _Period:
+    """What is known of one place in one period, before it is pooled."""
+
+    start_ms: int
+    end_ms: int
+    usage: list[OccupancyRow] = field(default_factory=list)
+    days: dict[str, tuple[Interval, list[Sequence[Level]]]] = field(default_factory=dict)
+    """By local day: its bounds (of an hour: the hour's), and the profile of each site."""
+    sessions: list[Session] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    kind: Kind
+    step: Step
+    bounds: Bounds
+    now_ms: int
+
+
+def read_indicators(
+    connection: Connection,
+    asked: Sequence[Asked],
+    kind: Kind,
+    step: Step,
+    bounds: Bounds,
+    *,
+    now_ms: int,
+    by_resource: bool = False,
+) -> list[IndicatorRow]:
+    """Return the indicators of each place asked for, in this order, by its periods in order of time.
+
+    A period is of the days (or hours) that begin within the bounds. `by_resource` tells each desk or room apart.
+    """
+    question = _Question(kind, step, bounds, now_ms)
+    whole = {} if by_resource or step != "month" else _whole_months(connection, asked, question)
+    found: list[IndicatorRow] = []
+    for place in asked:
+        if place.level == "site" and (months := whole.get(place.place)):
+            found += months
+        elif by_resource:
+            for site in place.sites:
+                found += _resources(connection, site, question)
+        else:
+            found += _rows(place, _periods(connection, place.sites, question), kind)
+    return found
+
+
+def read_levels(connection: Connection, site: str, kind: Kind, span: Interval) -> list[LevelRow]:
+    """Return the levels of the local days of a site that `span` touches, in order."""
+    calendar = read_calendar(connection, site)
+    if calendar is None:
+        return []
+    rows = _levels(connection, calendar, kind, span)
+    return [LevelRow(site, day, *bounds, counts) for day, bounds, counts, _ in rows]
+
+
+def read_sessions(connection: Connection, site: str, kind: Kind, span: Interval) -> list[SessionRow]:
+    """Return the sessions of a site that began in `span`, in order of time."""
+    key = {"site": site, "kind": kind, "start_ms": span[0], "end_ms": span[1]}
+    return [
+        SessionRow(site, resource, day, Session(*session))
+        for resource, day, *session in connection.execute(_SQL["sessions_of_site"], key)
+    ]
+
+
+def _periods(connection: Connection, sites: Iterable[str], question: _Question) -> list[_Period]:
+    """Return the periods of several sites together, in order of time."""
+    found: dict[str | int, _Period] = {}
+    for site in sites:
+        calendar = read_calendar(connection, site)
+        if calendar is not None:
+            _read_site(connection, calendar, question, found)
+    return sorted(found.values(), key=lambda period: period.start_ms)
+
+
+def _read_site(
+    connection: Connection, calendar: Calendar, question: _Question, found: dict[str | int, _Period]
+) -> None:
+    """Add what is known of one site to the periods."""
+    span = _span(calendar, question)
+    for row in _usage_rows(connection, calendar, question, span):
+        _period(found, calendar, row.start_ms, question.step).usage.append(row)
+    for one in read_sessions(connection, calendar.site, question.kind, span):
+        _period(found, calendar, one.session.start_ms, question.step).sessions.append(one.session)
+    for day, bounds, _, levels in _levels(connection, calendar, question.kind, span):
+        if question.step != "hour":
+            _add_levels(_period(found, calendar, bounds[0], question.step), day, bounds, levels)
+            continue
+        for start in range(bounds[0], bounds[1], HOUR_MS):
+            if (hour := found.get(start)) is not None:
+                _add_levels(hour, day, (hour.start_ms, hour.end_ms), levels)
+
+
+def _usage_rows(
+    connection: Connection, calendar: Calendar, question: _Question, span: Interval
+) -> Iterator[OccupancyRow]:
+    step: UsageStep = "hour" if question.step == "hour" else "day"
+    return usage_rows(connection, calendar, question.kind, step, span, question.now_ms)
+
+
+def _span(calendar: Calendar, question: _Question) -> Interval:
+    """Return from where to where the days (or hours) last that begin within the bounds, and not after now."""
+    start, end = question.bounds(calendar.zone)
+    end = min(end, question.now_ms)
+    if start >= end:
+        return start, start
+    return _next_begin(start, calendar.zone, question.step), _next_begin(end, calendar.zone, question.step)
+
+
+def _next_begin(at_ms: int, zone: ZoneInfo, step: Step) -> int:
+    """Return when the first local day (or hour) begins that does not begin before an instant."""
+    midnight, end = day_bounds(day_of(at_ms, zone), zone)
+    if step == "hour":
+        return min(midnight - (midnight - at_ms) // HOUR_MS * HOUR_MS, end)
+    return midnight if at_ms == midnight else end
+
+
+def _period(found: dict[str | int, _Period], calendar: Calendar, at_ms: int, step: Step) -> _Period:
+    """Return the period in which an instant lies; of sites in several time zones, the days of one date are one day."""
+    day = day_of(at_ms, calendar.zone)
+    if step == "hour":
+        midnight, end = day_bounds(day, calendar.zone)
+        start = at_ms - (at_ms - midnight) % HOUR_MS
+        return found.setdefault(start, _Period(start, min(start + HOUR_MS, end)))
+    first = first_day(day, step)
+    period = found.get(first.isoformat())
+    if period is None:
+        start = day_bounds(first, calendar.zone)[0]
+        period = found[first.isoformat()] = _Period(start, day_bounds(day_after(first, step), calendar.zone)[0])
+    return period
+
+
+def _add_levels(period: _Period, day: str, bounds: Interval, levels: Sequence[Level]) -> None:
+    known, profiles = period.days.setdefault(day, (bounds, []))
+    profiles.append(levels)
+    period.days[day] = (min(known[0], bounds[0]), max(known[1], bounds[1])), profiles
+
+
+def _levels(
+    connection: Connection, calendar: Calendar, kind: Kind, span: Interval
+) -> Iterator[tuple[str, Interval, Peaks, Sequence[Level]]]:
+    """Yield the local days of a site that `span` touches, with their levels."""
+    if span[0] >= span[1]:
+        return
+    first, last = (day_of(at, calendar.zone).isoformat() for at in (span[0], span[1] - 1))
+    key = {"site": calendar.site, "kind": kind, "from_day": first, "to_day": last}
+    for day, start, end, *counts, profile in connection.execute(_SQL["levels_of_site"], key):
+        yield day, (start, end), Peaks(*counts), unpack(profile, start)
+
+
+def _rows(place: Asked, periods: Iterable[_Period], kind: Kind) -> Iterator[IndicatorRow]:
+    for period in periods:
+        crowds = (crowd_of_day(peaks(_common(levels), bounds)) for bounds, levels in period.days.values())
+        yield IndicatorRow(
+            place=place.place,
+            level=place.level,
+            site=place.sites[0] if place.level == "site" else None,
+            resource=None,
+            resources=len({(row.site, row.resource) for row in period.usage}),
+            start_ms=period.start_ms,
+            end_ms=period.end_ms,
+            usage=_usage(period.usage),
+            crowd=pooled_crowd(crowds),
+            attendance=_attendance(period.sessions),
+            bookings=Bookings() if kind == "room" else None,
+        )
+
+
+def _common(profiles: Sequence[Sequence[Level]]) -> Sequence[Level]:
+    return profiles[0] if len(profiles) == 1 else summed(profiles)
+
+
+def _usage(rows: Iterable[OccupancyRow]) -> Usage:
+    return pooled_usage(
+        Usage(
+            row.available_ms, row.observed_ms, row.occupied_ms, row.outside_ms, row.ghost_ms, int(row.available_ms > 0)
+        )
+        for row in rows
+    )
+
+
+def _attendance(sessions: Sequence[Session]) -> Attendance:
+    lengths = dwell(one.end_ms - one.start_ms for one in sessions if one.is_closed)
+    return Attendance(len(sessions), lengths.closed, lengths)
+
+
+def _resources(connection: Connection, site: str, question: _Question) -> Iterator[IndicatorRow]:
+    """Yield the indicators of each desk or room of a site."""
+    calendar = read_calendar(connection, site)
+    if calendar is None:
+        return
+    span = _span(calendar, question)
+    found: dict[str, dict[str | int, _Period]] = {}
+    for row in _usage_rows(connection, calendar, question, span):
+        periods = found.setdefault(row.resource, {})
+        _period(periods, calendar, row.start_ms, question.step).usage.append(row)
+    for one in read_sessions(connection, site, question.kind, span):
+        periods = found.setdefault(one.resource, {})
+        _period(periods, calendar, one.session.start_ms, question.step).sessions.append(one.session)
+    place = Asked(site, "site", (site,))
+    for resource, periods in sorted(found.items()):
+        for told in _rows(place, sorted(periods.values(), key=lambda period: period.start_ms), question.kind):
+            yield told._replace(level="resource", resource=resource, resources=1, crowd=None)
+
+
+def _whole_months(connection: Connection, asked: Sequence[Asked], question: _Question) -> dict[str, list[IndicatorRow]]:
+    """Return the months of each site of which every month that was asked for is over and has every day."""
+    sites = [place.sites[0] for place in asked if place.level == "site"]
+    months: dict[str, list[date]] = {}
+    found: dict[str, list[IndicatorRow]] = {}
+    for site, time_zone, since, month, *row in _month_rows(connection, sites, question):
+        if time_zone not in months:
+            months[time_zone] = _months_asked(ZoneInfo(time_zone), question)
+        first_day, last_day, days = row[2:5]
+        if date.fromisoformat(month) in months[time_zone] and _is_whole(since, month, first_day, last_day, days):
+            found.setdefault(site, []).append(_month_row(site, row, question.kind))
+    known = set(sites)
+    asked_for = {len(wanted) for wanted in months.values()}
+    return {site: rows for site, rows in found.items() if site in known and asked_for == {len(rows)}}
+
+
+def _month_rows(connection: Connection, sites: Sequence[str], question: _Question) -> Iterator[Sequence[Any]]:
+    """Yield the stored months of these sites that may have been asked for, in order of time."""
+    start, end = question.bounds(ZoneInfo("UTC"))
+    day_ms = 24 * HOUR_MS  # zones differ from UTC by less
+    first, last = (day_of(at, ZoneInfo("UTC")).isoformat() for at in (start - day_ms, end + day_ms))
+    key = {"kind": question.kind, "first": first, "last": last}
+    if len(sites) > FEW_SITES:
+        yield from connection.execute(_SQL["months_of_sites"], key)
+    else:
+        for site in sites:
+            yield from connection.execute(_SQL["months_of_site"], {**key, "site": site})
+
+
+def _months_asked(zone: ZoneInfo, question: _Question) -> list[date]:
+    """Return the first days of the months asked for; none unless all are whole and over."""
+    start, end = question.bounds(zone)
+    if start >= end or end > question.now_ms or end - start > MAX_SPAN_DAYS * 24 * HOUR_MS:
+        return []
+    months = [day_of(start, zone)]
+    while day_bounds(months[-1], zone)[0] < end:
+        months.append(day_after(months[-1], "month"))
+    ends = months.pop()
+    is_whole = day_bounds(ends, zone)[0] == end and day_bounds(months[0], zone)[0] == start and months[0].day == 1
+    return months if is_whole else []
+
+
+def _is_whole(since: str, month: str, first: str, last: str, days: int) -> bool:
+    """Return whether a month has every local day that counts: none for which nothing was heard is missing."""
+    begins, ends = date.fromisoformat(first), date.fromisoformat(last)
+    last_of_all = day_after(date.fromisoformat(month), "month") - timedelta(days=1)
+    has_begin = first == month or since >= first
+    return has_begin and ends == last_of_all and (ends - begins).days + 1 == days
+
+
+def _month_row(site: str, row: Sequence[Any], kind: Kind) -> IndicatorRow:
+    """Return what the columns of a stored month say, from `start_ms` on."""
+    peak_sum, peak_days, sessions, closed, mean, median, p90 = row[19:]
+    return IndicatorRow(
+        place=site,
+        level="site",
+        site=site,
+        resource=None,
+        resources=row[5],
+        start_ms=row[0],
+        end_ms=row[1],
+        usage=Usage(*row[6:12]),
+        crowd=Crowd(Peaks(*row[12:19]), peak_sum, peak_days),
+        attendance=Attendance(sessions, closed, Dwell(closed, mean, median, p90)),
+        bookings=Bookings() if kind == "room" else None,
+    )

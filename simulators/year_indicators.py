@@ -1,6 +1,7 @@
 """The truth of every indicator of desks and rooms: of one of them, of a telecentre, of several together. Pure."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
 
 from simulators.year_calendar import Span, Step, bounds_of, days_of
@@ -16,6 +17,11 @@ class Place:
     def __init__(self, kind: str, members: Sequence[tuple[Truth, str]]) -> None:
         self.kind = kind
         self.members = members
+
+    @property
+    def since(self) -> date:
+        """The first day on which the register holds any of its members."""
+        return min(truth.begins(resource) for truth, resource in self.members)
 
     @cached_property
     def _measures(self) -> list[tuple[Measure, ...]]:

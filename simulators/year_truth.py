@@ -5,6 +5,7 @@ figure is the measure of a set: open, and known, and in use. Source of the defin
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
@@ -115,9 +116,13 @@ class Truth:
 
     def registered(self, resource: str) -> list[Span]:
         """Return when the telecentre was open and the register held this desk or room."""
-        begin = next((day for desk, day in self.place.desks if desk == resource), self.place.since)
-        begin_ms = local_ms(max(begin, self.place.since))
+        begin_ms = local_ms(self.begins(resource))
         return both(self.opened, [(begin_ms, max(begin_ms, self.now_ms))])
+
+    def begins(self, resource: str) -> date:
+        """Return the day from which the register holds a desk or a room."""
+        begin = next((day for desk, day in self.place.desks if desk == resource), self.place.since)
+        return max(begin, self.place.since)
 
     @cached_property
     def opened(self) -> list[Span]:

@@ -1,0 +1,98 @@
+"""Asks the hub for every indicator of desks, rooms, telecentres and the network, and holds each against the truth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulators.year_ask import KINDS, Days, Kind, compare_rows, covering, moment, resources, share
+from simulators.year_calendar import Span, Step, day_of, local_ms
+from simulators.year_hub import PlayedHub
+from simulators.year_indicators import Place, status
+from simulators.year_tally import Tally
+from simulators.year_truth import Truth
+from simulators.year_world import World
+
+STEPS: tuple[Step, ...] = ("hour", "day", "week", "month", "quarter", "year")
+SHARES = frozenset({"occupancy_rate", "saturation", "no_show_rate"})
+"""Indicators that are told as shares, rounded."""
+
+Key = tuple[str, str]
+
+
+def ask_indicators(hub: PlayedHub, world: World, truths: Sequence[Truth], days: Days, tally: Tally) -> None:
+    """Compare the indicators of each desk and room, of each telecentre, and of the network, by every step."""
+    there = [truth for truth in truths if truth.place.since < days[1]]
+    network = f"reseau:{world.network.id}"
+    for kind in KINDS:
+        everything = {truth.place.id: _members(truth, kind, days) for truth in there}
+        asked = [(place, {"site": place}, members) for place, members in everything.items()]
+        asked.append((network, {"zone": network}, [one for members in everything.values() for one in members]))
+        for place, question, members in asked:
+            if not members:
+                continue
+            pool = Place(kind, members)
+            singles = {resource: Place(kind, [(truth, resource)]) for truth, resource in members}
+            for step in STEPS:
+                _ask(
+                    hub, (kind, step, days), question, {place: pool}, tally, by="zone" if "zone" in question else "site"
+                )
+                if "site" in question:
+                    _ask(hub, (kind, step, days), question, singles, tally, by="resource")
+
+
+def _members(truth: Truth, kind: Kind, days: Days) -> list[tuple[Truth, str]]:
+    return [(truth, resource) for resource in resources(truth, kind, day_of(local_ms(days[1]) - 1))]
+
+
+def _ask(
+    hub: PlayedHub,
+    what: tuple[Kind, Step, Days],
+    question: Mapping[str, str],
+    places: Mapping[str, Place],
+    tally: Tally,
+    *,
+    by: str,
+) -> None:
+    kind, step, days = what
+    span = (local_ms(days[0]), local_ms(days[1]))
+    asked = {"from_": days[0].isoformat(), "to": days[1].isoformat(), "step": step, "kind": kind, "by": by}
+    answer = hub.ask("/api/v1/indicators", **asked, **question)
+    if answer is None:
+        tally.lack("/api/v1/indicators")
+        return
+    name = "resource" if by == "resource" else "place"
+    found = {(one[name], one["start"]): _flat(one) for one in answer["figures"]}
+    expected = {
+        (place, moment(period[0])): figures
+        for place, pool in places.items()
+        for period in covering(step, span)
+        if (figures := _expected(pool, period, span, step, pooled=by != "resource"))
+    }
+    compare_rows(tally, f"indicators {by} {kind} {step}", "", expected, found)
+
+
+def _expected(pool: Place, period: Span, span: Span, step: Step, *, pooled: bool) -> dict[str, object]:
+    """Return the figures of a place in a period; none before its register, nor while it was closed and empty."""
+    inside = max(period[0], span[0], local_ms(pool.since)), min(period[1], span[1])
+    if inside[0] >= inside[1]:
+        return {}
+    times = pool.times(inside)
+    if step == "hour" and not times["available_ms"] and not times["outside_ms"]:
+        return {}
+    values = pool.values(inside, step, pooled=pooled)
+    told = {name: _told(name, value) for name, value in values.items()}
+    return told | {
+        "end": moment(period[1]),
+        "coverage": share(times["observed_ms"], times["available_ms"]),
+        "status": status(times["available_ms"], times["observed_ms"]),
+    }
+
+
+def _told(name: str, value: object) -> object:
+    """Return a value as the API writes it."""
+    if name == "peak_at" and isinstance(value, int):
+        return moment(value)
+    return share(value, 1) if name in SHARES and isinstance(value, int | float) else value
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, **row["values"]}

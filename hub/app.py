@@ -24,7 +24,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.config import HubSettings
 from hub.health import Health
 from hub.live import LiveBoard
-from hub.routes import alarms, decisions, devices, docs, doors, health, live, occupancy, pages, visits
+from hub.routes import (
+    alarms,
+    decisions,
+    devices,
+    docs,
+    doors,
+    health,
+    indicators,
+    live,
+    occupancy,
+    pages,
+    statistics,
+    visits,
+)
 from hub.routes.context import Context, QueryError
 from hub.routes.stream import Stream
 from hub.store import Store, StoreDownError
@@ -121,7 +134,8 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.context = Context(store, board, stream, health_of, now_ms, settings.simulated_clock is not None)
-    for module in (pages, live, devices, alarms, occupancy, visits, doors, decisions, health, docs):
+    questions = (occupancy, indicators, visits, doors, decisions)
+    for module in (pages, statistics, live, devices, alarms, *questions, health, docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_exception_handler(QueryError, _query_error)

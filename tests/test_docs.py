@@ -32,7 +32,7 @@ from host.settings import Settings
 from hub import config as hub_config
 from hub import network as hub_network
 from hub.config import read_settings as read_hub_settings
-from hub.routes import doors, visits
+from hub.routes import doors, indicators, visits
 from hub.routes.figures import by_site, pooled
 from hub.routes.occupancy import CSV_HEADER
 from hub.statistics import figures
@@ -306,7 +306,10 @@ def test_the_columns_of_the_file_are_documented() -> None:
     assert tuple(name for row in rows for name in row[0].split(", ")) == CSV_HEADER
 
 
-@pytest.mark.parametrize(("subject", "header"), [("visits", visits.CSV_HEADER), ("doors", doors.CSV_HEADER)])
+@pytest.mark.parametrize(
+    ("subject", "header"),
+    [("indicators", indicators.CSV_HEADER), ("visits", visits.CSV_HEADER), ("doors", doors.CSV_HEADER)],
+)
 def test_the_columns_of_every_other_file_are_documented(subject: str, header: tuple[str, ...]) -> None:
     page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
     rows = table_rows(page, f"column of {subject}", "meaning")

@@ -11,6 +11,7 @@ from hub.live import Frame
 from hub.live_answer import LiveAnswer
 from hub.routes.context import Hub, asks_only
 from hub.routes.stream import Audience
+from hub.store.zones import Level
 
 router = APIRouter(tags=["live"], dependencies=[Depends(asks_only())])
 
@@ -38,14 +39,24 @@ class SiteAnswer(BaseModel):
     doors: list[ResourceAnswer]
 
 
+class ZoneAnswer(BaseModel):
+    """Telecentres that are told of together; a network is one, too."""
+
+    id: str
+    name: str
+    level: Level
+    sites: list[str]
+
+
 class SitesAnswer(BaseModel):
-    """The register of telecentres."""
+    """The register of telecentres and zones."""
 
     generated_at: datetime
     sites: list[SiteAnswer]
+    zones: list[ZoneAnswer]
 
 
-@router.get("/api/v1/sites", summary="The telecentres and their desks, rooms and doors")
+@router.get("/api/v1/sites", summary="The telecentres with their desks, rooms and doors, and the zones")
 def sites(hub: Hub) -> SitesAnswer:
     """Return the register, in order of name; opening hours in OpenStreetMap's notation."""
     return SitesAnswer(
@@ -65,6 +76,10 @@ def sites(hub: Hub) -> SitesAnswer:
                 doors=[ResourceAnswer(id=place.id, confidential=place.confidential) for place in site.doors],
             )
             for site in hub.store.sites()
+        ],
+        zones=[
+            ZoneAnswer(id=zone.id, name=zone.name, level=zone.level, sites=list(zone.sites))
+            for zone in hub.store.zones()
         ],
     )
 

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from hub.exports import minutes, to_csv
+from hub.indicators import Step
 from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, share, wants_csv
 from hub.routes.context import Hub
 from hub.routes.figures import Figure, by_resource, by_site, pooled
-from hub.routes.period import check_period, parse_bound, places_of, rows_between
+from hub.routes.period import check_period, check_reading, parse_bound, places_of, rows_between
 from hub.routes.places import sites_asked
 from hub.statistics import Status
-from hub.store import Kind, Step
+from hub.store import Kind
 
 router = APIRouter(tags=["figures"])
 
@@ -70,6 +71,7 @@ def occupancy(
     zones = {site.id: site.zone for site in asked}
     places = max(places_of(asked, question.kind), len(asked))
     check_period(zones.values(), first, last, hub.wall_ms(), question.step, places)
+    check_reading(asked, question.kind, first, last)
     rows = rows_between(hub.store, asked, question.kind, question.step, first, last)
     figures = pooled(rows, by_resource if question.by == "resource" else by_site)
     if wants_csv(question.shape, accept):

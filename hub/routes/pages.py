@@ -1,4 +1,4 @@
-"""The pages: board, one telecentre, statistics. Drawn here, complete, so that they need no JavaScript.
+"""The pages: board, one telecentre. Drawn here, complete, so that they need no JavaScript.
 
 Language and appearance travel in the address (`?lang=de&theme=dark`), else they follow the browser: no cookie and no
 storage, so nothing to consent to, a wall screen keeps its choice in its bookmark, and a link shows what its sender saw.
@@ -9,22 +9,22 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from hub.live import Frame
 from hub.routes.attention import MAX_POINTS, points, points_of
 from hub.routes.cards import Card, card, summary, view_of
-from hub.routes.context import Context, Hub, QueryError
+from hub.routes.context import Context, Hub
 from hub.routes.decision_lines import DecisionLine, told
-from hub.routes.figures import Figure, by_site, pooled, total
+from hub.routes.figures import Figure, by_site, pooled
 from hub.routes.live import watch
-from hub.routes.period import days_from, local_day, parse_bound, rows_between
+from hub.routes.period import days_from, local_day, rows_between
 from hub.routes.stream import Audience
 from hub.store import Kind, Site, StoreDownError
 from hub.texts import LANGUAGE_NAMES, Words, preferred_language, words
@@ -214,7 +214,7 @@ def _past(hub: Context, site: Site, frame: Frame, spoken: Words) -> Past | None:
         return Past(
             told(hub.store.last_decisions(site.id, LAST_DECISIONS), frame.sites[site.id], view_of(frame, spoken)),
             days[::-1],
-            [(kind, _by_day(hub, [site], kind, days).get(site.id, {})) for kind in _kinds(site)],
+            [(kind, by_day(hub, [site], kind, days).get(site.id, {})) for kind in _kinds(site)],
             {kind: _by_hour(hub, site, kind, today) for kind in _kinds(site)},
         )
     except StoreDownError as error:
@@ -253,46 +253,7 @@ async def site_stream(request: Request, site_id: str, hub: Hub) -> Response:
     return watch(request, hub, Audience(f"site {site_id} {reader.words.language}", parts, ALIVE))
 
 
-@router.get("/statistics")
-def statistics(
-    request: Request,
-    hub: Hub,
-    first: Annotated[str, Query(alias="from")] = "",
-    kind: Kind = "desk",
-) -> Response:
-    """Show seven days of every telecentre, each rate with its coverage."""
-    reader, sites = reader_of(request), hub.store.sites()
-    today = local_day(hub.wall_ms(), sites[0].zone) if sites else date(2026, 1, 1)
-    begin = parse_bound("from", first) if first else today - timedelta(days=WEEK_DAYS - 1)
-    if isinstance(begin, datetime):
-        raise QueryError("from", "'from' must be a date such as 2026-11-21.")
-    days = days_from(begin, WEEK_DAYS)
-    by_day = _by_day(hub, sites, kind, days)
-    newest = days[::-1]  # a narrow screen shows the first columns, and today is what most come for
-    measured = [site for site in sites if (site.desks if kind == "desk" else site.rooms)]
-    end = days[-1] + timedelta(days=1)
-    asked = {"from": str(begin), "to": str(end), "kind": kind, "step": "day", "format": "csv"}
-    return page(
-        "statistics.html",
-        reader,
-        here="/statistics",
-        sites=measured,
-        days=days,
-        newest=newest,
-        by_day=by_day,
-        totals={site.id: total(by_day.get(site.id, {}).values()) for site in measured},
-        network=[total(one.get(day) for one in by_day.values()) for day in newest],
-        network_total=total(figure for one in by_day.values() for figure in one.values()),
-        kind=kind,
-        today=today,
-        earlier=begin - timedelta(days=WEEK_DAYS),
-        later=begin + timedelta(days=WEEK_DAYS) if end <= today else None,
-        first=begin,
-        csv=f"/api/v1/occupancy?{urlencode(asked)}",
-    )
-
-
-def _by_day(hub: Context, sites: list[Site], kind: Kind, days: list[date]) -> dict[str, dict[date, Figure]]:
+def by_day(hub: Context, sites: list[Site], kind: Kind, days: list[date]) -> dict[str, dict[date, Figure]]:
     """Return the figure of each site and local day."""
     if not sites:
         return {}

@@ -1,10 +1,14 @@
 """What `from` and `to` mean: a date is local midnight at the site, an instant carries its offset. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from hub.indicators import Step as PeriodStep
+from hub.indicators import day_after, first_day
 from hub.routes.context import QueryError
 from hub.store import Kind, OccupancyRow, Site, Step, Store
 
@@ -25,6 +29,9 @@ STEP_MS: dict[str, int] = {
 
 MAX_FIGURES = 100_000
 """A table that a spreadsheet opens and one process holds in some 20 MB; who needs more asks in parts."""
+
+MAX_PLACE_DAYS = 2_000_000
+"""Desks or rooms times days that one question reads: a quarter of a year of 20,000 desks."""
 
 MAX_SPAN_MS = 3_700 * 86_400_000
 """The longest period of one question: ten years, as the store has it."""
@@ -103,20 +110,51 @@ def places_of(sites: Sequence[Site], kind: Kind) -> int:
     return sum(len(site.desks if kind == "desk" else site.rooms) for site in sites)
 
 
+def check_reading(sites: Sequence[Site], kind: Kind, first: date | datetime, last: date | datetime) -> None:
+    """Refuse what would read more days of desks or rooms than one question may.
+
+    Raises:
+        QueryError: for `to`.
+    """
+    lengths_ms = [bound_ms(last, zone) - bound_ms(first, zone) for zone in {site.zone for site in sites}]
+    if places_of(sites, kind) * max(lengths_ms, default=0) > MAX_PLACE_DAYS * DAY_MS:
+        raise QueryError("to", "'from' and 'to' are too far apart for so many places: ask for one zone, or in parts.")
+
+
 def rows_between(
-    store: Store, sites: list[Site], kind: Kind, step: Step, start: date | datetime, end: date | datetime
+    store: Store, sites: Sequence[Site], kind: Kind, step: PeriodStep, start: date | datetime, end: date | datetime
 ) -> list[OccupancyRow]:
     """Return the rows of these sites, each for the period as its own time zone understands it."""
-    if len(sites) == 1:
-        zone = sites[0].zone
-        return store.occupancy(sites[0].id, kind, step, bound_ms(start, zone), bound_ms(end, zone))
+    kept: Step = step if step in ("hour", "day", "month") else "day"
     rows: list[OccupancyRow] = []
     for name in dict.fromkeys(site.time_zone for site in sites):
         members = {site.id for site in sites if site.time_zone == name}
         zone = ZoneInfo(name)
-        found = store.occupancy(None, kind, step, bound_ms(start, zone), bound_ms(end, zone))
-        rows.extend(row for row in found if row.site in members)
+        asked = sites[0].id if len(sites) == 1 else None
+        found = store.occupancy(asked, kind, kept, bound_ms(start, zone), bound_ms(end, zone))
+        own = [row for row in found if row.site in members]
+        rows += own if step == kept else _pooled_days(own, step, zone)
     return rows
+
+
+def _pooled_days(days: Iterable[OccupancyRow], step: PeriodStep, zone: ZoneInfo) -> Iterator[OccupancyRow]:
+    """Yield the days of each desk or room pooled by local week, quarter or year, in their order."""
+
+    def period(row: OccupancyRow) -> tuple[str, str, date]:
+        return row.site, row.resource, first_day(local_day(row.start_ms, zone), step)
+
+    for (*_, first), group in groupby(days, key=period):
+        rows = list(group)
+        yield replace(
+            rows[0],
+            start_ms=bound_ms(first, zone),
+            end_ms=bound_ms(day_after(first, step), zone),
+            available_ms=sum(row.available_ms for row in rows),
+            observed_ms=sum(row.observed_ms for row in rows),
+            occupied_ms=sum(row.occupied_ms for row in rows),
+            outside_ms=sum(row.outside_ms for row in rows),
+            ghost_ms=sum(row.ghost_ms for row in rows),
+        )
 
 
 def days_from(first: date, count: int) -> list[date]:

@@ -1,39 +1,12 @@
 """Which telecentres a question is about: one, those of a zone, or all of them. Pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from hub.routes.context import QueryError
 from hub.routes.period import bound_ms
-from hub.store import Site
-
-NETWORK = "reseau:"
-"""What the id of the zone that a network is begins with."""
-
-
-@dataclass(frozen=True, slots=True)
-class ZonePlace:
-    """A zone, with those of its telecentres that the register holds."""
-
-    id: str
-    name: str
-    level: str
-    sites: tuple[str, ...]
-
-
-def zones_known(registered: Sequence[Site], declared: Iterable[ZonePlace] = ()) -> list[ZonePlace]:
-    """Return the zones of the register: those that the file declares, and each network."""
-    networks: dict[str, list[Site]] = {}
-    for site in registered:
-        networks.setdefault(site.network, []).append(site)
-    zones = {zone.id: zone for zone in declared}
-    for network, members in networks.items():
-        name = NETWORK + network
-        found = ZonePlace(name, members[0].network_name, "network", tuple(site.id for site in members))
-        zones.setdefault(name, found)
-    return list(zones.values())
+from hub.store import Site, Zone
 
 
 def sites_asked(registered: Sequence[Site], asked: str) -> list[Site]:
@@ -48,7 +21,7 @@ def sites_asked(registered: Sequence[Site], asked: str) -> list[Site]:
     return found
 
 
-def zone_asked(zones: Sequence[ZonePlace], zone: str, site: str) -> ZonePlace | None:
+def zone_asked(zones: Sequence[Zone], zone: str, site: str) -> Zone | None:
     """Return the zone that is asked for, None when none is.
 
     Raises:

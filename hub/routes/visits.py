@@ -12,14 +12,12 @@ from hub.exports import to_csv
 from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, wants_csv
 from hub.routes.context import Context, Hub
 from hub.routes.period import check_period, parse_bound
-from hub.routes.places import by_time_zone, sites_asked, zone_asked, zones_known
+from hub.routes.places import by_time_zone, sites_asked, zone_asked
 from hub.store import Site, VisitRow, VisitStep
 from hub.store.rows import VisitStatus
+from hub.store.zones import ZONE
 
 router = APIRouter(tags=["figures"])
-
-ZONE = "zone:"
-"""What the place of a zone's row begins with in the database."""
 
 
 class VisitAnswer(BaseModel):
@@ -67,7 +65,7 @@ def visits(
 ) -> Response:
     """Return how many persons came, and never who; a count freezes when the journal behind it is forgotten."""
     registered = hub.store.sites()
-    zone = zone_asked(zones_known(registered), question.zone, question.site)
+    zone = zone_asked(hub.store.zones(), question.zone, question.site)
     asked = sites_asked(registered, question.site) if zone is None else [s for s in registered if s.id in zone.sites]
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
     places = len(asked) if zone is None else 1
@@ -79,8 +77,8 @@ def visits(
         rows = [row for _, members, span in groups for row in _of_sites(hub, name, members, question.step, span)]
     else:
         own, _, span = by_time_zone(asked, first, last)[0]
-        times[ZONE + zone.id] = own
-        rows = hub.store.visits(ZONE + zone.id, question.step, *span)
+        times[zone.place] = own
+        rows = hub.store.visits(zone.place, question.step, *span)
     if wants_csv(question.shape, accept):
         name = question.site or question.zone.replace(":", "-") or "reseau"
         return as_csv(as_table(rows, times), f"visites-{name}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.csv", if_none_match)

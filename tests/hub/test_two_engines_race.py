@@ -160,9 +160,9 @@ def test_a_mark_is_lost_when_it_is_only_made_where_there_is_none(
     postgres: Postgres, tmp_path: Path, key: str, clause: str, lost: bool
 ) -> None:
     address = postgres.database(tmp_path).address
-    where = {"host": address.host, "port": str(address.port), "dbname": address.name, "user": "telecentre"}
+    where = f"host={address.host} port={address.port} dbname={address.name} user=telecentre"
     mark = b"insert into marked values ('murat', 'today') " + clause.encode()
-    with psycopg.connect(**where) as ingest, psycopg.connect(**where, autocommit=True) as settler:
+    with psycopg.connect(where) as ingest, psycopg.connect(where, autocommit=True) as settler:
         settler.execute(f"create table marked (site text, day text{key})".encode())
         settler.execute(mark)
         ingest.execute(mark)  # and the events that it is about, not yet committed

@@ -99,11 +99,11 @@ class Attendance(NamedTuple):
 class Bookings(NamedTuple):
     """What came of the bookings of rooms that began in the period."""
 
-    bookings: int = 0
-    """All of them."""
+    bookings: int | None = None
+    """All of them; None: nobody tells."""
     judged: int = 0
     """Those of which it is known whether anybody came."""
-    no_shows: int = 0
+    no_shows: int | None = None
 
 
 def pooled_usage(parts: Iterable[Usage]) -> Usage:
@@ -195,7 +195,7 @@ def values(
         found |= {
             "bookings": bookings.bookings,
             "no_shows": bookings.no_shows,
-            "no_show_rate": share(bookings.no_shows, bookings.judged),
+            "no_show_rate": None if bookings.no_shows is None else share(bookings.no_shows, bookings.judged),
             "ghost_ms": usage.ghost_ms,
         }
     return found

@@ -30,8 +30,8 @@ STEP_MS: dict[str, int] = {
 MAX_FIGURES = 100_000
 """A table that a spreadsheet opens and one process holds in some 20 MB; who needs more asks in parts."""
 
-MAX_PLACE_DAYS = 2_000_000
-"""Desks or rooms times days that one question reads: a quarter of a year of 20,000 desks."""
+MAX_PLACE_DAYS = 650_000
+"""Desks or rooms times days that one question reads: a month of 20,000 desks, and most of a minute."""
 
 MAX_SPAN_MS = 3_700 * 86_400_000
 """The longest period of one question: ten years, as the store has it."""

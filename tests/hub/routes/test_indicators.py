@@ -3,6 +3,8 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ from fastapi import FastAPI
 
 from hub.indicators import NAMES, ROOM_NAMES
 from hub.live import LiveBoard
-from hub.routes.indicators import CSV_HEADER, CSV_NAMES
+from hub.routes.context import QueryError
+from hub.routes.indicators import CSV_HEADER, CSV_NAMES, are_whole_months
+from hub.routes.period import check_reading
+from hub.store.rows import Asked
 from tests.support.telecentres import MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_history
 from tests.support.web import app_on, ask
 
@@ -165,6 +170,20 @@ def test_a_wrong_question_gets_its_field_and_one_sentence(app: FastAPI, asked: d
     assert refused.status_code == 422
     assert refused.json()["field"] == field
     assert refused.json()["message"].endswith(".")
+
+
+def test_more_than_one_question_may_read_is_refused_but_for_months_that_are_over(app: FastAPI) -> None:
+    """Ten years of 47 desks are 172,000 days of desks: a network of twenty times as many would be too many."""
+    sites = [replace(site, id=f"{site.id}-{n}") for n in range(20) for site in app.state.context.store.sites()]
+    first, last = date(2016, 12, 1), date(2026, 11, 1)
+    with pytest.raises(QueryError, match="ask for one zone, or in parts") as refused:
+        check_reading(sites, "desk", first, last)
+    assert refused.value.field == "to"
+    places = [Asked(site.id, "site", (site.id,)) for site in sites]
+    assert are_whole_months(places, first, last, EVENING_MS, sites)
+    assert not are_whole_months(places, first, date(2026, 12, 1), EVENING_MS, sites)
+    assert not are_whole_months(places, date(2016, 12, 2), last, EVENING_MS, sites)
+    assert not are_whole_months([Asked("massif", "zone", ("murat",))], first, last, EVENING_MS, sites)
 
 
 def test_csv_says_the_same_with_durations_in_minutes(app: FastAPI) -> None:

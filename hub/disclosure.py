@@ -20,7 +20,8 @@ Source: domain.md 5.1 (rules of INSEE) and R5; docs/decisions/0024 and docs/meth
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -106,13 +107,72 @@ def disclose(table: Table, k: int = PUBLIC_K) -> Release:
     Raises:
         TableError: `k` is below three, or the table contradicts itself.
     """
-    if not LOWEST_K <= k <= LARGEST_K:
-        raise TableError(f"the threshold is {k}, and must be from {LOWEST_K} to {LARGEST_K}")
+    return disclose_to(table, (k,))[k]
+
+
+def disclose_to(table: Table, thresholds: Collection[int]) -> dict[int, Release]:
+    """Return what may be published to each of several audiences, by threshold; it costs as much as the largest alone.
+
+    Raises:
+        TableError: as for one.
+    """
+    for k in thresholds:
+        if not LOWEST_K <= k <= LARGEST_K:
+            raise TableError(f"the threshold is {k}, and must be from {LOWEST_K} to {LARGEST_K}")
     gate = CheckedTable(table)
+    found = {subject: _reasons(gate, subject, thresholds) for subject in sorted(gate.subjects)}
+    return {k: _release(gate, {subject: reasons[k] for subject, reasons in found.items()}, k) for k in thresholds}
+
+
+class Figure(NamedTuple):
+    """All indicators of one subject of a place in a period."""
+
+    place: str
+    period: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a later release tells anew of what an earlier one told, and what none will tell anew any more."""
+
+    verdicts: tuple[Verdict, ...]
+    kept: frozenset[Figure]
+
+
+def revise(table: Table, late: Release, told: AbstractSet[Figure], kept: AbstractSet[Figure]) -> Revision:
+    """Return which figures of a table may be told in the place of those published before.
+
+    Args:
+        table: the figures as they are now.
+        late: what the gate lets through of what was added since, as a table of its own. Where nothing was, it is free.
+        told: the figures that had a value, or of which everybody knew that there was nothing to tell.
+        kept: the figures that an earlier revision has kept as they were.
+    """
+    subjects = {indicator.id: indicator.subject for indicator in table.indicators}
+    closed = {
+        Figure(it.place, it.period, subjects[it.indicator]) for it in late.verdicts if it.conf_status != "F"
+    } | kept
+    gate = CheckedTable(table)
+    for subject, cells in gate.subjects.items():
+        small = (at for at in _unsafe(cells, late.k) if not gate.has_nothing(subject, at))
+        closed |= {Figure(*at, subject) for at in small}
+    anew = told - closed
+    verdicts = [
+        _verdict(
+            cell, gate.indicators[cell.indicator], "F", nothing=gate.has_nothing(subject, (cell.place, cell.period))
+        )
+        for subject, cells in sorted(gate.subjects.items())
+        for cell in cells
+        if (cell.place, cell.period, subject) in anew
+    ]
+    return Revision(tuple(verdicts), frozenset(closed))
+
+
+def _release(gate: CheckedTable, reasons_of: Mapping[str, Mapping[Coordinate, Reason]], k: int) -> Release:
     verdicts: list[Verdict] = []
     audit: Counter[tuple[str, Level, Freq, Reason]] = Counter()
-    for subject in sorted(gate.subjects):
-        reasons = _reasons(gate, subject, k)
+    for subject, reasons in reasons_of.items():
         for cell in gate.subjects[subject]:
             reason = reasons[cell.place, cell.period]
             nothing = gate.has_nothing(subject, (cell.place, cell.period))
@@ -143,8 +203,9 @@ def _verdict(cell: Cell, indicator: Indicator, reason: Reason, *, nothing: bool)
     )
 
 
-def _reasons(gate: CheckedTable, subject: str, k: int) -> dict[Coordinate, Reason]:
-    """Return for each place and period of a subject why it is hidden, or `F`."""
+def _reasons(gate: CheckedTable, subject: str, thresholds: Collection[int]) -> dict[int, dict[Coordinate, Reason]]:
+    """Return by threshold, for each place and period of a subject, why it is hidden, or `F`."""
+    by_threshold: dict[int, dict[Coordinate, Reason]] = {}
     cells = gate.subjects[subject]
     behind = _behind(cells)
     # A month is worth its days: a day of the network goes before a telecentre's month.
@@ -157,7 +218,7 @@ def _reasons(gate: CheckedTable, subject: str, k: int) -> dict[Coordinate, Reaso
     missing = set(behind) - {(cell.place, cell.period) for cell in cells if _is_known(cell)} | (set(behind) - set(told))
     for coordinate in sorted(missing):
         pattern.hide(coordinate)
-    for threshold in range(LOWEST_K, k + 1):
+    for threshold in range(LOWEST_K, max(thresholds) + 1):
         found = {at: reason for at, reason in _unsafe(cells, threshold).items() if at in told and at not in unsafe}
         unsafe.update(found)
         too_fine = _too_fine(gate, behind, threshold) - kept
@@ -169,7 +230,9 @@ def _reasons(gate: CheckedTable, subject: str, k: int) -> dict[Coordinate, Reaso
             pattern.protect(coordinate, _needs(gate, subject, coordinate))
         pattern.give_back()
         remainders.complete(threshold, LOWEST_K)
-    return {at: _reason(at, pattern, unsafe, kept, missing) for at in behind}
+        if threshold in thresholds:
+            by_threshold[threshold] = {at: _reason(at, pattern, unsafe, kept, missing) for at in behind}
+    return by_threshold
 
 
 def _reason(

@@ -4,12 +4,14 @@ It knows of figures only what the gate says (an import rule sees to it), and the
 hours. Columns as domain.md 4.2 has them; docs/method.md explains them.
 """
 
+import csv
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from hub.cells import Level
-from hub.disclosure import DOMINANT_SHARE, LOWEST_K, NARROWEST_SHARE, Release, Verdict
+from hub.cells import Freq, Level
+from hub.disclosure import DOMINANT_SHARE, LOWEST_K, NARROWEST_SHARE, Figure, Verdict
 from hub.exports import Cell, to_csv
 
 PLACE_COLUMNS = [
@@ -80,8 +82,12 @@ LEVELS: Mapping[Level, str] = {
     "network": "reseau",
     "massif": "massif",
 }
-UNITS = {"temps_occupe": "min", "taux_occupation": "1"}
-"""By UCUM: minutes, and a share from 0 to 1."""
+UNITS = {"temps_occupe": "min", "taux_occupation": "1", "visites": "1", "visiteurs_uniques": "1"}
+"""By UCUM: minutes, a share from 0 to 1, and counts."""
+
+METHODS = {"poste": "temps_pondere", "salle_visio": "temps_pondere", "personnes": "comptage"}
+
+FIGURES, METHOD, PLACES, SUMS = "indicateurs.csv", "METHODE.md", "telecentres.csv", "SHA256SUMS"
 
 
 class ReleaseError(Exception):
@@ -110,7 +116,7 @@ class Telecentre:
 class Facts:
     """What stands beside a figure and is about the place alone."""
 
-    resources: int
+    resources: int | None
     open_hours: float | None
 
 
@@ -122,25 +128,60 @@ class Edition:
     version: str
     as_of: str
     """The local day of the last event that is in the figures."""
+    revision: int = 1
+
+
+FigureRow = list[str]
+"""A row of `indicateurs.csv`, as it stands there."""
+
+
+def figure_rows(
+    edition: Edition,
+    levels: Mapping[str, Level],
+    facts: Mapping[tuple[str, str, str], Facts],
+    verdicts: Sequence[Verdict],
+) -> list[FigureRow]:
+    """Return what the gate says as rows; what is too fine for an audience has none."""
+    rows = [_figure(verdict, edition, levels, facts) for verdict in verdicts if verdict.conf_status != "N"]
+    return read_rows(to_csv(FIGURE_COLUMNS, rows).encode())
+
+
+def read_rows(content: bytes) -> list[FigureRow]:
+    """Return the rows of an `indicateurs.csv`."""
+    return list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=";"))[1:]
+
+
+def told_in(rows: Sequence[FigureRow]) -> set[Figure]:
+    """Return the figures that have a value in these rows."""
+    return {Figure(row[0], row[3], row[5]) for row in rows if row[6]}
+
+
+def merged(before: Sequence[FigureRow], anew: Sequence[FigureRow]) -> list[FigureRow]:
+    """Return the rows published before, those replaced in whose figure a value or status is different now.
+
+    No row is added. What stands beside a figure, such as its coverage, makes no revision and goes along with one.
+    """
+    newer = {tuple(row[:6]): row for row in anew}
+
+    def is_other(row: FigureRow) -> bool:
+        return newer.get(tuple(row[:6]), row)[6:10] != row[6:10]
+
+    others = {Figure(row[0], row[3], row[5]) for row in before if is_other(row)}
+    return [newer.get(tuple(row[:6]), row) if Figure(row[0], row[3], row[5]) in others else row for row in before]
 
 
 def release_files(
-    edition: Edition,
-    telecentres: Sequence[Telecentre],
-    levels: Mapping[str, Level],
-    facts: Mapping[tuple[str, str, str], Facts],
-    release: Release,
+    edition: Edition, telecentres: Sequence[Telecentre], rows: Sequence[FigureRow], k: int
 ) -> dict[str, bytes]:
     """Return the files of a release by name; the same input gives the same bytes."""
-    rows = [_figure(verdict, edition, levels, facts) for verdict in release.verdicts if verdict.conf_status != "N"]
     files = {
-        "telecentres.csv": to_csv(PLACE_COLUMNS, (_place(it) for it in sorted(telecentres, key=lambda it: it.id))),
-        "indicateurs.csv": to_csv(FIGURE_COLUMNS, rows),
-        "METHODE.md": _method(edition, release.k),
+        PLACES: to_csv(PLACE_COLUMNS, (_place(it) for it in sorted(telecentres, key=lambda it: it.id))),
+        FIGURES: to_csv(FIGURE_COLUMNS, rows),
+        METHOD: _method(edition, k),
     }
     encoded = {name: text.encode() for name, text in files.items()}
     sums = "".join(f"{hashlib.sha256(encoded[name]).hexdigest()}  {name}\n" for name in sorted(encoded))
-    return {**encoded, "SHA256SUMS": sums.encode()}
+    return {**encoded, SUMS: sums.encode()}
 
 
 def _place(telecentre: Telecentre) -> list[Cell]:
@@ -156,7 +197,7 @@ def _figure(
     return [
         verdict.place,
         LEVELS[levels[verdict.place]],
-        "M" if verdict.period == edition.month else "D",
+        _freq(verdict.period),
         verdict.period,
         indicator,
         subject,
@@ -165,25 +206,34 @@ def _figure(
         verdict.obs_status,
         verdict.conf_status,
         None if verdict.coverage is None else round(verdict.coverage, 2),
-        "temps_pondere",
+        METHODS[subject],
         beside.resources,
         beside.open_hours,
         edition.version,
-        1,
+        edition.revision,
         edition.as_of,
     ]
+
+
+def _freq(period: str) -> Freq:
+    if "W" in period:
+        return "W"
+    return "M" if len(period) == len("2026-10") else "D"
 
 
 def _method(edition: Edition, k: int) -> str:
     return f"""# Méthode
 
-Télécentres, {edition.month}. Calcul : telecentre {edition.version}, données reçues jusqu'au {edition.as_of}.
+Télécentres, {edition.month}, révision {edition.revision}. Calcul : telecentre {edition.version},
+données reçues jusqu'au {edition.as_of}.
 
 - **temps_occupe** : minutes pendant lesquelles les postes (ou les salles visio) étaient occupés, aux heures
   d'ouverture.
 - **taux_occupation** : temps occupé / temps observé, pondéré par le temps ; jamais une moyenne de taux. Arrondi à 0,01.
 - **couverture** : temps observé / temps d'ouverture. Moins de 0,50 : pas de valeur (`obs_status` = `M`) ; de 0,50 à
   0,80 : fiabilité faible (`U`) ; au-delà : `A`.
+- **visites** : entrées d'une personne après 30 minutes sans entrée ; d'une zone, la somme de ses télécentres.
+- **visiteurs_uniques** : personnes différentes du lieu et de la période ; ne s'additionne pas.
 - **nb_ressources** : postes ou salles au registre pendant la période. Les salles confidentielles ne sont pas comptées.
 - Une cellule vide n'est pas un zéro.
 
@@ -195,5 +245,11 @@ permettrait d'en calculer une autre. Le fichier ne dit pas laquelle de ces raiso
 être encadrée à moins de {NARROWEST_SHARE:.0%} près à partir de ce qui est publié. Aucune valeur à la journée n'est
 publiée pour un télécentre.
 
-Les personnes ne sont pas dans ces fichiers : les capteurs voient des postes, et aucune table ne les relie aux badges.
+Les visites sont comptées aux portes, le temps aux postes : aucune table ne relie un poste à un badge.
+
+## Révisions
+
+Une révision publiée ne change plus. Des données tardives donnent une nouvelle révision, où la colonne `revision` dit de
+quelle révision vient chaque valeur. Une valeur n'est révisée que si ce qui s'y ajoute pourrait être publié seul ; sinon
+elle reste celle d'avant. Une valeur confidentielle le reste dans les révisions suivantes.
 """

@@ -4,19 +4,44 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
 from hub.commands.options import config_option, in_one_sentence, json_option, now_of, store_of, tell
-from hub.disclosure import AGREEMENT_K, PUBLIC_K, disclose
-from hub.observatory import month_span, month_table
+from hub.disclosure import AGREEMENT_K, PUBLIC_K, AuditLine, Figure, disclose_to, revise
+from hub.observatory import (
+    Basis,
+    Month,
+    came_in,
+    decode_basis,
+    had_nothing,
+    late_table,
+    month_span,
+    month_table,
+    next_month,
+    places_of,
+    used_in,
+)
 from hub.opening import day_of
-from hub.release import Edition, ReleaseError, Telecentre, release_files
-from hub.store import Site
+from hub.release import (
+    FIGURES,
+    Edition,
+    ReleaseError,
+    Telecentre,
+    figure_rows,
+    merged,
+    read_rows,
+    release_files,
+    told_in,
+)
+from hub.store import Kind, Site, Store, VisitStep
+from hub.store.releases import Frozen, put_release, read_release
+from hub.store.visits import is_pending, zone_is_pending
 
 AUDIENCES = {"public": PUBLIC_K, "agreement": AGREEMENT_K}
 
@@ -35,36 +60,114 @@ def _month(_context: click.Context, _option: click.Parameter, text: str) -> date
 @json_option
 @in_one_sentence
 def export(month: date, folder: Path, audience: str, config: Path, *, as_json: bool) -> None:
-    """Write the figures of a month that may be published, and print how many were hidden and why."""
+    """Freeze and write the figures of a month that may be published; print how many were hidden and why.
+
+    What was published stays. Late data makes a new revision, if it changes a figure that may be told anew.
+    """
     store = store_of(config)
+    if os.path.lexists(folder):
+        raise ReleaseError(f"{folder} is there already: a release is never written over")
     sites = store.sites()
     if not sites:
         raise ReleaseError("the register holds no telecentre")
-    start, end = month_span(month, sites)
-    if end > now_of(config):
+    if month_span(month, sites)[1] > now_of(config):
         raise ReleaseError(f"{month:%Y-%m} is not over in every telecentre")
-    pending = store.totals().dirty
-    if pending:
-        raise ReleaseError(f"{pending} figures are still to be computed: let the hub run until `status` says none")
-    table, facts = month_table(
-        month, sites, {kind: store.occupancy(None, kind, "day", start, end) for kind in ("desk", "room")}
-    )
-    release = disclose(table, AUDIENCES[audience])
-    edition = Edition(f"{month:%Y-%m}", version("telecentre"), _as_of(store.last_heard_ms(), sites))
-    levels = {place.id: place.level for place in table.places}
-    _write(folder, release_files(edition, [_telecentre(site) for site in sites], levels, facts, release))
-    audit: Counter[str] = Counter()
-    for line in release.audit:
-        audit[line.reason] += line.cells
-    shown = sum(1 for verdict in release.verdicts if verdict.value is not None)
-    sentence = f"{folder}: {shown} figures published. Cells by reason (docs/method.md): " + ", ".join(
-        f"{reason} {count}" for reason, count in sorted(audit.items())
-    )
-    answer = {"folder": str(folder), "published": shown, "audit": [line._asdict() for line in release.audit]}
+    _refuse_pending(store)
+    now = _read_month(store, month, sites)
+    with store.seen() as connection:
+        last = read_release(connection, now.month)
+    version_, as_of = version("telecentre"), _as_of(store.last_heard_ms(), sites)
+    edition = Edition(now.month, version_, as_of, 1 if last is None else last.revision + 1)
+    frozen, audit = _first(now, edition, sites) if last is None else _later(now, edition, sites, last)
+    if frozen is not last:
+        with store.changed() as connection:
+            put_release(connection, now.month, frozen)
+    files = frozen.files[audience]
+    _write(folder, files)
+    rows = read_rows(files[FIGURES])
+    shown = sum(1 for row in rows if row[6])
+    sentence = f"{folder}: revision {frozen.revision} of {now.month}, {shown} figures published."
+    lines = audit.get(audience, ())
+    if lines:
+        counts: Counter[str] = Counter()
+        for line in lines:
+            counts[line.reason] += line.cells
+        told = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))
+        sentence = f"{sentence} Cells by reason (docs/method.md): {told}"
+    answer = {
+        "folder": str(folder),
+        "revision": frozen.revision,
+        "is_new": frozen is not last,
+        "published": shown,
+        "audit": [line._asdict() for line in lines],
+    }
     tell(sentence, answer, as_json=as_json)
 
 
-def _as_of(heard_ms: int | None, sites: list[Site]) -> str:
+Audits = Mapping[str, Sequence[AuditLine]]
+
+
+def _refuse_pending(store: Store) -> None:
+    pending = store.totals().dirty
+    if pending:
+        raise ReleaseError(f"{pending} figures are still to be computed: let the hub run until `status` says none")
+    with store.seen() as connection:
+        if is_pending(connection) or zone_is_pending(connection):
+            raise ReleaseError("visits are still to be counted: let the hub run for some minutes")
+
+
+def _read_month(store: Store, month: date, sites: Sequence[Site]) -> Month:
+    start, end = month_span(month, sites)
+    last_day = next_month(month) - timedelta(days=1)
+    places = places_of(sites, store.zones(month), store.zones(last_day))
+    asked = [None, *(f"zone:{place.id.removeprefix('zone:')}" for place in places if place.level != "site")]
+    steps: tuple[VisitStep, ...] = ("day", "week", "month")
+    came = [row for place in asked for step in steps for row in store.visits(place, step, start, end)]
+    kinds: tuple[Kind, ...] = ("desk", "room")
+    rows = {kind: store.occupancy(None, kind, "day", start, end) for kind in kinds}
+    name = f"{month:%Y-%m}"
+    return Month(name, places, used_in(name, sites, rows), came_in(name, came))
+
+
+def _first(now: Month, edition: Edition, sites: Sequence[Site]) -> tuple[Frozen, Audits]:
+    """Return the first release of a month, for every audience from the same figures."""
+    table, facts = month_table(now)
+    levels = {place.id: place.level for place in table.places}
+    releases = disclose_to(table, list(AUDIENCES.values()))
+    telecentres = [_telecentre(site) for site in sites]
+    files = {
+        audience: release_files(edition, telecentres, figure_rows(edition, levels, facts, releases[k].verdicts), k)
+        for audience, k in AUDIENCES.items()
+    }
+    kept = {audience: frozenset[Figure]() for audience in AUDIENCES}
+    frozen = Frozen(edition.revision, Basis(now, kept).encoded(), files)
+    return frozen, {audience: releases[k].audit for audience, k in AUDIENCES.items()}
+
+
+def _later(now: Month, edition: Edition, sites: Sequence[Site], last: Frozen) -> tuple[Frozen, Audits]:
+    """Return the next revision of a month, or the last one when it tells nothing that is different."""
+    basis = decode_basis(last.basis)
+    after = basis.later(now)
+    if after == basis.month:
+        return last, {}
+    table, facts = month_table(after)
+    levels = {place.id: place.level for place in table.places}
+    nothing = had_nothing(basis.month)
+    late = disclose_to(late_table(basis.month, after), list(AUDIENCES.values()))
+    files, kept = dict(last.files), {}
+    for audience, k in AUDIENCES.items():
+        before = read_rows(last.files[audience][FIGURES])
+        revision = revise(table, late[k], told_in(before) | nothing, basis.kept[audience])
+        kept[audience] = revision.kept
+        rows = merged(before, figure_rows(edition, levels, facts, revision.verdicts))
+        if rows != before:
+            files[audience] = release_files(edition, [_telecentre(site) for site in sites], rows, k)
+    if files == last.files:
+        return last, {}
+    return Frozen(edition.revision, Basis(after, kept).encoded(), files), {}
+
+
+def _as_of(heard_ms: int | None, sites: Sequence[Site]) -> str:
     """Return the local day of the last event that anybody sent: the hub's clock would make each export another."""
     return "" if heard_ms is None else day_of(heard_ms, sites[0].zone).isoformat()
 
@@ -86,14 +189,12 @@ def _telecentre(site: Site) -> Telecentre:
     )
 
 
-def _write(folder: Path, files: dict[str, bytes]) -> None:
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make the folder with all its files, or nothing of it.
 
     Raises:
         ReleaseError: the folder is there already, or cannot be made.
     """
-    if os.path.lexists(folder):
-        raise ReleaseError(f"{folder} is there already: a release is never written over")
     draft = folder.with_name(f".{folder.name}.draft")
     try:
         draft.mkdir()

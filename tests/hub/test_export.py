@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import sqlite3
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hub.__main__ import main
-from hub.observatory import month_span, month_table
+from hub.observatory import Month, month_span, month_table, places_of, used_in
 from hub.release import FIGURE_COLUMNS, PLACE_COLUMNS
 from hub.store import OccupancyRow, Store
 from tests.support.telecentres import CANTAL, Change, put_history
@@ -125,8 +126,9 @@ def test_a_telecentre_with_two_used_desks_is_hidden_with_one_that_covers_it(conf
     export(config, tmp_path / "out")
     rates = desks_of_the_month(tmp_path / "out", "taux_occupation")
     assert (rates["murat"]["valeur"], rates["murat"]["conf_status"]) == ("", "C")
-    assert (rates["mauriac"]["valeur"], rates["mauriac"]["conf_status"]) == ("", "C")
-    assert rates["aurillac"]["conf_status"] == rates["saint-flour"]["conf_status"] == "F"
+    assert (rates["saint-flour"]["valeur"], rates["saint-flour"]["conf_status"]) == ("", "C")
+    assert rates["aurillac"]["conf_status"] == rates["mauriac"]["conf_status"] == "F"
+    assert rates["zone:est-cantal"]["conf_status"] == "F"
 
 
 def test_a_published_rate_is_the_one_that_the_hub_computes(config: Path, tmp_path: Path) -> None:
@@ -141,10 +143,13 @@ def test_a_published_rate_is_the_one_that_the_hub_computes(config: Path, tmp_pat
     assert float(row["heures_ouverture"]) == 23 * 11 + 4 * 3
 
 
-def test_days_are_told_of_the_network_alone(config: Path, tmp_path: Path) -> None:
+def test_days_are_told_of_the_network_and_the_massif_alone(config: Path, tmp_path: Path) -> None:
     export(config, tmp_path / "out")
     days = [row for row in table(tmp_path / "out" / "indicateurs.csv") if row["freq"] == "D"]
-    assert {(row["niveau"], row[FIGURE_COLUMNS[0]]) for row in days} == {("reseau", "reseau:cantal")}
+    assert {(row["niveau"], row[FIGURE_COLUMNS[0]]) for row in days} == {
+        ("reseau", "reseau:cantal"),
+        ("massif", "zone:massif-central"),
+    }
 
 
 def test_a_telecentre_that_was_never_heard_is_missing_and_not_zero(config: Path, tmp_path: Path) -> None:
@@ -210,6 +215,106 @@ def test_a_confidential_room_is_in_no_figure(config: Path) -> None:
     store = Store(config.parent / "hub.db")
     sites = [site for site in store.sites() if site.id == "chaudes-aigues"]
     rooms = [OccupancyRow("chaudes-aigues", sites[0].rooms[0].id, FIRST_MS, FIRST_MS + 24 * HOUR_MS, 9, 9, 9)]
-    _, facts = month_table(OCTOBER, sites, {"desk": [], "room": rooms})
+    used = used_in("2025-10", sites, {"desk": [], "room": rooms})
+    _, facts = month_table(Month("2025-10", places_of(sites, (), ()), used, {}))
     assert sites[0].rooms[0].confidential
-    assert {known.resources for known in facts.values()} == {0}
+    assert used == ()
+    assert {known.resources for known in facts.values()} == {0, None}
+
+
+# Revisions: what was published stays, and what came late is told only where it could be told alone.
+
+
+@pytest.fixture
+def late(tmp_path: Path) -> Path:
+    """Return the settings of a hub that in October 2025 heard three telecentres; Mauriac was away all month."""
+    file = tmp_path / "hub.toml"
+    file.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
+    assert run("site", "import", CANTAL, "--config", file).exit_code == 0
+    for site, used in (("aurillac", 8), ("saint-flour", 5), ("murat", 4)):
+        hear(file, site, used)
+    return file
+
+
+def hear(config: Path, site: str, used: int) -> None:
+    """Let a hub hear a telecentre's October."""
+    store = Store(config.parent / "hub.db")
+    put_history(store, site, october(store, site, used), until=FIRST_MS + 31 * 24 * HOUR_MS)
+    settle(store)
+
+
+def figures(folder: Path) -> dict[tuple[str, ...], dict[str, str]]:
+    rows = table(folder / "indicateurs.csv")
+    return {(row[FIGURE_COLUMNS[0]], row["periode"], row["indicateur"], row["ventilation"]): row for row in rows}
+
+
+OF_MONTH = ("2025-10", "temps_occupe", "poste")
+
+
+def test_a_telecentre_that_comes_back_after_the_release_makes_a_revision_in_which_each_row_says_its_own(
+    late: Path, tmp_path: Path
+) -> None:
+    first = json.loads(export(late, tmp_path / "one", "--json").output)
+    hear(late, "mauriac", 4)
+    second = json.loads(export(late, tmp_path / "two", "--json").output)
+    assert [(it["revision"], it["is_new"]) for it in (first, second)] == [(1, True), (2, True)]
+    one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
+    assert one.keys() == two.keys()
+    was, now = one["mauriac", *OF_MONTH], two["mauriac", *OF_MONTH]
+    assert (was["valeur"], was["obs_status"], was["revision"]) == ("", "M", "1")
+    assert (now["valeur"], now["obs_status"], now["revision"]) == ("15360.0", "A", "2")
+    assert float(two["reseau:cantal", *OF_MONTH]["valeur"]) == float(one["reseau:cantal", *OF_MONTH]["valeur"]) + 15360
+    assert two["aurillac", *OF_MONTH] == one["aurillac", *OF_MONTH]
+
+
+def test_what_a_small_telecentre_sends_late_is_in_no_figure_that_was_published(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "one")
+    hear(late, "mauriac", 2)
+    done = json.loads(export(late, tmp_path / "two", "--json").output)
+    assert (done["revision"], done["is_new"]) == (1, False)
+    one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_figure_that_was_kept_once_is_kept_for_ever(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "one")
+    hear(late, "mauriac", 2)
+    hear(late, "allanche", 4)
+    export(late, tmp_path / "two")
+    hear(late, "ydes", 3)
+    export(late, tmp_path / "three")
+    one, two, three = (figures(tmp_path / name) for name in ("one", "two", "three"))
+    network, territory = ("reseau:cantal", *OF_MONTH), ("zone:haute-auvergne", *OF_MONTH)
+    assert [known[network]["revision"] for known in (one, two, three)] == ["1", "2", "3"]
+    # Its part of the first delay was of two desks; that of the second, of three, would tell the first by subtraction.
+    assert one[territory] == two[territory] == three[territory]
+
+
+def test_a_confidential_figure_stays_so_in_later_revisions(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "one")
+    hidden = {key for key, row in figures(tmp_path / "one").items() if row["conf_status"] == "C"}
+    hear(config, "allanche", 4)
+    export(config, tmp_path / "two")
+    two = figures(tmp_path / "two")
+    assert hidden
+    assert all(two[key]["valeur"] == "" for key in hidden)
+
+
+def test_an_agreement_gets_the_same_data_as_the_public_whenever_it_asks(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "public")
+    hear(late, "mauriac", 2)
+    assert json.loads(export(late, tmp_path / "all", "--audience", "agreement", "--json").output)["revision"] == 1
+    public, agreed = figures(tmp_path / "public"), figures(tmp_path / "all")
+    shown = {key: row["valeur"] for key, row in public.items() if row["valeur"]}
+    assert shown
+    assert all(agreed[key]["valeur"] == value for key, value in shown.items())
+
+
+def test_a_release_that_was_damaged_in_the_database_is_not_written(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "one")
+    with sqlite3.connect(late.parent / "hub.db") as database:
+        database.execute("update release_file set content = x'00' where name = 'indicateurs.csv'")
+    database.close()
+    done = export(late, tmp_path / "two")
+    assert (done.exit_code, "is damaged in the database" in done.output) == (1, True)
+    assert not (tmp_path / "two").exists()

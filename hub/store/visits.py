@@ -39,6 +39,9 @@ the half hour before it: a visit may have begun there."""
 MAX_DAYS_A_SLICE = 60
 """Marked days of sites counted in one transaction: some 0.2 s, so that new history does not wait long behind them."""
 
+MANY_SITES = 50
+"""From how many sites on the whole register is read at once, and not badge by badge."""
+
 PERIODS: tuple[Period, ...] = ("day", "week", "month")
 LAST = 2**62
 GRANTED = '%"reason":"GRANTED"%'
@@ -206,7 +209,7 @@ def settle_place(connection: Connection, place: str, members: Members, days: Ite
     """
     zones = time_zones(connection, members)
     purged_ms: int = connection.execute(_SQL["purged"]).fetchone()[0]
-    visitors = Visitors(connection)
+    visitors = Visitors(connection, many=len(members) > MANY_SITES)
     periods = {(period, first_day(period, date.fromisoformat(day))) for period in PERIODS for day in days}
     differences: list[CountDifference] = []
     for period, first in sorted(periods):
@@ -240,7 +243,7 @@ def _entries(
         for credential, at_ms in connection.execute(_SQL["entries"], between).fetchall():
             half = half_of(at_ms, instants)
             if days == ALL_DAYS or belongs(days, (when[1] + timedelta(days=half // 2)).isoformat()):
-                yield Entry(visitors.person(credential, at_ms), at_ms, half)
+                yield visitors.person(credential, at_ms), at_ms, half
 
 
 def _store(connection: Connection, where: tuple[str, Period, str], counted: Counts) -> list[CountDifference]:

@@ -10,6 +10,7 @@ import pytest
 from hub.store import Store
 from hub.store.connection import Engine
 from hub.store.pass_changes import change_badge, remove_member
+from hub.store.visitors import Visitors
 from tests.support.comings import MINUTE, Bench, alarm, clock_set, coming, ms, network
 from tests.support.telecentres import store_in
 
@@ -351,3 +352,27 @@ def test_a_member_of_two_telecentres_is_one_visitor_of_their_zone(bench: Bench) 
     bench.come("allanche", ("b0000001", "2026-10-05 09:20"))
     bench.settle()
     assert bench.counts(NETWORK, "day", "2026-10-05") == (2, 2, 1, 1)
+
+
+def test_a_register_that_is_read_at_once_tells_the_same_of_everybody(bench: Bench) -> None:
+    bench.member("b0000001", "b0000003")
+    bench.member("b0000002")
+    bench.now[0] = ms("2026-12-31 12:00")
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"), ("b0000003", "2026-12-06 00:10"))
+    with bench.store.changed() as connection:
+        other = connection.execute("select pass from credential_state where credential = 'b0000002'").fetchone()[0]
+        change_badge(connection, "b0000001", ms("2026-11-06 00:00"), pass_id=other)
+    bench.come("allanche", ("b0000001", "2026-11-07 09:00"), ("b0000004", "2026-10-08 09:00"))
+    bench.come("allanche", ("b0000004", "2026-12-08 09:00"), ("b0000002", "2026-12-01 09:00"))
+    for day in ("2026-12-31 12:00", "2027-01-05 12:00", "2027-01-07 12:00", "2027-02-20 12:00"):
+        bench.purge(day)
+        with bench.store.changed() as connection:
+            single, whole = Visitors(connection), Visitors(connection, many=True)
+            for badge in ("b0000001", "b0000002", "b0000003", "b0000004"):
+                for moment in ("2026-01-01 00:00", "2026-10-05 09:00", "2026-12-06 00:10"):
+                    person = single.person(badge, ms(moment))
+                    assert person == whole.person(badge, ms(moment))
+                    assert single.holder(badge, ms(moment)) == whole.holder(badge, ms(moment))
+                    assert single.badges(person) == whole.badges(person)
+                    for first in (date(2026, 10, 5), date(2026, 10, 6), date(2026, 12, 6)):
+                        assert single.is_new(person, first) == whole.is_new(person, first)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.visits import ABSENT_MS, NOBODY, Counts, Entry, bounds_of, count, cuts, first_day, half_of, next_day
+from hub.visits import ABSENT_MS, NOBODY, Counts, bounds_of, count, cuts, first_day, half_of, next_day
 from tests.support.comings import MINUTE, PARIS, ms
 
 DAY = date(2026, 10, 5)
@@ -19,7 +19,7 @@ def counted(*comings: tuple[str, str], old: str = "", day: str = "2026-10-05") -
     entries = []
     for person, time in comings:
         at_ms = ms(f"{day} {time.removeprefix('-')}") - (24 * 60 * MINUTE if time.startswith("-") else 0)
-        entries.append(Entry(person, at_ms, half_of(at_ms, instants)))
+        entries.append((person, at_ms, half_of(at_ms, instants)))
     return count(entries, lambda person: person not in old)
 
 
@@ -74,7 +74,7 @@ def test_a_day_of_23_or_25_hours_is_cut_at_its_own_one_o_clock(day: str, hours: 
 def test_a_visit_over_the_hour_that_comes_twice_is_judged_in_real_time() -> None:
     start = ms("2026-10-25 02:45")  # summer time; an hour and ten minutes later it is 02:55 in winter time
     instants = cuts("day", date(2026, 10, 25), PARIS)
-    entries = [Entry("a", at, half_of(at, instants)) for at in (start, start + 70 * MINUTE)]
+    entries = [("a", at, half_of(at, instants)) for at in (start, start + 70 * MINUTE)]
     assert count(entries, lambda _: False).visits == 2
 
 
@@ -108,7 +108,7 @@ def test_counts_equal_those_of_a_list_on_paper(comings, period, old, rng) -> Non
     instants = cuts(period, first, PARIS)
     start, end = bounds_of(period, first, PARIS)
     entries = [
-        Entry(person, minute * MINUTE, half_of(minute * MINUTE, instants))
+        (person, minute * MINUTE, half_of(minute * MINUTE, instants))
         for person, minute in comings
         if start - ABSENT_MS <= minute * MINUTE < end
     ]

@@ -5,6 +5,25 @@ join (select distinct pass, member from pass) as pass on pass.pass = credential_
 where credential_state.credential = :credential
 order by credential_state.since;
 
+-- name: all_held
+select credential_state.credential, credential_state.since, credential_state.pass, pass.member
+from credential_state
+join (select distinct pass, member from pass) as pass on pass.pass = credential_state.pass
+order by credential_state.credential, credential_state.since;
+
+-- name: all_used
+select pass from pass_used;
+
+-- name: used_members
+select distinct pass.member from pass join pass_used on pass_used.pass = pass.pass;
+
+-- name: first_entries
+select journal.person, min(journal.entry_ms), coalesce(site.time_zone, 'UTC')
+from journal
+left join site on site.site = journal.site
+where journal.entry_ms is not null
+group by journal.person, coalesce(site.time_zone, 'UTC');
+
 -- name: badges_of_member
 select distinct credential from credential_state where pass in (select pass from pass where member = :member)
 order by credential;

@@ -46,6 +46,8 @@ class Outcome:
     """Site, hello_id and committed positions of each Hello."""
     stored: int = 0
     refused: int = 0
+    settled: bool = False
+    """Whether the figures were brought on, too."""
 
     def add(self, other: "Outcome") -> None:
         """Take over what a later transaction promises."""
@@ -84,6 +86,7 @@ def _together(writer: Writer, messages: list[Message], *, singly: bool = False, 
         few = 0 < outcome.stored <= SETTLE_AT_ONCE_EVENTS and len(outcome.positions) <= SETTLE_AT_ONCE_SITES
         if settle and few:
             writer.settle_sites(set(outcome.positions))
+            outcome.settled = True
     return outcome
 
 

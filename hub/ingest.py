@@ -328,7 +328,7 @@ class Ingest:
                 self._unfinished = self._unfinished or self._backlog.take(MAX_GROUP, IDLE_S)
                 idle = not self._unfinished
                 if not idle:
-                    self._promise(self._unfinished, commit(writer, self._unfinished, settle=not self._backlog))
+                    self._commit(writer)
                     self._unfinished = []
                 self._keep_house(writer, idle=idle)
                 self._turns += 1
@@ -340,6 +340,15 @@ class Ingest:
         """Tell the watchdog that something goes on; return whether it has to end."""
         self._beats += 1
         return self._stopping.is_set()
+
+    def _commit(self, writer: Writer) -> None:
+        """Make what was taken durable, with its figures if there is time for them, and promise it."""
+        begun_s = time.monotonic()
+        settles = not self._backlog and self._house.may_settle()
+        outcome = commit(writer, self._unfinished, settle=settles)
+        if outcome.stored:
+            self._house.settled(time.monotonic() - begun_s, left=not outcome.settled)
+        self._promise(self._unfinished, outcome)
 
     def _promise(self, messages: list[Message], outcome: Outcome) -> None:
         """After the commit: PUBACK what came on this connection, answer each Hello, acknowledge each site once."""
@@ -363,7 +372,7 @@ class Ingest:
 
     def _keep_house(self, writer: Writer, *, idle: bool) -> None:
         """Bring figures on, let the journal forget, and see that the connection is alive."""
-        self._house.keep(writer, idle=idle)
+        self._house.keep(writer, idle=idle, waiting=bool(self._backlog))
         now_s = time.monotonic()
         if now_s - self._history_heard_s >= STALLED_S and any(self._owing.values()) and self._hearing:
             self._history_heard_s = now_s

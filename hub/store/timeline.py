@@ -35,9 +35,9 @@ class _Stream(NamedTuple):
     first_at: int | None
 
 
-def sites_to_walk(connection: Connection, most: int) -> list[str]:
-    """Return sites that have events not yet walked."""
-    return [row[0] for row in connection.execute(_SQL["sites_to_walk"], {"most": most})]
+def sites_to_walk(connection: Connection, most: int, after: str = "") -> list[str]:
+    """Return sites after one, in order of their ids, that have events not yet walked."""
+    return [row[0] for row in connection.execute(_SQL["sites_to_walk"], {"most": most, "after": after})]
 
 
 def is_pending(connection: Connection) -> bool:

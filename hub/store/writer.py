@@ -80,6 +80,7 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         _replay_erasures(engine)
         self._connection = engine.writer()
+        self._walked_to = ""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is committed durably at its end, or not at all."""
@@ -180,7 +181,9 @@ class Writer:
 
     def settle_slice(self) -> bool:
         """Bring some of the pending figures up to their events; return whether more are pending."""
-        behind = sites_to_walk(self._connection, MAX_SITES_A_SLICE)
+        behind = sites_to_walk(self._connection, MAX_SITES_A_SLICE, self._walked_to)
+        # Each in its turn: where more comes than can be brought on, the first would have it for ever.
+        self._walked_to = behind[-1] if len(behind) == MAX_SITES_A_SLICE else ""
         marked = sites_marked(self._connection, MAX_DAYS_A_SLICE)
         # What another settler has at hand is left to it.
         ours = self._connection.lock_sites({*behind, *marked}, waits=False)

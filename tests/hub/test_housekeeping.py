@@ -1,67 +1,95 @@
-"""What the ingest does between messages: count visits when nothing waits, and forget by the hub's own clock."""
+"""Figures have their share of the ingest's time, and every telecentre its turn, however much comes."""
 
 from collections.abc import Iterator
-from datetime import date
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from contract.events import Desk, DeskStateChanged, EdgeAlive, Nothing, encode
+from contract.messages import BatchHeader
 from hub.housekeeping import Housekeeping
-from tests.support.comings import DAY, MINUTE, Bench, coming, ms, network
-from tests.support.telecentres import store_in
+from hub.network import Network, read_network
+from hub.receiver import Batch
+from hub.store import Store, Writer
+from hub.store.writer import MAX_SITES_A_SLICE
+from tests.support.telecentres import CANTAL, NOON_MS
+
+HOUR_MS, HOUR_S = 3_600_000, 3_600.0
+SITES = [f"site-{number:03d}" for number in range(3 * MAX_SITES_A_SLICE)]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    now = [ms("2026-10-05 12:00")]
-    store = store_in(tmp_path, lambda: now[0])
-    store.import_network(network("allanche", "murat"), today=date(2026, 1, 1))
-    made = Bench(store, now)
-    yield made
-    made.close()
+def store(tmp_path: Path) -> Iterator[Store]:
+    cantal = read_network(CANTAL)
+    sites = [cantal.site[0].model_copy(update={"id": name}) for name in SITES]
+    with closing(Store(tmp_path / "hub.db", now_ms=lambda: NOON_MS)) as store:
+        store.import_network(Network(network=cantal.network, site=sites))
+        yield store
 
 
-def house_of(bench: Bench) -> Housekeeping:
-    return Housekeeping(lambda: bench.now[0])
+def put(writer: Writer, site: str, number: int) -> None:
+    """Store that a desk was taken, and one more sign of life, without bringing figures on."""
+    t = NOON_MS - HOUR_MS + 1_000 * number
+    occupied = DeskStateChanged(subject="desk-01", value=Desk(state="occupied"), t=t, clock="synced", up=t)
+    alive = EdgeAlive(subject="agent", value=Nothing(), t=t + 1, clock="synced", up=t + 1)
+    header = BatchHeader(site=site, stream="a" * 32, boot="b" * 32, first=2 * number + 1, n=2, sent_at=t)
+    with writer.transaction():
+        writer.receive(Batch(header, [encode(occupied), encode(alive)]), NOON_MS)
 
 
-def test_sites_and_zones_are_counted_while_nothing_waits(bench: Bench) -> None:
-    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
-    house = house_of(bench)
-    for _ in range(4):
-        house.keep(bench.writer, idle=True)
-    assert bench.store.totals().dirty == 0
-    assert bench.counts("zone:reseau:massif", "day", "2026-10-05") == (1, 1, 1, 1)
+def rested(writer: Writer) -> Housekeeping:
+    """Return a housekeeping that has found nothing to do."""
+    house = Housekeeping(lambda: NOON_MS)
+    house.keep(writer, idle=True)
+    assert not writer.is_pending()
+    return house
 
 
-def test_a_zone_waits_while_messages_wait(bench: Bench) -> None:
-    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
-    house = house_of(bench)
-    for _ in range(4):
-        house.keep(bench.writer, idle=False)
-    assert bench.counts("murat", "day", "2026-10-05") == (1, 1, 1, 1)
-    assert bench.store.totals().dirty > 0
+def test_a_transaction_brings_its_own_figures_on_when_none_wait_and_they_have_rested() -> None:
+    house = Housekeeping(lambda: NOON_MS)
+    assert house.may_settle()
+    house.settled(HOUR_S, left=False)
+    assert not house.may_settle(), "they have had their share"
+    house = Housekeeping(lambda: NOON_MS)
+    house.settled(0.0, left=True)
+    assert not house.may_settle(), "older ones come first"
 
 
-def test_the_journal_forgets_when_the_hour_of_the_hubs_clock_changes(bench: Bench) -> None:
-    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
-    house = house_of(bench)
-    house.keep(bench.writer, idle=True)
-    bench.now[0] += 90 * DAY - 4 * 60 * MINUTE + 30 * MINUTE
-    bench.send("murat", [(coming(bench.now[0]), "b0000002")])
-    house.keep(bench.writer, idle=True)
-    assert bench.store.totals().journal == 2
-    bench.now[0] += 60 * MINUTE
-    house.keep(bench.writer, idle=True)
-    house.keep(bench.writer, idle=True)
-    assert bench.store.totals().journal == 1
-    assert bench.status("murat", "day", "2026-10-05") == "frozen"
+def test_what_was_left_waits_while_messages_do_and_is_brought_on_when_none_comes(store: Store) -> None:
+    with closing(store.writer()) as writer:
+        house = rested(writer)
+        put(writer, SITES[0], 0)
+        house.keep(writer, idle=True)
+        put(writer, SITES[0], 1)
+        house.settled(0.0, left=True)
+        house.keep(writer, idle=False, waiting=True)
+        assert writer.is_pending()
+        house.keep(writer, idle=True)
+        assert not writer.is_pending()
 
 
-def test_a_clock_that_has_leapt_makes_the_journal_forget_nothing(bench: Bench) -> None:
-    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
-    house = house_of(bench)
-    house.keep(bench.writer, idle=True)
-    bench.now[0] += 400 * DAY
-    house.keep(bench.writer, idle=True)
-    assert bench.store.totals().journal == 1
+def test_figures_that_took_long_rest_until_nothing_comes(store: Store) -> None:
+    with closing(store.writer()) as writer:
+        house = rested(writer)
+        put(writer, SITES[0], 0)
+        house.settled(0.0, left=True)
+        house.keep(writer, idle=True)
+        house.settled(HOUR_S, left=False)
+        put(writer, SITES[0], 1)
+        house.settled(0.0, left=True)
+        house.keep(writer, idle=False)
+        assert writer.is_pending()
+        house.keep(writer, idle=True)
+        assert not writer.is_pending()
+
+
+def test_every_telecentre_has_its_turn_although_the_first_always_have_more(store: Store) -> None:
+    with closing(store.writer()) as writer:
+        for turn in range(3):
+            for site in SITES:
+                put(writer, site, turn)
+            with writer.transaction():
+                writer.settle_slice()
+    rows = store.occupancy(None, "desk", "day", NOON_MS - 24 * HOUR_MS, NOON_MS)
+    assert {row.site for row in rows if row.observed_ms} == set(SITES)

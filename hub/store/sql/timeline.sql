@@ -1,6 +1,6 @@
 -- name: sites_to_walk
 select distinct site from stream
-where folded < position and (first_at is not null or ordinal is not null)
+where site > :after and folded < position and (first_at is not null or ordinal is not null)
 order by site
 limit :most;
 

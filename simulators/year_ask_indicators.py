@@ -1,7 +1,7 @@
 """Asks the hub for every indicator of desks, rooms, telecentres and the network, and holds each against the truth."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulators.year_ask import KINDS, Days, Kind, compare_rows, covering, moment, resources, share
 from simulators.year_calendar import Span, Step, day_of, local_ms
@@ -11,15 +11,22 @@ from simulators.year_tally import Tally
 from simulators.year_truth import Truth
 from simulators.year_world import World
 
-STEPS: tuple[Step, ...] = ("hour", "day", "week", "month", "quarter", "year")
-SHARES = frozenset({"occupancy_rate", "saturation", "no_show_rate"})
-"""Indicators that are told as shares, rounded."""
-
-Key = tuple[str, str]
+LONG_STEPS: tuple[Step, ...] = ("week", "month", "quarter", "year")
 
 
-def ask_indicators(hub: PlayedHub, world: World, truths: Sequence[Truth], days: Days, tally: Tally) -> None:
+class When(NamedTuple):
+    """Of which days the hours are asked, the days, and the longer periods."""
+
+    hours: Days
+    days: Days
+    whole: Days
+
+
+def ask_indicators(hub: PlayedHub, world: World, truths: Sequence[Truth], when: When, tally: Tally) -> None:
     """Compare the indicators of each desk and room, of each telecentre, and of the network, by every step."""
+    days = when.whole
+    steps: list[tuple[Step, Days]] = [("hour", when.hours), ("day", when.days)]
+    steps += [(step, when.whole) for step in LONG_STEPS]
     there = [truth for truth in truths if truth.place.since < days[1]]
     network = f"reseau:{world.network.id}"
     for kind in KINDS:
@@ -31,12 +38,17 @@ def ask_indicators(hub: PlayedHub, world: World, truths: Sequence[Truth], days: 
                 continue
             pool = Place(kind, members)
             singles = {resource: Place(kind, [(truth, resource)]) for truth, resource in members}
-            for step in STEPS:
+            for step, days_of_step in steps:
                 _ask(
-                    hub, (kind, step, days), question, {place: pool}, tally, by="zone" if "zone" in question else "site"
+                    hub,
+                    (kind, step, days_of_step),
+                    question,
+                    {place: pool},
+                    tally,
+                    by="zone" if "zone" in question else "site",
                 )
                 if "site" in question:
-                    _ask(hub, (kind, step, days), question, singles, tally, by="resource")
+                    _ask(hub, (kind, step, days_of_step), question, singles, tally, by="resource")
 
 
 def _members(truth: Truth, kind: Kind, days: Days) -> list[tuple[Truth, str]]:
@@ -91,7 +103,7 @@ def _told(name: str, value: object) -> object:
     """Return a value as the API writes it."""
     if name == "peak_at" and isinstance(value, int):
         return moment(value)
-    return share(value, 1) if name in SHARES and isinstance(value, int | float) else value
+    return share(value, 1) if isinstance(value, float) else value
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

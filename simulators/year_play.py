@@ -10,6 +10,7 @@ from random import Random
 
 from simulators.network import packaged_network
 from simulators.year_ask import ask_occupancy
+from simulators.year_ask_indicators import When, ask_indicators
 from simulators.year_ask_persons import ask_doors, ask_visits
 from simulators.year_calendar import HOUR_MS, bounds_of, day_of, local_ms
 from simulators.year_courier import Courier
@@ -160,6 +161,9 @@ class Play:
         ask_occupancy(self._hub, truths, days, self._tally)
         ask_visits(self._hub, self._world, truths, days, self._tally)
         ask_doors(self._hub, truths, days, self._tally)
+        month = (max(day.replace(day=1), self._options.days[0]), days[1])
+        when = When(month, days, (self._options.days[0], days[1]))
+        ask_indicators(self._hub, self._world, truths, when, self._tally)
         told = self._tally.told()
         self._say(f"{day}: {told['compared']:,} figures compared, {told['different']:,} different")
 

@@ -4,6 +4,7 @@ The hub walks states and keeps a session in hand; here the short gaps are filled
 a session.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from math import ceil
 from statistics import fmean, median
@@ -57,5 +58,6 @@ def attendance(found: Sequence[Session], place_days: int, told: str) -> dict[str
 
 
 def begun_in(found: Sequence[Session], period: Span) -> list[Session]:
-    """Return the sessions that began in a period."""
-    return [one for one in found if period[0] <= one.begin_ms < period[1]]
+    """Return the sessions, which are in order, that began in a period."""
+    first, last = (bisect_left(found, at_ms, key=lambda one: one.begin_ms) for at_ms in period)
+    return list(found[first:last])

@@ -53,7 +53,7 @@ def door(clock: str, alarm: str) -> Statement:
 
 
 def stream(
-    *statements: Statement, boot: str = "b", name: str = "s", clock: str = "synced", error_ms: int = 0
+    *statements: Statement, boot: str = "b", name: str = "5", clock: str = "synced", error_ms: int = 0
 ) -> Stream:
     """Return one life of the agent in which these are said; an unsynced one is set right by a `clock_set`."""
     begin_ms = statements[0].said_ms

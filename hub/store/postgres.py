@@ -53,6 +53,8 @@ _NAMED = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _LOCK = re.compile(r"/\*lock (.*?)\*/")
 _BYTE_ORDER = {"C", "POSIX", "C.UTF-8", "C.utf8"}
 
+_SNAPSHOT = b"begin transaction isolation level repeatable read, read only"
+
 _PROMISES = b"""
 select current_setting('server_version_num')::int, current_setting('synchronous_commit'), current_setting('fsync'),
     pg_is_in_recovery(), datlocprovider, datcollate, pg_encoding_to_char(encoding)
@@ -115,9 +117,13 @@ class Address:
 class PostgresConnection:
     """A connection of psycopg as the store asks for it."""
 
-    def __init__(self, raw: psycopg.Connection[Any], *, lock: str) -> None:
+    def __init__(
+        self, raw: psycopg.Connection[Any], lock: str, again: Callable[[], psycopg.Connection[Any]] | None = None
+    ) -> None:
+        """`lock` names what takes the lock of the register; `again` opens a connection anew, for a reader."""
         self._raw = raw
         self._lock = lock
+        self._again = again
 
     def execute(self, statement: str, values: Values = (), /) -> psycopg.Cursor[Any]:
         """Run one statement."""
@@ -137,10 +143,20 @@ class PostgresConnection:
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction; one that writes takes its turn with those who change the register."""
         if not writes:
-            self._raw.execute(b"begin transaction isolation level repeatable read, read only")
+            self._begin_to_read()
             return
         begin = "begin transaction isolation level read committed"
         self._raw.execute(f"{begin}; select {self._lock}({_LOCK_CLASS}, {_REGISTER})".encode())
+
+    def _begin_to_read(self) -> None:
+        """Begin; a connection that broke since the last question is opened anew, for nothing was under way on it."""
+        try:
+            self._raw.execute(_SNAPSHOT)
+        except psycopg.OperationalError:
+            if self._again is None or not self._raw.closed:
+                raise
+            self._raw = self._again()
+            self._raw.execute(_SNAPSHOT)
 
     def commit(self) -> None:
         """End the transaction durably."""
@@ -218,7 +234,7 @@ class PostgresServer:
         Raises:
             StoreDownError: the server does not answer or would not promise durability, or another hub is at work.
         """
-        connection = self._connect("write", "pg_advisory_xact_lock_shared")
+        connection = PostgresConnection(self._connect("write"), "pg_advisory_xact_lock_shared")
         if self._is_claimed:
             try:
                 _claim(connection, self._where)
@@ -229,11 +245,11 @@ class PostgresServer:
 
     def guest(self) -> PostgresConnection:
         """Return a connection that writes beside a running hub: the register, the schema, whom to forget."""
-        return self._connect("write", "pg_advisory_xact_lock")
+        return PostgresConnection(self._connect("write"), "pg_advisory_xact_lock")
 
     def reader(self) -> PostgresConnection:
         """Return a connection that only reads, and waits for no writer."""
-        return self._connect("read", "")
+        return PostgresConnection(self._connect("read"), "", lambda: self._connect("read"))
 
     def check(self, beat: Callable[[], bool]) -> None:
         """Trust the server, which checks its own pages: a whole database is no hub's to read at each start."""
@@ -260,7 +276,7 @@ class PostgresServer:
     def _where(self) -> str:
         return f"{self.address.name} at {self.address.host}"
 
-    def _connect(self, purpose: Literal["read", "write"], lock: str) -> PostgresConnection:
+    def _connect(self, purpose: Literal["read", "write"]) -> psycopg.Connection[Any]:
         address = self.address
         try:
             raw = psycopg.connect(
@@ -284,15 +300,16 @@ class PostgresServer:
         raw.adapters.register_dumper(int, Int8Dumper)
         raw.adapters.register_dumper(str, StrDumper)
         raw.adapters.register_loader("numeric", _NumericLoader)
-        connection = PostgresConnection(raw, lock=lock)
         try:
-            with connection.translated():
-                found = raw.execute(_PROMISES).fetchone()
+            found = raw.execute(_PROMISES).fetchone()
             _refuse_unfit(self._where, found or ())
+        except psycopg.Error as error:
+            raw.close()
+            raise StoreDownError(f"{self._where}: {_sentence(error)}") from error
         except StoreDownError:
             raw.close()
             raise
-        return connection
+        return raw
 
 
 def _options(purpose: Literal["read", "write"]) -> str:

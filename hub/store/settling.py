@@ -9,13 +9,13 @@ written.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from hub.indicators import crowd_of_day, day_after, first_day, pooled_crowd
 from hub.levels import Peaks, pack, peaks, profile
 from hub.opening import Interval, day_bounds, day_of, hours_of, opened
 from hub.sessions import MERGE_MS, dwell
-from hub.statistics import Stretch, figures
+from hub.statistics import OBSERVED, OCCUPIED, Stretch, figures
 from hub.store.connection import Connection
 from hub.store.reaching import PlaceDay, place_days, sessions_across
 from hub.store.register import Calendar, Place, read_calendar
@@ -70,6 +70,16 @@ class Difference:
     """What differs, by column."""
 
 
+class _Found(NamedTuple):
+    """A row that was not what was computed."""
+
+    table: Table
+    where: Mapping[str, str]
+    key: Key
+    before: Row | None
+    after: Row | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Day:
     """One local day of one site, and what all its figures are computed from."""
@@ -92,18 +102,18 @@ def settle_days(connection: Connection, site: str, days: list[str], within: Inte
     """Compute the figures of local days of a site from its timeline; return what was different before.
 
     `within` is the closed interval in which the timeline changed, when only that is known to have changed: of days that
-    have figures already, the other hours are then left alone, and so are months in which nothing else changed.
+    have figures already, the rest is then left alone, and nobody is told the differences.
     """
     calendar = read_calendar(connection, site)
     if calendar is None or not days:
         return []
     first_ms, horizon_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
-    differences: list[Difference] = []
+    differences: list[_Found] = []
     months: set[date] = set()
     for name in days:
         day = _read_day(connection, calendar, name, first_ms, horizon_ms)
-        found = [*_settle_usage(connection, day, within), *_settle_levels(connection, day)]
-        moved, began = _settle_sessions(connection, day)
+        found = [*_settle_usage(connection, day, within), *_settle_levels(connection, day, within)]
+        moved, began = _settle_sessions(connection, day, within)
         local = date.fromisoformat(name)
         if found or within is None or _ends_within(calendar, local, within):
             months.add(first_day(local, "month"))
@@ -111,7 +121,7 @@ def settle_days(connection: Connection, site: str, days: list[str], within: Inte
         differences += [*found, *moved]
     for month in sorted(months):
         differences += _settle_month(connection, calendar, month, horizon_ms)
-    return differences
+    return [_difference(found) for found in differences] if within is None else []
 
 
 def _ends_within(calendar: Calendar, day: date, within: Interval) -> bool:
@@ -148,28 +158,36 @@ def _read_day(
     )
 
 
-def _settle_usage(connection: Connection, day: _Day, within: Interval | None) -> list[Difference]:
+def _settle_usage(connection: Connection, day: _Day, within: Interval | None) -> list[_Found]:
     key = {"site": day.site, "day": day.day}
-    hourly = _rows(connection.execute(_SQL["hours_of_day"], key), 2)
     daily = _rows(connection.execute(_SQL["days_of_day"], key), 2)
     hours = hours_of(*day.bounds)
-    by_hour: Rows = {}
-    if within is not None and {resource for resource, _ in daily} == {place.resource for place in day.places}:
+    by_day = {(place.resource, day.bounds[0]): [0] * 5 for place in day.places}
+    if within is not None and daily.keys() == by_day.keys():
         hours = [(start, end) for start, end in hours if end > within[0] and start <= within[1]]
         if not hours:
             return []
-        touched = {start for start, _ in hours}
-        by_hour = {key: row for key, row in hourly.items() if key[1] not in touched}
+    span = {"start_ms": hours[0][0], "end_ms": hours[-1][1]}
+    before = _rows(connection.execute(_SQL["hours_of_day"], {**key, **span}), 2)
+    after: Rows = {}
     for place in day.places:
-        by_hour |= _hours(day, place, hours)
-    by_day: dict[Key, list[int]] = {(place.resource, day.bounds[0]): [0] * 5 for place in day.places}
-    for (resource, _), row in by_hour.items():
-        sums = by_day[resource, day.bounds[0]]
-        for n, length in enumerate(row[2:]):
-            sums[n] += length  # type: ignore[operator]  # the columns after the kind are lengths
+        after |= _hours(day, place, hours)
+    if (hours[0][0], hours[-1][1]) != day.bounds:
+        # The other hours have not changed: what the day had of these is replaced by what it has now.
+        _add(by_day, day, daily, 1)
+        _add(by_day, day, before, -1)
+    _add(by_day, day, after, 1)
     kinds = {place.resource: place.kind for place in day.places}
-    days: Rows = {at: (day.bounds[1], kinds[str(at[0])], *sums) for at, sums in by_day.items()}
-    return [*_keep(connection, "hour", key, hourly, by_hour), *_keep(connection, "day", key, daily, days)]
+    days: Rows = {at: (day.bounds[1], kinds[at[0]], *sums) for at, sums in by_day.items()}
+    return [*_keep(connection, "hour", key, before, after), *_keep(connection, "day", key, daily, days)]
+
+
+def _add(sums: dict[tuple[str, int], list[int]], day: _Day, rows: Rows, sign: int) -> None:
+    """Add the lengths in rows to the sums of their places, or take them away."""
+    for key, row in rows.items():
+        of_place = sums[str(key[0]), day.bounds[0]]
+        for n, length in enumerate(row[2:]):
+            of_place[n] += sign * length  # type: ignore[operator]  # the columns after the kind are lengths
 
 
 def _hours(day: _Day, place: Place, hours: Sequence[Interval]) -> Rows:
@@ -200,45 +218,82 @@ def _before_first(day: _Day, start: int, end: int) -> int:
     return sum(max(0, min(b, until) - max(a, start)) for a, b in day.opened)
 
 
-def _settle_levels(connection: Connection, day: _Day) -> list[Difference]:
-    pools: dict[str, list[list[Stretch]]] = {}
+def _settle_levels(connection: Connection, day: _Day, within: Interval | None) -> list[_Found]:
+    key = {"site": day.site, "day": day.day}
+    stored = _rows(connection.execute(_SQL["levels_of_day"], key), 1)
+    pools: dict[str, list[list[Stretch]]] = {place.kind: [] for place in day.places}
+    is_complete = within is not None and {kind for (kind,) in stored} == pools.keys()
+    if within is not None and is_complete and not any(a <= within[1] and b > within[0] for a, b in day.opened):
+        return []
     for place in day.places:
         state = day.states.get(place.resource, PlaceDay())
-        pools.setdefault(place.kind, []).append(state.stretches(day.horizon_ms, day.bounds))
+        pools[place.kind].append(state.stretches(day.horizon_ms, day.bounds))
     computed: Rows = {}
     for kind, pool in pools.items():
         levels = profile(pool, day.opened)
         computed[kind,] = (*day.bounds, *peaks(levels, day.bounds), pack(levels, day.bounds[0]))
-    key = {"site": day.site, "day": day.day}
-    return _keep(connection, "level", key, _rows(connection.execute(_SQL["levels_of_day"], key), 1), computed)
+    return _keep(connection, "level", key, stored, computed)
 
 
-def _settle_sessions(connection: Connection, day: _Day) -> tuple[list[Difference], set[str]]:
+def _settle_sessions(connection: Connection, day: _Day, within: Interval | None) -> tuple[list[_Found], set[str]]:
     """Make the sessions that touch a day what they are; return what was different, and the days on which they began."""
     kinds = {place.resource: place.kind for place in day.calendar.places}
+    stored = _sessions(connection, day, day.bounds)
     spans: dict[str, Interval] = {}
     computed: Rows = {}
     for resource, state in day.states.items():
-        if resource not in kinds or day.horizon_ms is None:
+        kind = kinds.get(resource)
+        if kind is None or day.horizon_ms is None:
+            continue
+        if within is not None and not _is_touched(state, day.bounds, within, MERGE_MS[kind], _of(stored, resource)):
+            spans[resource] = (0, 0)
             continue
         key = {"site": day.site, "resource": resource}
-        kind = kinds[resource]
         found, spans[resource] = sessions_across(connection, key, state, day.bounds, day.horizon_ms, MERGE_MS[kind])
         for one in found:
             began = day_of(one.start_ms, day.calendar.zone).isoformat()
             if _counts(day.calendar.places, resource, began):
                 computed[resource, one.start_ms] = (*one[1:], began, kind)
-    start = min([day.bounds[0], *(span[0] for span in spans.values())])
-    end = max([day.bounds[1], *(span[1] for span in spans.values())])
-    values = {"site": day.site, "start_ms": start, "end_ms": end}
-    stored = {
-        at: row
-        for at, row in _rows(connection.execute(_SQL["sessions_between"], values), 2).items()
-        if _within(at[1], spans.get(str(at[0]), day.bounds))
-    }
+    reached = [span for span in spans.values() if span != (0, 0)]
+    start = min([day.bounds[0], *(span[0] for span in reached)])
+    end = max([day.bounds[1], *(span[1] for span in reached)])
+    if (start, end) != day.bounds:
+        stored = _sessions(connection, day, (start, end))
+    stored = {at: row for at, row in stored.items() if _within(at[1], spans.get(str(at[0]), day.bounds))}
     differences = _keep(connection, "session", {"site": day.site, "day": day.day}, stored, computed)
     began_on = {str((stored.get(at) or computed[at])[4]) for at in stored.keys() | computed.keys()}
     return differences, began_on if differences else set()
+
+
+def _sessions(connection: Connection, day: _Day, span: Interval) -> Rows:
+    values = {"site": day.site, "start_ms": span[0], "end_ms": span[1]}
+    return _rows(connection.execute(_SQL["sessions_between"], values), 2)
+
+
+def _of(stored: Rows, resource: str) -> list[Interval]:
+    """Return from when to when the stored sessions of a place last."""
+    return [(int(str(at[1])), int(str(row[0]))) for at, row in stored.items() if at[0] == resource]
+
+
+def _is_touched(state: PlaceDay, bounds: Interval, within: Interval, merge_ms: int, stored: Sequence[Interval]) -> bool:
+    """Return whether a place may have other sessions than before, the timeline having changed within an interval.
+
+    It may if it changed in there, now or as it was, if it was in use when that began, or if a session may reach into
+    the day from before.
+    """
+    first, last = within
+    if first <= bounds[0]:
+        return True
+    since, at_first = state.before if state.before is not None else (bounds[0], None)
+    if at_first in OCCUPIED or (at_first in OBSERVED and bounds[0] - since <= merge_ms):
+        return True
+    for start, following in state.changes:
+        if start > last:
+            break
+        if start >= first:
+            return True
+        at_first = following
+    return at_first in OCCUPIED or any(start <= last and end >= first - merge_ms for start, end in stored)
 
 
 def _counts(places: Sequence[Place], resource: str, day: str) -> bool:
@@ -249,7 +304,7 @@ def _within(at: str | int, span: Interval) -> bool:
     return span[0] <= int(at) < span[1]
 
 
-def _settle_month(connection: Connection, calendar: Calendar, month: date, horizon_ms: int | None) -> list[Difference]:
+def _settle_month(connection: Connection, calendar: Calendar, month: date, horizon_ms: int | None) -> list[_Found]:
     """Make the rows of a local month what they are: none before the site was heard of after its end.
 
     A month that is under way changes with each event, and its end is cut off at the time of the question anyway.
@@ -295,19 +350,16 @@ def _lengths(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, tuple[int, 
     return found
 
 
-def _rows(rows: Iterable[Sequence[object]], keys: int) -> Rows:
+def _rows(rows: Iterable[Sequence[Any]], keys: int) -> Rows:
     """Return rows by their first columns, which tell them apart."""
-    return {tuple(row[:keys]): tuple(row[keys:]) for row in rows}  # type: ignore[misc]  # keys are text and instants
+    return {tuple(row[:keys]): tuple(row[keys:]) for row in rows}
 
 
-def _keep(
-    connection: Connection, table: Table, where: Mapping[str, str], stored: Rows, computed: Rows
-) -> list[Difference]:
-    """Make rows what was computed, writing only those that differ; return the differences."""
+def _keep(connection: Connection, table: Table, where: Mapping[str, str], stored: Rows, computed: Rows) -> list[_Found]:
+    """Make rows what was computed, writing only those that differ; return these."""
     if stored == computed:
         return []
-    differences: list[Difference] = []
-    names = COLUMNS[table]
+    differences: list[_Found] = []
     for key in sorted(stored.keys() | computed.keys()):
         before, after = stored.get(key), computed.get(key)
         if before == after:
@@ -316,12 +368,13 @@ def _keep(
         if after is None:
             connection.execute(_SQL[f"drop_{table}"], values)
         else:
-            connection.execute(_SQL[f"put_{table}"], {**values, **dict(zip(names, after, strict=True))})
-        differences.append(_difference(table, where, key, before, after))
+            connection.execute(_SQL[f"put_{table}"], {**values, **dict(zip(COLUMNS[table], after, strict=True))})
+        differences.append(_Found(table, where, key, before, after))
     return differences
 
 
-def _difference(table: Table, where: Mapping[str, str], key: Key, before: Row | None, after: Row | None) -> Difference:
+def _difference(found: _Found) -> Difference:
+    table, where, key, before, after = found
     names = COLUMNS[table]
     pairs = zip(names, before or [None] * len(names), after or [None] * len(names), strict=True)
     differing = [(name, was, is_now) for name, was, is_now in pairs if was != is_now and name != "profile"]

@@ -2,8 +2,8 @@
 
 The oracle writes each minute of each place as one letter and reads sessions off that text with a regular expression,
 levels by counting letters, windows of five minutes by looking at each. Histories are those of test_statistics: late,
-repeated, shuffled, with clocks set and set back, new streams, a night of 25 hours, lost lines; here the register changes
-between them, too.
+repeated, shuffled, with clocks set and set back, new streams, a night of 25 hours, lost lines; here the register
+changes between them, too.
 """
 
 import random
@@ -106,7 +106,7 @@ class Oracle:
         return found
 
     def values(self, kind: str, days: Sequence[date]) -> dict[str, Value]:
-        counts = {name: 0 for name in ("available", "observed", "occupied", "outside", "ghost", "place_days")}
+        counts = dict.fromkeys(("available", "observed", "occupied", "outside", "ghost", "place_days"), 0)
         daily: list[list[tuple[int, int, int]]] = []
         for day in days:
             hours = self.open(day)

@@ -41,7 +41,7 @@ select min(first_at), max(heard_ms) from stream where site = :site and first_at 
 -- name: hours_of_day
 select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
 from hour_figure
-where site = :site and day = :day;
+where site = :site and day = :day and start_ms >= :start_ms and start_ms < :end_ms;
 
 -- name: put_hour
 insert into hour_figure

@@ -1,0 +1,94 @@
+"""The worked examples of sessions and peaks in docs/method.md come out as written, and what they leave out."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from hub.indicators import Attendance as Attended
+from hub.indicators import Step, Usage, day_after, first_day, values
+from hub.levels import Level, Peaks, pack, peaks, profile, summed, unpack
+from hub.sessions import MERGE_MS, dwell, sessions
+from hub.statistics import Stretch, stretches
+from tests.test_docs import clock_ms, percent, table_rows
+
+METHOD = Path(__file__).parents[2] / "docs" / "method.md"
+MINUTE = 60_000
+DAY = (clock_ms("00:00"), clock_ms("24:00"))
+OPEN = [(clock_ms("08:00"), clock_ms("10:00"))]
+
+
+def told(story: str, last: str) -> tuple[list[Stretch], str | None]:
+    changes = [(clock_ms(at), state) for state, at in re.findall(r"(\w+) (\d\d:\d\d)", story) if state != "event"]
+    return stretches(changes, None, clock_ms(last), DAY), changes[-1][1]
+
+
+def test_the_worked_examples_of_sessions_come_out_as_written() -> None:
+    rows = table_rows(METHOD.read_text(encoding="utf-8"), "desk", "what happened")
+    assert len(rows) == 4
+    for _, story, *written in rows:
+        found = sessions(*told(story, story[-5:]), MERGE_MS["desk"])
+        lengths = dwell(one.end_ms - one.start_ms for one in found if one.is_closed)
+        mean = "none" if lengths.mean_ms is None else f"{lengths.mean_ms / MINUTE:.0f} min"
+        assert [str(len(found)), str(lengths.closed), mean] == written, story
+
+
+def test_the_worked_examples_of_peaks_come_out_as_written() -> None:
+    rows = table_rows(METHOD.read_text(encoding="utf-8"), "pool", "desk-01")
+    assert len(rows) == 4
+    for _, one, other, *written in rows:
+        found = peaks(profile([told(one, "10:00")[0], told(other, "10:00")[0]], OPEN), DAY)
+        share = percent(found.saturated_ms / found.saturable_ms)
+        assert [str(found.peak), str(found.peak_5min), str(found.min_free), share] == written, one
+
+
+def test_the_median_of_an_even_number_is_between_the_two_in_the_middle_and_p90_is_one_of_them() -> None:
+    assert dwell([1, 2, 4, 8]) == (4, 3.75, 3.0, 8)
+    assert dwell(range(1, 11)).p90_ms == 9
+    assert dwell([]) == (0, None, None, None)
+
+
+def test_a_session_across_a_broken_watch_is_two_and_neither_is_closed() -> None:
+    found = sessions([(0, 10, "vacant"), (10, 10**6, "occupied"), (10**6, 2 * 10**6, "unknown")], None, 900_000)
+    assert [(one.begun, one.ended, one.is_closed) for one in found] == [("seen", "lost", False)]
+
+
+def test_a_place_vacated_at_the_last_sign_of_life_has_a_closed_session() -> None:
+    found = sessions([(0, 10, "vacant"), (10, 10**6, "occupied")], "vacant", 900_000)
+    assert found[0].is_closed
+
+
+def test_the_peak_of_two_telecentres_is_what_was_in_use_at_the_same_moment() -> None:
+    morning, evening = [Level(0, 3, 0, 0), Level(10, 0, 0, 0)], [Level(10, 2, 1, 0), Level(20, 0, 0, 0)]
+    assert peaks(summed([morning, evening]), (0, 20)).peak == 3
+    assert peaks(summed([morning, morning]), (0, 20)).peak == 6
+
+
+def test_a_profile_survives_its_packing() -> None:
+    levels = [Level(5_000_000, 99, 0, 99), Level(90_000_000 + 4_999_999, 0, 3, 0)]
+    assert unpack(pack(levels, 5_000_000), 5_000_000) == levels
+
+
+def test_no_rate_is_told_below_half_coverage_and_counts_are() -> None:
+    found = values(Usage(100, 49, 20), None, Attended(3))
+    assert (found["occupancy_rate"], found["turnover"], found["sessions"]) == (None, None, 3)
+
+
+def test_of_nothing_known_there_is_no_peak_and_not_zero() -> None:
+    assert peaks([Level(0, 0, 0, 2), Level(10, 0, 0, 0)], (0, 10)) == Peaks(None, None, None, None, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("step", "first", "after"),
+    [
+        ("day", date(2026, 12, 31), date(2027, 1, 1)),
+        ("week", date(2026, 12, 28), date(2027, 1, 4)),
+        ("month", date(2026, 12, 1), date(2027, 1, 1)),
+        ("quarter", date(2026, 10, 1), date(2027, 1, 1)),
+        ("year", date(2026, 1, 1), date(2027, 1, 1)),
+    ],
+)
+def test_a_period_begins_and_ends_on_a_local_day(step: Step, first: date, after: date) -> None:
+    assert first_day(date(2026, 12, 31), step) == first
+    assert day_after(first, step) == after

@@ -8,13 +8,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import fleet_load, idle_edge, replay, settled_ingest, tap_to_strike, thrift
+from tests.benchmarks import fleet_load, idle_edge, replay, settled_ingest, stored_month, tap_to_strike, thrift
 from tests.benchmarks.figures import HEAD, machine, merged, row
 
 BENCHMARKS = {
     "B1": replay.measure,
     "B2": settled_ingest.measure,
     "B3": tap_to_strike.measure,
+    "B5": stored_month.measure,
     "B6": idle_edge.measure,
     "B7": fleet_load.measure_peak,
     "B8": thrift.measure,

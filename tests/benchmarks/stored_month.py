@@ -1,0 +1,194 @@
+"""B5: questions about a month of 4,072 telecentres in the tables of either engine.
+
+The month is built quickly and not by halves: forty telecentres live it by the fleet's model, and the hub stores and
+settles every event of it; then their rows of register and figures are copied in SQL under the names of the others. The
+events themselves are not copied: no question here reads them.
+"""
+
+import re
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from contract.events import encode
+from contract.limits import MAX_BATCH_EVENTS
+from contract.messages import BatchHeader
+from hub.network import read_network
+from hub.opening import HOUR_MS, Interval, day_bounds
+from hub.receiver import Batch
+from hub.store import Asked, Store, Writer
+from simulators.fleet_days import Furniture
+from simulators.fleet_network import COMMUNES, network_toml, synthetic_network
+from simulators.fleet_place import Place
+from simulators.network import Network
+from tests.benchmarks.figures import Figure, percentile
+from tests.benchmarks.replaying_edge import BOOT
+from tests.benchmarks.settled_ingest import running_postgres
+from tests.support.postgres import Postgres
+
+PLAYED_SITES = 40
+SEED = 1
+ZONE = ZoneInfo("Europe/Paris")
+OPENING = "Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off"
+FIRST, END = date(2026, 9, 1), date(2026, 10, 1)
+NOW_MS = day_bounds(date(2026, 10, 15), ZONE)[0]
+MONTH: Interval = (day_bounds(FIRST, ZONE)[0], day_bounds(END, ZONE)[0])
+QUESTIONS = 60
+MONTH_REACH_S, HOURS_REACH_S = 0.050, 0.005
+RAW = frozenset({"event", "journal", "timeline", "standing", "dirty", "quarantine", "alarm", "migration"})
+"""Tables that are not copied: history, and what has no site of the network."""
+
+_TABLE = re.compile(r"create table (\w+) \(\n    site text not null|create table (site) \(")
+
+
+class Raw(Protocol):
+    """What both drivers have: a connection that runs a statement."""
+
+    def execute(self, statement: str, /) -> Any:  # noqa: ANN401 - two drivers, one bench
+        """Run one statement."""
+
+
+def measure() -> list[Figure]:
+    """Return the figures of B5, for both engines."""
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as name, running_postgres() as server:
+        for engine in ("SQLite", "PostgreSQL"):
+            file = Path(name) / "hub.db"
+            begun_s = time.perf_counter()
+            home = file if engine == "SQLite" else server.database(Path(name))
+            with closing(Store(home, now_ms=lambda: NOW_MS)) as store:
+                play(store)
+                rows = copy(file if engine == "SQLite" else server)
+                built_s = time.perf_counter() - begun_s
+                figures += _asked(store, engine, f"{rows:,} figures of hours, built in {built_s:.0f} s")
+    return figures
+
+
+def _asked(store: Store, engine: str, size: str) -> list[Figure]:
+    """Ask both questions, in turns; return a figure for each."""
+    random = Random(SEED)
+    sites = sorted(site.id for site in store.sites())
+    places = [Asked(site, "site", (site,)) for site in sites]
+    months: list[float] = []
+    hours: list[float] = []
+    found = 0
+    for _ in range(QUESTIONS):
+        site = random.choice(sites)
+        begun_s = time.perf_counter()
+        store.occupancy(site, "desk", "hour", *MONTH)
+        asked_s = time.perf_counter()
+        found = len(store.indicators(places, "desk", "month", lambda _: MONTH))
+        hours.append(asked_s - begun_s)
+        months.append(time.perf_counter() - asked_s)
+    return [
+        _figure(engine, f"{found:,} telecentres by month", months, MONTH_REACH_S, size),
+        _figure(engine, "one telecentre's hours of a month", hours, HOURS_REACH_S, size),
+    ]
+
+
+def _figure(engine: str, what: str, took_s: list[float], reach_s: float, size: str) -> Figure:
+    p95_s = percentile(took_s, 0.95)
+    return Figure(
+        name="B5",
+        what=f"{engine}: {what}, asked of the store",
+        measured=f"p50 {1000 * percentile(took_s, 0.5):.1f} ms, p95 {1000 * p95_s:.1f} ms",
+        peer="none",
+        size=f"{size}; {QUESTIONS} questions in turns",
+        reach=f"p95 <= {1000 * reach_s:.0f} ms",
+        reached=p95_s <= reach_s,
+    )
+
+
+def play(store: Store) -> None:
+    """Let forty telecentres live the month and an hour more, and the hub store and settle it."""
+    whole = synthetic_network(PLAYED_SITES, SEED)
+    network = Network(whole.id, whole.name, whole.time_zone, OPENING, whole.sites)
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "network.toml"
+        file.write_text(network_toml(network), encoding="utf-8")
+        store.import_network(read_network(file), today=FIRST)
+    with closing(store.writer()) as writer:
+        for site in network.sites:
+            place = Place(site.id, Furniture(site.desks, site.visio_rooms), ZONE, SEED)
+            with writer.transaction():
+                for batch in _batches(site.id, place):
+                    writer.receive(batch, NOW_MS)
+        settle(writer)
+
+
+def settle(writer: Writer) -> None:
+    """Bring every figure up to the events."""
+    pending = True
+    while pending:
+        with writer.transaction():
+            pending = writer.settle_slice()
+
+
+def _batches(site: str, place: Place) -> Iterator[Batch]:
+    stream, lines = 0, [encode(event) for event, _ in place.start(MONTH[0]).events]
+    first = 1
+    while place.next_ms < MONTH[1] + HOUR_MS:
+        seen = place.observe()
+        if seen.restarted or len(lines) + len(seen.events) > MAX_BATCH_EVENTS:
+            yield _batch(site, stream, first, lines)
+            first += len(lines)
+            if seen.restarted:
+                stream, first = stream + 1, 1
+            lines = []
+        lines += [encode(event) for event, _ in seen.events]
+    yield _batch(site, stream, first, lines)
+
+
+def _batch(site: str, stream: int, first: int, lines: list[bytes]) -> Batch:
+    name = f"{stream:032x}"
+    header = BatchHeader(site=site, stream=name, boot=BOOT, first=first, n=len(lines), sent_at=NOW_MS)
+    return Batch(header, lines)
+
+
+def copy(where: Path | Postgres) -> int:
+    """Copy register and figures of the played telecentres under the names of all; return how many hours there are."""
+    played = [site.id for site in synthetic_network(PLAYED_SITES, SEED).sites]
+    others = [site.id for site in synthetic_network(COMMUNES, SEED).sites[PLAYED_SITES:]]
+    pairs = ", ".join(f"('{name}', '{played[number % PLAYED_SITES]}')" for number, name in enumerate(others))
+    with _raw(where) as connection:
+        connection.execute("create temporary table copied (site text primary key, played text)")
+        connection.execute(f"insert into copied values {pairs}")  # noqa: S608 - names of our own making
+        for table in _tables():
+            cursor = connection.execute(f"select * from {table} limit 0")  # noqa: S608 - a table of the migrations
+            columns = [column[0] for column in cursor.description if column[0] != "site"]
+            connection.execute(
+                f"insert into {table} (site, {', '.join(columns)})"  # noqa: S608 - same
+                f" select copied.site, {', '.join(f'{table}.{column}' for column in columns)}"
+                f" from {table} join copied on copied.played = {table}.site"
+            )
+        connection.execute("analyze")
+        return int(connection.execute("select count(*) from hour_figure").fetchone()[0])
+
+
+def _tables() -> list[str]:
+    """Return the tables of the migrations whose rows belong to one site."""
+    files = sorted((resources.files("hub.store") / "migrations").iterdir(), key=lambda file: file.name)
+    found = [a or b for file in files for a, b in _TABLE.findall(file.read_text(encoding="utf-8"))]
+    return [table for table in found if table not in RAW]
+
+
+@contextmanager
+def _raw(where: Path | Postgres) -> Iterator[Raw]:
+    """Open a connection of the driver's own and commit at the end."""
+    if isinstance(where, Path):
+        with closing(sqlite3.connect(where)) as file:
+            yield file
+            file.commit()
+        return
+    with psycopg.connect(host=str(where.folder), port=where.port, dbname="test1", user="telecentre") as connection:
+        yield connection

@@ -201,7 +201,7 @@ def _sentence(difference: Difference | CountDifference) -> str:
         where = f"{difference.site} {difference.what} {difference.step} of {difference.day}"
         return f"{where}: stored {difference.stored}, computed {difference.computed}"
     where = f"{difference.site} {difference.resource} {difference.step} of {difference.day} at {difference.start_ms}"
-    return f"{where}: stored {difference.stored}, computed {difference.computed} (available, observed, occupied ms)"
+    return f"{where}: stored {difference.stored}, computed {difference.computed}"
 
 
 if __name__ == "__main__":

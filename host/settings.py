@@ -139,13 +139,13 @@ def _sentence(path: Path, text: str, error: ErrorDetails, keys: list[str]) -> st
         return f"{where}: the key '{key}' is not known; allowed there: {', '.join(keys)}"
     if error["type"] in ("missing", "union_tag_not_found"):
         return f"{where}: the key '{key if error['type'] == 'missing' else f'{key}.kind'}' is missing"
-    # A badge's number, written by mistake where its hash belongs, must not come into a log; nor all that a section has.
+    # A number where its hash belongs, a password in an address: neither may come into a log; nor all that a section has.
     unsaid = location[-1] in _UNSAID or isinstance(error["input"], dict | list)
     found = "" if unsaid else f" (found: {str(error['input'])[:60]!r})"
     return f"{where}: '{key}' is wrong: {_allowed(error)}{found}"
 
 
-_UNSAID = frozenset({"uid_hash", "bookings_url"})
+_UNSAID = frozenset({"uid_hash", "bookings_url", "url"})
 
 _ALLOWED = {
     "bool": "true or false is needed",

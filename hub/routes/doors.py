@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from contract.events import AccessReason
 from hub.exports import to_csv
-from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, wants_csv
+from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local
 from hub.routes.context import Hub
 from hub.routes.period import check_period, parse_bound
 from hub.routes.places import by_time_zone, sites_asked
@@ -53,12 +53,7 @@ class Question(PeriodQuestion):
     response_model=DoorsAnswer,
     responses=RESPONSES,
 )
-def doors(
-    hub: Hub,
-    question: Annotated[Question, Query()],
-    accept: Annotated[str, Header()] = "",
-    if_none_match: Annotated[str, Header()] = "",
-) -> Response:
+def doors(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return how often each door let in or refused, and was forced or left open; nobody is named."""
     asked = sites_asked(hub.store.sites(), question.site)
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
@@ -69,10 +64,9 @@ def doors(
     for _, members, span in by_time_zone(asked, first, last):
         own = {site.id for site in members}
         rows += [row for row in hub.store.doors(question.site or None, question.step, *span) if row.site in own]
-    if wants_csv(question.shape, accept):
-        name = f"portes-{question.site or 'reseau'}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.csv"
-        return as_csv(_as_table(rows, times), name, if_none_match)
-    return as_json(DoorsAnswer(step=question.step, figures=[_answer(row, times) for row in rows]), if_none_match)
+    if asker.wants_csv(question.shape):
+        return asker.get_csv(_as_table(rows, times), file_name("portes", question.site, first, last))
+    return asker.get_json(DoorsAnswer(step=question.step, figures=[_answer(row, times) for row in rows]))
 
 
 def _answer(row: DoorRow, times: dict[str, ZoneInfo]) -> DoorAnswer:

@@ -5,13 +5,13 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from hub.exports import Cell, to_csv
 from hub.indicators import Step, Value
 from hub.opening import Interval
-from hub.routes.answers import RESPONSES, SHARE_DIGITS, PeriodQuestion, as_csv, as_json, local, share, wants_csv
+from hub.routes.answers import RESPONSES, SHARE_DIGITS, AskedBy, PeriodQuestion, file_name, local, share
 from hub.routes.context import Hub, QueryError
 from hub.routes.occupancy import KIND_NAMES
 from hub.routes.period import bound_ms, check_period, check_reading, parse_bound, places_of
@@ -76,12 +76,7 @@ class Question(PeriodQuestion):
     response_model=IndicatorsAnswer,
     responses=RESPONSES,
 )
-def indicators(
-    hub: Hub,
-    question: Annotated[Question, Query()],
-    accept: Annotated[str, Header()] = "",
-    if_none_match: Annotated[str, Header()] = "",
-) -> Response:
+def indicators(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return the indicators of docs/method.md, pooled and never averaged, with coverage and status beside them."""
     registered = hub.store.sites()
     places = places_asked(registered, hub.store.zones(), question)
@@ -95,12 +90,11 @@ def indicators(
         check_reading(sites, question.kind, first, last)
     times = times_of(places, sites)
     rows = read(hub.store, places, (question.kind, question.step), (first, last), by_resource=by_resource)
-    if wants_csv(question.shape, accept):
-        name = question.site or question.zone.replace(":", "-") or "reseau"
-        file_name = f"indicateurs-{question.kind}-{name}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.csv"
-        return as_csv(as_table(rows, question.kind, times), file_name, if_none_match)
+    if asker.wants_csv(question.shape):
+        name = file_name(f"indicateurs-{question.kind}", question.site or question.zone, first, last)
+        return asker.get_csv(as_table(rows, question.kind, times), name)
     answers = [answer_of(row, times[row.place]) for row in rows]
-    return as_json(IndicatorsAnswer(kind=question.kind, step=question.step, figures=answers), if_none_match)
+    return asker.get_json(IndicatorsAnswer(kind=question.kind, step=question.step, figures=answers))
 
 
 def places_asked(registered: Sequence[Site], zones: Sequence[Zone], question: Question) -> list[Asked]:

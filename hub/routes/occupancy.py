@@ -1,15 +1,15 @@
 """`/api/v1/occupancy`: how long desks or rooms were in use, as JSON or CSV; each figure has its coverage and status."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from hub.exports import minutes, to_csv
 from hub.indicators import Step
-from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, share, wants_csv
+from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local, share
 from hub.routes.context import Hub
 from hub.routes.figures import Figure, by_resource, by_site, pooled
 from hub.routes.period import check_period, check_reading, parse_bound, places_of, rows_between
@@ -59,12 +59,7 @@ class Question(PeriodQuestion):
     response_model=OccupancyAnswer,
     responses=RESPONSES,
 )
-def occupancy(
-    hub: Hub,
-    question: Annotated[Question, Query()],
-    accept: Annotated[str, Header()] = "",
-    if_none_match: Annotated[str, Header()] = "",
-) -> Response:
+def occupancy(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return available, observed and occupied time, with coverage and status beside every rate."""
     asked = sites_asked(hub.store.sites(), question.site)
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
@@ -74,15 +69,11 @@ def occupancy(
     check_reading(asked, question.kind, first, last)
     rows = rows_between(hub.store, asked, question.kind, question.step, first, last)
     figures = pooled(rows, by_resource if question.by == "resource" else by_site)
-    if wants_csv(question.shape, accept):
-        name = _file_name(question, first, last)
-        return as_csv(_as_csv(figures, question.kind, zones), name, if_none_match)
+    if asker.wants_csv(question.shape):
+        name = file_name(f"occupation-{question.kind}", question.site, first, last)
+        return asker.get_csv(_as_csv(figures, question.kind, zones), name)
     found = [_answer(figure, zones) for figure in figures]
-    return as_json(OccupancyAnswer(kind=question.kind, step=question.step, figures=found), if_none_match)
-
-
-def _file_name(question: Question, first: date | datetime, last: date | datetime) -> str:
-    return f"occupation-{question.kind}-{question.site or 'reseau'}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.csv"
+    return asker.get_json(OccupancyAnswer(kind=question.kind, step=question.step, figures=found))
 
 
 def _answer(figure: Figure, zones: dict[str, ZoneInfo]) -> FigureAnswer:

@@ -119,7 +119,7 @@ class Speaker:
         ]
         if kind == "room":
             told = {
-                words("place.bookings"): lambda row: EMPTY if is_blind(row) else self.count(row.values["bookings"]),
+                words("place.bookings"): lambda row: self.count(row.values["bookings"] or None),
                 words("place.no_shows"): self.no_shows,
                 words("place.ghost"): lambda row: EMPTY if is_blind(row) else self.duration(row.usage.ghost_ms),
             }

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from hub.exports import to_csv
-from hub.routes.answers import RESPONSES, PeriodQuestion, as_csv, as_json, local, wants_csv
+from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local
 from hub.routes.context import Context, Hub
 from hub.routes.period import check_period, parse_bound
 from hub.routes.places import by_time_zone, sites_asked, zone_asked
@@ -57,12 +57,7 @@ class Question(PeriodQuestion):
     response_model=VisitsAnswer,
     responses=RESPONSES,
 )
-def visits(
-    hub: Hub,
-    question: Annotated[Question, Query()],
-    accept: Annotated[str, Header()] = "",
-    if_none_match: Annotated[str, Header()] = "",
-) -> Response:
+def visits(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return how many persons came, and never who; a count freezes when the journal behind it is forgotten."""
     registered = hub.store.sites()
     zone = zone_asked(hub.store.zones(), question.zone, question.site)
@@ -79,11 +74,11 @@ def visits(
         own, _, span = by_time_zone(asked, first, last)[0]
         times[zone.place] = own
         rows = hub.store.visits(zone.place, question.step, *span)
-    if wants_csv(question.shape, accept):
-        name = question.site or question.zone.replace(":", "-") or "reseau"
-        return as_csv(as_table(rows, times), f"visites-{name}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.csv", if_none_match)
+    if asker.wants_csv(question.shape):
+        name = file_name("visites", question.site or question.zone, first, last)
+        return asker.get_csv(as_table(rows, times), name)
     figures = [_answer(row, times[row.place]) for row in rows]
-    return as_json(VisitsAnswer(step=question.step, figures=figures), if_none_match)
+    return asker.get_json(VisitsAnswer(step=question.step, figures=figures))
 
 
 def _of_sites(

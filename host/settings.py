@@ -139,7 +139,7 @@ def _sentence(path: Path, text: str, error: ErrorDetails, keys: list[str]) -> st
         return f"{where}: the key '{key}' is not known; allowed there: {', '.join(keys)}"
     if error["type"] in ("missing", "union_tag_not_found"):
         return f"{where}: the key '{key if error['type'] == 'missing' else f'{key}.kind'}' is missing"
-    # A number where its hash belongs, a password in an address: neither may come into a log; nor all that a section has.
+    # A badge's number or a password, written there by mistake, must not come into a log; nor all that a section has.
     unsaid = location[-1] in _UNSAID or isinstance(error["input"], dict | list)
     found = "" if unsaid else f" (found: {str(error['input'])[:60]!r})"
     return f"{where}: '{key}' is wrong: {_allowed(error)}{found}"

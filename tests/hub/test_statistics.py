@@ -4,6 +4,7 @@ import json
 import random
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +20,10 @@ from hub.opening import day_bounds, days_between, hours_of, opened
 from hub.receiver import Batch
 from hub.statistics import Change, Heard, figures, walk
 from hub.store import Store
+from hub.store.connection import Engine
+from tests.support.long_form import CAMPAIGN_MINUTES
+from tests.support.postgres import Postgres
+from tests.support.telecentres import store_in
 
 PARIS = ZoneInfo("Europe/Paris")
 MINUTE = 60_000
@@ -308,13 +313,33 @@ def deliver(store: Store, streams: list[Stream], rng: random.Random) -> dict[str
     return received
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(
+    max_examples=2_000 if CAMPAIGN_MINUTES else 60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+FEW = settings(MANY, max_examples=2_000 if CAMPAIGN_MINUTES else 10)
+"""Of a server, each of whose transactions waits for the disk."""
+
+
+@MANY
 @given(histories(), st.randoms(use_true_random=False))
 def test_figures_equal_an_independent_count_whatever_the_order_of_arrival(
     streams: list[Stream], rng: random.Random
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "hub.db", now_ms=lambda: RECEIVED)
+        _compare(Path(folder), streams, rng)
+
+
+@FEW
+@given(histories(), st.randoms(use_true_random=False))
+def test_figures_on_a_server_equal_an_independent_count_too(
+    postgres: Postgres, streams: list[Stream], rng: random.Random
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _compare(postgres.database(Path(folder)), streams, rng)
+
+
+def _compare(home: Path | Engine, streams: list[Stream], rng: random.Random) -> None:
+    with closing(store_in(home, lambda: RECEIVED)) as store:
         store.import_network(NETWORK, today=date(2026, 10, 1))
         received = deliver(store, streams, rng)
         span = START - 86_400_000, START + LENGTH * MINUTE + 86_400_000
@@ -326,7 +351,6 @@ def test_figures_equal_an_independent_count_whatever_the_order_of_arrival(
         }
         days = store.occupancy(SITE, "desk", "day", *span)
         rebuilt = store.rebuild()
-        store.close()
     assert found == expected(streams, received)
     assert rebuilt == []
     by_hour = sum(row.occupied_ms for row in rows if row.resource.startswith("desk"))

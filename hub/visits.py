@@ -13,6 +13,7 @@ Source: domain.md 3.2; protocol TC1, "Persons"; docs/method.md tells it with exa
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -92,6 +93,7 @@ def next_day(period: Period, first: date) -> date:
     return first + timedelta(days=7 if period == "week" else 1)
 
 
+@lru_cache(8192)
 def bounds_of(period: Period, first: date, zone: ZoneInfo) -> Interval:
     """Return when the period that begins on a local day begins and ends."""
     return day_bounds(first, zone)[0], day_bounds(next_day(period, first), zone)[0]

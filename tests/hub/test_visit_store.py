@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.store import Store
+from hub.store.backup import back_up, restore
 from hub.store.connection import Engine
 from hub.store.pass_changes import change_badge, remove_member
 from hub.store.visitors import Visitors
@@ -376,3 +377,25 @@ def test_a_register_that_is_read_at_once_tells_the_same_of_everybody(bench: Benc
                     assert single.badges(person) == whole.badges(person)
                     for first in (date(2026, 10, 5), date(2026, 10, 6), date(2026, 12, 6)):
                         assert single.is_new(person, first) == whole.is_new(person, first)
+
+
+def test_a_restore_forgets_again_and_keeps_what_was_frozen(tmp_path: Path) -> None:
+    now = [ms("2026-12-20 12:00")]
+    store = store_in(tmp_path, lambda: now[0])
+    store.import_network(network("murat"), today=date(2026, 1, 1))
+    bench = Bench(store, now)
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"), ("b0000001", "2026-12-01 09:00"))
+    bench.come("murat", ("b0000002", "2026-12-01 09:00"))
+    bench.settle()
+    back_up(store.file, tmp_path / "copy.db", now[0])
+    store.erase("b0000001", "asked")
+    bench.close()
+    now[0] = ms("2027-01-10 12:00")
+    assert restore(store.file, tmp_path / "copy.db", now[0]).forgotten == 1
+    again = Bench(store_in(tmp_path, lambda: now[0]), now)
+    again.settle()
+    assert again.counts("murat", "day", "2026-10-05") == (1, 1, 1, 1)
+    assert again.status("murat", "day", "2026-10-05") == "frozen"
+    assert again.counts("murat", "day", "2026-12-01") == (1, 1, 1, 1)
+    assert again.store.rebuild() == []
+    again.close()

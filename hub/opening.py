@@ -40,6 +40,7 @@ def check(opening_hours: str) -> str:
     return opening_hours
 
 
+@lru_cache(maxsize=8192)
 def day_bounds(day: date, zone: ZoneInfo) -> Interval:
     """Return the local day: 23, 24 or 25 hours of real time."""
     return _midnight_ms(day, zone), _midnight_ms(day + timedelta(days=1), zone)

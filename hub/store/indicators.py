@@ -4,9 +4,11 @@ Months that are over are read as they stand, one row a telecentre. Everything el
 the honest zero of days for which nothing was heard.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -129,9 +131,11 @@ def _read_site(
         if question.step != "hour":
             _add_levels(_period(found, calendar, bounds[0], question.step), day, bounds, levels)
             continue
+        begins = [level.at_ms for level in levels]
         for start in range(bounds[0], bounds[1], HOUR_MS):
             if (hour := found.get(start)) is not None:
-                _add_levels(hour, day, (hour.start_ms, hour.end_ms), levels)
+                part = levels[max(0, bisect_right(begins, start) - 1) : bisect_left(begins, hour.end_ms) + 1]
+                _add_levels(hour, day, (start, hour.end_ms), part)
 
 
 def _usage_rows(
@@ -249,13 +253,13 @@ def _resources(connection: Connection, site: str, question: _Question) -> Iterat
 def _whole_months(connection: Connection, asked: Sequence[Asked], question: _Question) -> dict[str, list[IndicatorRow]]:
     """Return the months of each site of which every month that was asked for is over and has every day."""
     sites = [place.sites[0] for place in asked if place.level == "site"]
-    months: dict[str, list[date]] = {}
+    months: dict[str, list[str]] = {}
     found: dict[str, list[IndicatorRow]] = {}
     for site, time_zone, since, month, *row in _month_rows(connection, sites, question):
         if time_zone not in months:
             months[time_zone] = _months_asked(ZoneInfo(time_zone), question)
         first_day, last_day, days = row[2:5]
-        if date.fromisoformat(month) in months[time_zone] and _is_whole(since, month, first_day, last_day, days):
+        if month in months[time_zone] and _is_whole(since, month, first_day, last_day, days):
             found.setdefault(site, []).append(_month_row(site, row, question.kind))
     known = set(sites)
     asked_for = {len(wanted) for wanted in months.values()}
@@ -275,7 +279,7 @@ def _month_rows(connection: Connection, sites: Sequence[str], question: _Questio
             yield from connection.execute(_SQL["months_of_site"], {**key, "site": site})
 
 
-def _months_asked(zone: ZoneInfo, question: _Question) -> list[date]:
+def _months_asked(zone: ZoneInfo, question: _Question) -> list[str]:
     """Return the first days of the months asked for; none unless all are whole and over."""
     start, end = question.bounds(zone)
     if start >= end or end > question.now_ms or end - start > MAX_SPAN_DAYS * 24 * HOUR_MS:
@@ -285,9 +289,10 @@ def _months_asked(zone: ZoneInfo, question: _Question) -> list[date]:
         months.append(day_after(months[-1], "month"))
     ends = months.pop()
     is_whole = day_bounds(ends, zone)[0] == end and day_bounds(months[0], zone)[0] == start and months[0].day == 1
-    return months if is_whole else []
+    return [month.isoformat() for month in months] if is_whole else []
 
 
+@lru_cache(maxsize=1024)
 def _is_whole(since: str, month: str, first: str, last: str, days: int) -> bool:
     """Return whether a month has every local day that counts: none for which nothing was heard is missing."""
     begins, ends = date.fromisoformat(first), date.fromisoformat(last)

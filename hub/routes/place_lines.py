@@ -1,7 +1,7 @@
 """The indicators of one place in words, period beside period: what the page of statistics shows of it. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -32,6 +32,11 @@ class Line:
 
     name: str
     cells: list[Cell]
+
+    @property
+    def is_said(self) -> bool:
+        """Whether anything is known in any period."""
+        return any(cell.text for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,13 @@ class Speaker:
         ]
         if kind == "room":
             told = {
-                words("place.bookings"): lambda row: self.count(row.values["bookings"] or None),
+                words("place.bookings"): lambda row: self.count(row.values["bookings"]),
                 words("place.no_shows"): self.no_shows,
                 words("place.ghost"): lambda row: EMPTY if is_blind(row) else self.duration(row.usage.ghost_ms),
             }
-            groups.append(self._group("of_bookings", rows, told))
+            bookings = self._group("of_bookings", rows, told)
+            # What a room's states do not tell in any period would be an empty line for ever.
+            groups.append(replace(bookings, lines=[line for line in bookings.lines if line.is_said]))
         return [*groups, self.persons(persons)]
 
     def _group(

@@ -1,10 +1,13 @@
 """What `telecentre-sim year` does around a play: its days, its folder, its words."""
 
+import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from simulators.year_courier import CourierError
 from simulators.year_hub import HubError
@@ -14,6 +17,11 @@ from simulators.year_world import YEAR
 
 class YearError(Exception):
     """The year cannot be played: one sentence with its remedy."""
+
+
+def _stop(_: int, __: FrameType | None) -> NoReturn:
+    """End the play where it is, so that its hub is stopped on the way out."""
+    raise YearError("stopped before the end: nothing is known of the rest of the year")
 
 
 def run_year(
@@ -29,6 +37,7 @@ def run_year(
         raise YearError(f"--from and --to must lie in order between {YEAR[0]} and {YEAR[1]}: the days of that year")
     if folder is not None and folder.exists():
         raise YearError(f"{folder} is there already: a year begins with a new hub, so name another folder")
+    signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
         here = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="telecentre-year-")))
         try:

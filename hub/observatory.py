@@ -4,8 +4,7 @@ Time of desks and of visio rooms, and how many came. Confidential rooms are left
 table, because sums are made of it; the gate does not let it through.
 """
 
-import json
-import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -13,10 +12,9 @@ from math import inf
 from typing import NamedTuple
 
 from hub.cells import Cell, Freq, Indicator, Level, Period, Place, Table
-from hub.disclosure import Figure
 from hub.opening import day_bounds, day_of
 from hub.release import Facts
-from hub.store import Kind, OccupancyRow, Site, VisitRow, Zone
+from hub.store import Kind, OccupancyRow, SessionRow, Site, VisitRow, Zone
 
 MINUTE_MS = 60_000
 
@@ -24,6 +22,7 @@ SUBJECTS: Mapping[Kind, str] = {"desk": "poste", "room": "salle_visio"}
 """What is told of, as the file names it."""
 
 TIME, RATE = "temps_occupe", "taux_occupation"
+SESSIONS, TURNOVER = "sessions", "rotation"
 PERSONS = "personnes"
 """The subject of the counts of persons."""
 
@@ -42,6 +41,8 @@ class Used(NamedTuple):
     available_ms: int
     observed_ms: int
     occupied_ms: int
+    sessions: int
+    """Those that began on this day."""
 
 
 class Came(NamedTuple):
@@ -72,25 +73,74 @@ def indicators() -> tuple[Indicator, ...]:
     for subject in SUBJECTS.values():
         found.append(Indicator(f"{TIME}:{subject}", subject, additive=True, step=60))
         found.append(Indicator(f"{RATE}:{subject}", subject, additive=False, decimals=2))
+        found.append(Indicator(f"{SESSIONS}:{subject}", subject, additive=True))
+        found.append(Indicator(f"{TURNOVER}:{subject}", subject, additive=False, decimals=2))
     return (*found, Indicator(VISITS, PERSONS, additive=True), Indicator(VISITORS, PERSONS, additive=False))
 
 
 @dataclass
-class _Sum:
+class Sum:
     """What a place had in a period: of all its desks together, and of each one."""
 
     available_ms: int = 0
     observed_ms: int = 0
     occupied_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     open_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    sessions: dict[tuple[str, str], int] = field(default_factory=dict)
+    place_days: int = 0
 
     def add(self, row: Used) -> None:
+        """Add a desk or room on a day."""
+        self.place_days += row.available_ms > 0
         self.available_ms += row.available_ms
         self.observed_ms += row.observed_ms
         key = row.site, row.resource
         self.occupied_ms[key] = self.occupied_ms.get(key, 0) + row.occupied_ms
+        self.sessions[key] = self.sessions.get(key, 0) + row.sessions
         day = row.site, row.day
         self.open_ms[day] = max(self.open_ms.get(day, 0), row.available_ms)
+
+
+class Total(NamedTuple):
+    """What a place had in a period; desks of different telecentres are different desks, so that totals add up."""
+
+    available_ms: int = 0
+    observed_ms: int = 0
+    occupied_ms: int = 0
+    largest_ms: int = 0
+    used: int = 0
+    sessions: int = 0
+    most_sessions: int = 0
+    taken: int = 0
+    place_days: int = 0
+    resources: int = 0
+    open_ms: int = 0
+
+    @classmethod
+    def of(cls, known: Sum) -> "Total":
+        """Return the total of one telecentre."""
+        times, sessions = known.occupied_ms.values(), known.sessions.values()
+        return cls(
+            known.available_ms,
+            known.observed_ms,
+            sum(times),
+            max(times),
+            sum(1 for time_ms in times if time_ms > 0),
+            sum(sessions),
+            max(sessions),
+            sum(1 for number in sessions if number > 0),
+            known.place_days,
+            len(times),
+            sum(known.open_ms.values()),
+        )
+
+    @classmethod
+    def of_all(cls, totals: Sequence["Total"]) -> "Total":
+        """Return the total of several telecentres."""
+        sums = cls(*(sum(column) for column in zip(*totals, strict=True)))
+        return sums._replace(
+            largest_ms=max(one.largest_ms for one in totals), most_sessions=max(one.most_sessions for one in totals)
+        )
 
 
 def month_span(month: date, sites: Iterable[Site]) -> tuple[int, int]:
@@ -133,17 +183,28 @@ def week_of(day: date) -> str:
     return f"{year}-W{week:02d}"
 
 
-def used_in(month: str, sites: Sequence[Site], rows: Mapping[Kind, Sequence[OccupancyRow]]) -> tuple[Used, ...]:
-    """Return the desks and rooms of a month from rows of local days, without the confidential rooms."""
+def used_in(
+    month: str,
+    sites: Sequence[Site],
+    rows: Mapping[Kind, Sequence[OccupancyRow]],
+    sessions: Mapping[Kind, Sequence[SessionRow]],
+) -> tuple[Used, ...]:
+    """Return the desks and rooms of a month from rows of local days and sessions, without the confidential rooms."""
     by_id = {site.id: site for site in sites}
-    closed = {(site.id, room.id) for site in sites for room in site.rooms if room.confidential}
-    found = []
+    closed = {("room", site.id, room.id) for site in sites for room in site.rooms if room.confidential}
+    found: list[Used] = []
     for kind, subject in SUBJECTS.items():
-        for row in rows[kind]:
-            day = day_of(row.start_ms, by_id[row.site].zone).isoformat() if row.site in by_id else ""
-            if day[:7] == month and not (kind == "room" and (row.site, row.resource) in closed):
-                times = row.available_ms, row.observed_ms, row.occupied_ms
-                found.append(Used(subject, row.site, row.resource, day, *times))
+        times = {
+            (row.site, row.resource, day_of(row.start_ms, by_id[row.site].zone).isoformat()): row
+            for row in rows[kind]
+            if row.site in by_id
+        }
+        begun = Counter((one.site, one.resource, one.day) for one in sessions[kind])
+        for at in sorted(times.keys() | begun.keys()):
+            if at[2][:7] == month and (kind, *at[:2]) not in closed:
+                row = times.get(at)
+                of_day = (0, 0, 0) if row is None else (row.available_ms, row.observed_ms, row.occupied_ms)
+                found.append(Used(subject, *at, *of_day, begun[at]))
     return tuple(sorted(found))
 
 
@@ -163,32 +224,45 @@ def came_in(month: str, rows: Iterable[VisitRow]) -> dict[tuple[str, str], Came]
 def month_table(month: Month) -> tuple[Table, dict[tuple[str, str, str], Facts]]:
     """Return the table of a month, and what the register says of each place and period."""
     periods = periods_of(month.month)
-    sums = _sums(month, month.used)
+    sums = sums_of(month, month.used)
     cells: list[Cell] = []
     facts: dict[tuple[str, str, str], Facts] = {}
     for place in month.places:
         for period in periods:
             for subject in SUBJECTS.values():
-                known = sums.get((place.id, period.id, subject), _NONE)
-                cells += _time_cells(place, period, subject, known)
-                facts[place.id, period.id, subject] = Facts(len(known.occupied_ms), _open_hours(place, known))
+                known = sums.get((place.id, period.id, subject), NOTHING)
+                cells += time_cells(place, period, subject, known)
+                facts[place.id, period.id, subject] = Facts(known.resources, _open_hours(place, known))
     visits = {at: Visits(came.visits, inf) for at, came in month.came.items()}
-    cells += _visit_cells(month, visits, month.came)
+    cells += visit_cells(month, visits, month.came)
     facts |= {(place.id, period.id, PERSONS): Facts(None, None) for place in month.places for period in periods}
     return Table(month.places, periods, indicators(), cells), facts
 
 
-_NONE = _Sum()
+NOTHING = Total()
+"""What a place had that nobody watched."""
 
 
-def _sums(month: Month, rows: Iterable[Used]) -> dict[tuple[str, str, str], _Sum]:
-    around = _inverted((place.id, place.sites) for place in month.places)
-    during = _inverted((period.id, period.parts) for period in periods_of(month.month))
-    sums: dict[tuple[str, str, str], _Sum] = {}
+def sums_of(month: Month, rows: Iterable[Used]) -> dict[tuple[str, str, str], Total]:
+    """Return what each place had in each period, by subject, of rows of a month; where it had none, nothing."""
+    periods = periods_of(month.month)
+    during = _inverted((period.id, period.parts) for period in periods)
+    of_site: dict[tuple[str, str, str], Sum] = {}
     for row in rows:
-        for place in around.get(row.site, ()):
-            for period in during[row.day]:
-                sums.setdefault((place, period, row.subject), _Sum()).add(row)
+        for period in during[row.day]:
+            at = row.site, period, row.subject
+            known = of_site.get(at)
+            if known is None:
+                known = of_site[at] = Sum()
+            known.add(row)
+    sums = {at: Total.of(known) for at, known in of_site.items()}
+    for place in month.places:
+        if place.level != "site":
+            for period in periods:
+                for subject in SUBJECTS.values():
+                    parts = [sums[at] for site in sorted(place.sites) if (at := (site, period.id, subject)) in sums]
+                    if parts:
+                        sums[place.id, period.id, subject] = Total.of_all(parts)
     return sums
 
 
@@ -200,23 +274,34 @@ def _inverted(groups: Iterable[tuple[str, frozenset[str]]]) -> dict[str, list[st
     return found
 
 
-def _time_cells(place: Place, period: Period, subject: str, known: _Sum) -> Iterator[Cell]:
-    occupied_ms = sum(known.occupied_ms.values())
-    used = sum(1 for time_ms in known.occupied_ms.values() if time_ms > 0)
+def time_cells(place: Place, period: Period, subject: str, known: Total) -> Iterator[Cell]:
+    """Yield the time, the sessions, and what is made of them."""
     coverage = known.observed_ms / known.available_ms if known.available_ms else 0.0
     yield Cell(
         place.id,
         period.id,
         f"{TIME}:{subject}",
-        occupied_ms / MINUTE_MS,
-        largest=max(known.occupied_ms.values(), default=0) / MINUTE_MS,
-        resources=used,
+        known.occupied_ms / MINUTE_MS,
+        largest=known.largest_ms / MINUTE_MS,
+        resources=known.used,
         coverage=coverage,
         ceiling=known.observed_ms / MINUTE_MS,
     )
+    yield Cell(
+        place.id,
+        period.id,
+        f"{SESSIONS}:{subject}",
+        known.sessions,
+        largest=known.most_sessions,
+        resources=known.taken,
+        coverage=coverage,
+        ceiling=inf if known.observed_ms or known.sessions else 0.0,
+    )
     if is_told(place, period.freq):
-        rate = occupied_ms / known.observed_ms if known.observed_ms else None
-        yield Cell(place.id, period.id, f"{RATE}:{subject}", rate, resources=used, coverage=coverage)
+        rate = known.occupied_ms / known.observed_ms if known.observed_ms else None
+        yield Cell(place.id, period.id, f"{RATE}:{subject}", rate, resources=known.used, coverage=coverage)
+        turnover = known.sessions / known.place_days if known.place_days else None
+        yield Cell(place.id, period.id, f"{TURNOVER}:{subject}", turnover, resources=known.taken, coverage=coverage)
 
 
 def is_told(place: Place, freq: Freq) -> bool:
@@ -231,7 +316,7 @@ class Visits(NamedTuple):
     ceiling: float
 
 
-def _visit_cells(
+def visit_cells(
     month: Month, visits: Mapping[tuple[str, str], Visits], came: Mapping[tuple[str, str], Came]
 ) -> Iterator[Cell]:
     """Yield visits and visitors; a zone's visits are those of its telecentres, added up, and its visitors its own."""
@@ -255,128 +340,6 @@ def _visit_cells(
                 yield Cell(place.id, period.id, VISITORS, known.persons, persons=known.persons)
 
 
-def _open_hours(place: Place, known: _Sum) -> float | None:
+def _open_hours(place: Place, known: Total) -> float | None:
     """Return for how many hours a telecentre was open; a zone has no hours of its own."""
-    return round(sum(known.open_ms.values()) / 3_600_000, 2) if place.level == "site" else None
-
-
-# What came late.
-
-
-def late_table(before: Month, after: Month) -> Table:
-    """Return what a month has more than it had, as a table of its own: a figure of how much was added, and of whom.
-
-    What has not changed is nothing, and everybody knows: whoever compares two revisions may know which telecentre was
-    away. A figure in which anything became less counts nobody, so that the gate keeps it.
-    """
-    older = {row[:4]: row for row in before.used}
-    newer = {row[:4]: row for row in after.used}
-    more: list[Used] = []
-    less: set[tuple[str, str, str]] = set()
-    for key in sorted(older.keys() | newer.keys()):
-        was, now = (rows.get(key, Used(*key, 0, 0, 0)) for rows in (older, newer))
-        observed_ms, occupied_ms = now.observed_ms - was.observed_ms, now.occupied_ms - was.occupied_ms
-        if min(observed_ms, occupied_ms) < 0:
-            less.add((now.subject, now.site, now.day))
-        if observed_ms or occupied_ms:
-            most_ms = max(abs(observed_ms), abs(occupied_ms))
-            more.append(Used(*key, most_ms, most_ms, max(0, occupied_ms)))
-    sums = _sums(before, more)
-    cells: list[Cell] = []
-    for place in before.places:
-        for period in periods_of(before.month):
-            for subject in SUBJECTS.values():
-                known = sums.get((place.id, period.id, subject), _NONE)
-                fell = any((subject, site, part) in less for site in place.sites for part in period.parts)
-                cells += (_kept(cell, fell=fell) for cell in _time_cells(place, period, subject, known))
-    return Table(before.places, periods_of(before.month), indicators(), [*cells, *_late_visits(before, after)])
-
-
-def _kept(cell: Cell, *, fell: bool) -> Cell:
-    """Return a cell about nobody, so that it is kept, if anything in it became less."""
-    if not fell:
-        return cell
-    return Cell(cell.place, cell.period, cell.indicator, cell.value, cell.largest, None, 0, 1.0, cell.ceiling)
-
-
-def _late_visits(before: Month, after: Month) -> Iterator[Cell]:
-    visits: dict[tuple[str, str], Visits] = {}
-    came: dict[tuple[str, str], Came] = {}
-    less: set[tuple[str, str]] = set()
-    for at in before.came.keys() | after.came.keys():
-        was, now = before.came.get(at, NOBODY), after.came.get(at, NOBODY)
-        if now.visits < was.visits or now.persons < was.persons or at not in after.came:
-            less.add(at)
-        # That somebody counted and nobody came is more than was known.
-        if was != now or at not in before.came:
-            added = max(0, now.visits - was.visits)
-            visits[at] = Visits(added, inf)
-            # At least so many persons are behind what was added: those who had not come before.
-            came[at] = Came(added, max(0, now.persons - was.persons), now.most)
-    for place in before.places:
-        for period in periods_of(before.month):
-            at = place.id, period.id
-            if at in less or any((site, part) in less for site in place.sites for part in period.parts):
-                came[at] = NOBODY
-    yield from _visit_cells(before, visits, came)
-
-
-def had_nothing(month: Month) -> set[Figure]:
-    """Return the places, periods and subjects of which everybody knows that there was nothing: nobody watched."""
-    sums = _sums(month, month.used)
-    periods = periods_of(month.month)
-    found = set()
-    for place in month.places:
-        for period in periods:
-            for subject in SUBJECTS.values():
-                if not sums.get((place.id, period.id, subject), _NONE).observed_ms:
-                    found.add(Figure(place.id, period.id, subject))
-            if not any((site, part) in month.came for site in place.sites for part in period.parts):
-                found.add(Figure(place.id, period.id, PERSONS))
-    return found
-
-
-# What is kept of a release, so that what came late can be told.
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What a release was computed from, and by audience the figures that no later revision tells anew."""
-
-    month: Month
-    kept: Mapping[str, frozenset[Figure]]
-
-    def later(self, now: Month) -> Month:
-        """Return what is known now of the places that the release is about."""
-        same = {place for place in self.month.places if place in now.places}
-        ids = {place.id for place in same}
-        sites = {place.id for place in self.month.places if place.level == "site"}
-        came = {at: counts for at, counts in self.month.came.items() if at[0] not in ids}
-        came |= {at: counts for at, counts in now.came.items() if at[0] in ids}
-        used = tuple(row for row in now.used if row.site in sites)
-        return Month(self.month.month, self.month.places, used, came)
-
-    def encoded(self) -> bytes:
-        """Return all of it as bytes, the same for the same basis."""
-        content = {
-            "month": self.month.month,
-            "places": [[place.id, place.level, sorted(place.sites)] for place in self.month.places],
-            "used": self.month.used,
-            "came": sorted([*at, *came] for at, came in self.month.came.items()),
-            "kept": {audience: sorted(figures) for audience, figures in sorted(self.kept.items())},
-        }
-        return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 6)
-
-
-def decode_basis(content: bytes) -> Basis:
-    """Return the basis that was encoded."""
-    read = json.loads(zlib.decompress(content))
-    month = Month(
-        read["month"],
-        tuple(Place(name, level, frozenset(sites)) for name, level, sites in read["places"]),
-        tuple(Used(*row) for row in read["used"]),
-        {(place, period): Came(*counts) for place, period, *counts in read["came"]},
-    )
-    return Basis(
-        month, {name: frozenset(Figure(*figure) for figure in figures) for name, figures in read["kept"].items()}
-    )
+    return round(known.open_ms / 3_600_000, 2) if place.level == "site" else None

@@ -82,7 +82,14 @@ LEVELS: Mapping[Level, str] = {
     "network": "reseau",
     "massif": "massif",
 }
-UNITS = {"temps_occupe": "min", "taux_occupation": "1", "visites": "1", "visiteurs_uniques": "1"}
+UNITS = {
+    "temps_occupe": "min",
+    "taux_occupation": "1",
+    "sessions": "1",
+    "rotation": "1",
+    "visites": "1",
+    "visiteurs_uniques": "1",
+}
 """By UCUM: minutes, a share from 0 to 1, and counts."""
 
 METHODS = {"poste": "temps_pondere", "salle_visio": "temps_pondere", "personnes": "comptage"}
@@ -230,6 +237,8 @@ données reçues jusqu'au {edition.as_of}.
 - **temps_occupe** : minutes pendant lesquelles les postes (ou les salles visio) étaient occupés, aux heures
   d'ouverture.
 - **taux_occupation** : temps occupé / temps observé, pondéré par le temps ; jamais une moyenne de taux. Arrondi à 0,01.
+- **sessions** : utilisations d'un poste (ou d'une salle), comptées le jour où elles commencent. **rotation** : sessions
+  par poste et par jour d'ouverture.
 - **couverture** : temps observé / temps d'ouverture. Moins de 0,50 : pas de valeur (`obs_status` = `M`) ; de 0,50 à
   0,80 : fiabilité faible (`U`) ; au-delà : `A`.
 - **visites** : entrées d'une personne après 30 minutes sans entrée ; d'une zone, la somme de ses télécentres.

@@ -14,19 +14,8 @@ import click
 
 from hub.commands.options import config_option, in_one_sentence, json_option, now_of, store_of, tell
 from hub.disclosure import AGREEMENT_K, PUBLIC_K, AuditLine, Figure, disclose_to, revise
-from hub.observatory import (
-    Basis,
-    Month,
-    came_in,
-    decode_basis,
-    had_nothing,
-    late_table,
-    month_span,
-    month_table,
-    next_month,
-    places_of,
-    used_in,
-)
+from hub.lateness import Basis, decode_basis, had_nothing, late_table
+from hub.observatory import Month, came_in, month_span, month_table, next_month, places_of, used_in
 from hub.opening import day_of
 from hub.release import (
     FIGURES,
@@ -125,8 +114,9 @@ def _read_month(store: Store, month: date, sites: Sequence[Site]) -> Month:
     came = [row for place in asked for step in steps for row in store.visits(place, step, start, end)]
     kinds: tuple[Kind, ...] = ("desk", "room")
     rows = {kind: store.occupancy(None, kind, "day", start, end) for kind in kinds}
+    sessions = {kind: [one for site in sites for one in store.sessions(site.id, kind, start, end)] for kind in kinds}
     name = f"{month:%Y-%m}"
-    return Month(name, places, used_in(name, sites, rows), came_in(name, came))
+    return Month(name, places, used_in(name, sites, rows, sessions), came_in(name, came))
 
 
 def _first(now: Month, edition: Edition, sites: Sequence[Site]) -> tuple[Frozen, Audits]:

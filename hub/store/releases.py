@@ -20,7 +20,7 @@ class Frozen:
 
     revision: int
     basis: bytes
-    """What it was computed from (hub/observatory.py)."""
+    """What it was computed from (hub/lateness.py)."""
     files: Mapping[str, Mapping[str, bytes]]
     """By audience and name."""
 

@@ -143,6 +143,15 @@ def test_a_published_rate_is_the_one_that_the_hub_computes(config: Path, tmp_pat
     assert float(row["heures_ouverture"]) == 23 * 11 + 4 * 3
 
 
+def test_sessions_and_turnover_are_told_with_the_time_or_not_at_all(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    told = {name: desks_of_the_month(tmp_path / "out", name) for name in ("temps_occupe", "sessions", "rotation")}
+    assert told["sessions"]["aurillac"]["valeur"] == str(8 * 8)
+    assert told["rotation"]["aurillac"]["valeur"] == str(round(8 * 8 / (8 * (23 + 4)), 2))
+    for place, time in told["temps_occupe"].items():
+        assert {told[name][place]["valeur"] == "" for name in ("sessions", "rotation")} == {time["valeur"] == ""}
+
+
 def test_days_are_told_of_the_network_and_the_massif_alone(config: Path, tmp_path: Path) -> None:
     export(config, tmp_path / "out")
     days = [row for row in table(tmp_path / "out" / "indicateurs.csv") if row["freq"] == "D"]
@@ -215,7 +224,7 @@ def test_a_confidential_room_is_in_no_figure(config: Path) -> None:
     store = Store(config.parent / "hub.db")
     sites = [site for site in store.sites() if site.id == "chaudes-aigues"]
     rooms = [OccupancyRow("chaudes-aigues", sites[0].rooms[0].id, FIRST_MS, FIRST_MS + 24 * HOUR_MS, 9, 9, 9)]
-    used = used_in("2025-10", sites, {"desk": [], "room": rooms})
+    used = used_in("2025-10", sites, {"desk": [], "room": rooms}, {"desk": [], "room": []})
     _, facts = month_table(Month("2025-10", places_of(sites, (), ()), used, {}))
     assert sites[0].rooms[0].confidential
     assert used == ()

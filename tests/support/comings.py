@@ -29,7 +29,7 @@ def ms(local: str, zone: ZoneInfo = PARIS) -> int:
 def network(*sites: str, name: str = "massif", zone: str = "Europe/Paris") -> Network:
     """Return a network of telecentres with one desk and one door each."""
     table = NetworkTable(id=name, name=name.title(), time_zone=zone, opening_hours="Mo-Su 08:00-20:00")
-    return Network(network=table, site=[SiteTable(id=site, name=site.title(), desks=1) for site in sites])
+    return Network(network=table, site=[SiteTable(id=site, name=site.title(), desks=1) for site in sites], zone=[])
 
 
 def coming(t: int, reason: str = "GRANTED", *, clock: str = "synced", up: int = 0) -> bytes:

@@ -1,0 +1,67 @@
+"""What the ingest does between messages: count visits when nothing waits, and forget by the hub's own clock."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from hub.housekeeping import Housekeeping
+from tests.support.comings import DAY, MINUTE, Bench, coming, ms, network
+from tests.support.telecentres import store_in
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    now = [ms("2026-10-05 12:00")]
+    store = store_in(tmp_path, lambda: now[0])
+    store.import_network(network("allanche", "murat"), today=date(2026, 1, 1))
+    made = Bench(store, now)
+    yield made
+    made.close()
+
+
+def house_of(bench: Bench) -> Housekeeping:
+    return Housekeeping(lambda: bench.now[0])
+
+
+def test_sites_and_zones_are_counted_while_nothing_waits(bench: Bench) -> None:
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    house = house_of(bench)
+    for _ in range(4):
+        house.keep(bench.writer, idle=True)
+    assert bench.store.totals().dirty == 0
+    assert bench.counts("zone:reseau:massif", "day", "2026-10-05") == (1, 1, 1, 1)
+
+
+def test_a_zone_waits_while_messages_wait(bench: Bench) -> None:
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    house = house_of(bench)
+    for _ in range(4):
+        house.keep(bench.writer, idle=False)
+    assert bench.counts("murat", "day", "2026-10-05") == (1, 1, 1, 1)
+    assert bench.store.totals().dirty > 0
+
+
+def test_the_journal_forgets_when_the_hour_of_the_hubs_clock_changes(bench: Bench) -> None:
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    house = house_of(bench)
+    house.keep(bench.writer, idle=True)
+    bench.now[0] += 90 * DAY - 4 * 60 * MINUTE + 30 * MINUTE
+    bench.send("murat", [(coming(bench.now[0]), "b0000002")])
+    house.keep(bench.writer, idle=True)
+    assert bench.store.totals().journal == 2
+    bench.now[0] += 60 * MINUTE
+    house.keep(bench.writer, idle=True)
+    house.keep(bench.writer, idle=True)
+    assert bench.store.totals().journal == 1
+    assert bench.status("murat", "day", "2026-10-05") == "frozen"
+
+
+def test_a_clock_that_has_leapt_makes_the_journal_forget_nothing(bench: Bench) -> None:
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    house = house_of(bench)
+    house.keep(bench.writer, idle=True)
+    bench.now[0] += 400 * DAY
+    house.keep(bench.writer, idle=True)
+    assert bench.store.totals().journal == 1

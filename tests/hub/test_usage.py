@@ -14,6 +14,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import fmean, median
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -36,6 +37,7 @@ from tests.hub.test_statistics import (
     RECEIVED,
     SITE,
     START,
+    Said,
     Stream,
     deliver,
     histories,
@@ -61,6 +63,7 @@ ORIGIN = START - 2 * LENGTH * MINUTE
 LETTERS = {"occupied": "U", "in_call": "U", "vacant": "E", "free": "E", "booked": "E", "ghost": "G"}
 LETTERS |= {"unknown": "?", "never": "?", "out_of_service": "O"}
 MERGED = {"desk": 15, "room": 5}
+LEVELS: tuple[tuple[str, Literal["site", "zone"]], ...] = ((SITE, "site"), ("zone", "zone"))
 
 
 class Oracle:
@@ -290,3 +293,25 @@ def test_every_indicator_on_a_server_equals_an_independent_count_too(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         compare(postgres.database(Path(folder)), streams, rng)
+
+
+def test_a_month_that_is_over_reads_as_its_days_pooled(tmp_path: Path) -> None:
+    said = [Said("edge_started", 0)]
+    for n in range(120):
+        state = "occupied" if n % 2 else "vacant"
+        said.append(Said("desk_state_changed", 60 + n * 127, f"desk-0{n // 7 % 2 + 1}", state))
+    said.append(Said("edge_alive", 20 * 24 * 60))
+    with closing(store_in(tmp_path, lambda: RECEIVED)) as store:
+        store.import_network(NETWORK, today=date(2026, 10, 1))
+        deliver(store, [Stream("a" * 32, "b" * 32, tuple(said))], random.Random(1))
+
+        def october(zone: ZoneInfo) -> tuple[int, int]:
+            return day_bounds(date(2026, 10, 1), zone)[0], day_bounds(date(2026, 10, 31), zone)[1]
+
+        kept, pooled = (
+            store.indicators([Asked(place, level, (SITE,))], "desk", "month", october)[0] for place, level in LEVELS
+        )
+        silent = store.occupancy(SITE, "desk", "month", *october(PARIS))
+    assert kept.values == pooled.values
+    assert kept.values["sessions"]
+    assert kept.values["available_ms"] == sum(row.available_ms for row in silent)

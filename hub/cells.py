@@ -7,7 +7,7 @@ from typing import Literal
 
 from hub.margins import Atom, Coordinate, Margins, Measure
 
-MAX_CELLS = 1_000_000
+MAX_CELLS = 2_000_000
 """A table beyond this is cut into releases by its maker: at this size the gate takes minutes."""
 
 Level = Literal["site", "valley", "territory", "network", "massif"]

@@ -87,7 +87,7 @@ class Network(Settings):
 
     network: NetworkTable
     site: Annotated[list[SiteTable], Field(min_length=1, max_length=MAX_SITES)]
-    zone: Annotated[list[ZoneTable], Field(default_factory=list, max_length=MAX_ZONES)]
+    zone: list[ZoneTable] = Field(default_factory=list, max_length=MAX_ZONES)
 
     @model_validator(mode="after")
     def _sites_are_distinct(self) -> Self:

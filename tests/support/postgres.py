@@ -57,18 +57,11 @@ class Postgres:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        where = ["-D", self.folder / "data", "-p", str(self.port), "-k", self.folder]
         with (self.folder / "log").open("ab") as log:
+            # A test run that is killed takes its server with it.
             self._process = subprocess.Popen(
-                [
-                    binaries() / "postgres",
-                    "-D",
-                    self.folder / "data",
-                    "-p",
-                    str(self.port),
-                    "-k",
-                    self.folder,
-                    *options,
-                ],
+                ["setpriv", "--pdeathsig", "QUIT", binaries() / "postgres", *where, *options],
                 stdout=log,
                 stderr=log,
                 user=self._user,

@@ -24,8 +24,8 @@ from hub.indicators import (
     pooled_crowd,
     pooled_usage,
 )
-from hub.levels import Level, Peaks, peaks, summed, unpack
-from hub.opening import HOUR_MS, Interval, day_bounds, day_of
+from hub.levels import NOTHING, Level, Peaks, peaks, profile, summed, unpack
+from hub.opening import HOUR_MS, Interval, day_bounds, day_of, days_between, opened
 from hub.sessions import Dwell, Session, dwell
 from hub.store.connection import Connection
 from hub.store.figures import MAX_SPAN_DAYS, UsageStep, usage_rows
@@ -191,8 +191,16 @@ def _levels(
         return
     first, last = (day_of(at, calendar.zone).isoformat() for at in (span[0], span[1] - 1))
     key = {"site": calendar.site, "kind": kind, "from_day": first, "to_day": last}
-    for day, start, end, *counts, profile in connection.execute(_SQL["levels_of_site"], key):
-        yield day, (start, end), Peaks(*counts), unpack(profile, start)
+    silent = {day.isoformat(): day for day in days_between(span[0], span[1] - 1, calendar.zone)}
+    for day, start, end, *counts, packed in connection.execute(_SQL["levels_of_site"], key):
+        silent.pop(day, None)
+        yield day, (start, end), Peaks(*counts), unpack(packed, start)
+    for name, local in silent.items():
+        places = [place for place in calendar.places if place.kind == kind and place.counts_on(name)]
+        if calendar.since <= name and places:
+            # Nobody knows what was in use there: without it, a zone would seem to be known as a whole.
+            hours = opened(calendar.opening_hours(name), calendar.zone, local)
+            yield name, day_bounds(local, calendar.zone), NOTHING, profile([()] * len(places), hours)
 
 
 def _rows(place: Asked, periods: Iterable[_Period], kind: Kind) -> Iterator[IndicatorRow]:

@@ -230,9 +230,15 @@ def _settle_levels(connection: Connection, day: _Day, within: Interval | None) -
         pools[place.kind].append(state.stretches(day.horizon_ms, day.bounds))
     computed: Rows = {}
     for kind, pool in pools.items():
-        levels = profile(pool, day.opened)
+        levels = profile(pool, _in_service(day))
         computed[kind,] = (*day.bounds, *peaks(levels, day.bounds), pack(levels, day.bounds[0]))
     return _keep(connection, "level", key, stored, computed)
+
+
+def _in_service(day: _Day) -> list[Interval]:
+    """Return when a site was open; on its first day from its first sign of life on, as available time is."""
+    first_ms = day.first_ms if day.first_ms is not None and day.first_ms < day.bounds[1] else day.bounds[0]
+    return [(max(a, first_ms), b) for a, b in day.opened if b > first_ms]
 
 
 def _settle_sessions(connection: Connection, day: _Day, within: Interval | None) -> tuple[list[_Found], set[str]]:

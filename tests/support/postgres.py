@@ -57,7 +57,7 @@ class Postgres:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        where = ["-D", self.folder / "data", "-p", str(self.port), "-k", self.folder]
+        where = ["-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder)]
         with (self.folder / "log").open("ab") as log:
             # A test run that is killed takes its server with it.
             self._process = subprocess.Popen(

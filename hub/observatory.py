@@ -249,8 +249,8 @@ def sums_of(month: Month, rows: Iterable[Used]) -> dict[tuple[str, str, str], To
     during = _inverted((period.id, period.parts) for period in periods)
     of_site: dict[tuple[str, str, str], Sum] = {}
     for row in rows:
-        for period in during[row.day]:
-            at = row.site, period, row.subject
+        for name in during[row.day]:
+            at = row.site, name, row.subject
             known = of_site.get(at)
             if known is None:
                 known = of_site[at] = Sum()
@@ -260,7 +260,8 @@ def sums_of(month: Month, rows: Iterable[Used]) -> dict[tuple[str, str, str], To
         if place.level != "site":
             for period in periods:
                 for subject in SUBJECTS.values():
-                    parts = [sums[at] for site in sorted(place.sites) if (at := (site, period.id, subject)) in sums]
+                    ats = ((site, period.id, subject) for site in sorted(place.sites))
+                    parts = [sums[one] for one in ats if one in sums]
                     if parts:
                         sums[place.id, period.id, subject] = Total.of_all(parts)
     return sums

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
 import hub.disclosure
 from hub.cells import Cell, Table
 from hub.disclosure import AGREEMENT_K, LOWEST_K, NARROWEST_SHARE, PUBLIC_K, Figure, Release, disclose, revise
+from tests.support.attacker import least
 from tests.support.attendance import VISITS, Visit, random_network, table_of
 from tests.support.long_form import CAMPAIGN_MINUTES
 
@@ -102,15 +102,8 @@ class Reader:
 
     def range_of(self, waves: Sequence[int], place: str, period: str) -> tuple[float, float]:
         row = np.array(self.row(waves, place, period))
-        return self._least(row), -self._least(-row)
-
-    def _least(self, row: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
-        known = {"A_eq": self._sums, "b_eq": self._values} if len(self._values) else {}
-        found = linprog(row, bounds=self._bounds, method="highs", **known)
-        if found.status == 3:
-            return float("-inf")
-        assert found.status == 0, found.message
-        return float(found.fun)
+        known = self._bounds, self._sums, self._values
+        return least(row, *known), -least(-row, *known)
 
 
 def room_of(table: Table, cell: Cell) -> float:

@@ -1,5 +1,6 @@
 """Somebody who reads everything published and solves for the rest: the widest range that each hidden value can have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ from scipy.optimize import linprog
 
 from hub.cells import Table
 from hub.disclosure import Release
+
+Row = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,15 @@ class Attacker:
         row = np.array(self._row(place, period))
         return Range(self._least(row), -self._least(-row))
 
-    def _least(self, row: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
-        known = {"A_eq": self._sums, "b_eq": self._values} if len(self._values) else {}
-        found = linprog(row, bounds=self._bounds, method="highs", **known)
-        if found.status == 3:
-            return float("-inf")
-        assert found.status == 0, found.message
-        return float(found.fun)
+    def _least(self, row: Row) -> float:
+        return least(row, self._bounds, self._sums, self._values)
+
+
+def least(row: Row, bounds: Sequence[tuple[float, float]], sums: Row, values: Row) -> float:
+    """Return the least that a sum of unknowns can be, when these sums of them have these values."""
+    known = {"A_eq": sums, "b_eq": values} if len(values) else {}
+    found = linprog(row, bounds=bounds, method="highs", **known)
+    if found.status == 3:
+        return float("-inf")
+    assert found.status == 0, found.message
+    return float(found.fun)

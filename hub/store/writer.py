@@ -15,16 +15,8 @@ from hub.store.issues import has_leapt
 from hub.store.journal import JOURNAL_MS, purge_journal
 from hub.store.rows import REFUSED
 from hub.store.schema import statements
-from hub.store.timeline import (
-    changed_days,
-    is_pending,
-    mark,
-    settle_days,
-    settle_marks,
-    sites_marked,
-    sites_to_walk,
-    walk_site,
-)
+from hub.store.settling import settle_days
+from hub.store.timeline import changed_days, is_pending, mark, settle_marks, sites_marked, sites_to_walk, walk_site
 from hub.store.visits import (
     COUNTED_KINDS,
     enter_again,

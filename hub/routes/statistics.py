@@ -129,7 +129,8 @@ def _closely(hub: Context, sites: Sequence[Site], choice: _Choice, words: Words)
     persons = [counted(counts.get(one, []), is_sum=is_sum) for one in firsts]
     groups = speaker.groups([known.get(one) for one in firsts], persons)
     files = _files(asked, choice, start, end)
-    return {**lists, "place": asked.place, "place_name": name, "groups": groups, "files": files}
+    place = ZONE + asked.place if asked.level == "zone" else asked.place
+    return {**lists, "place": place, "place_name": name, "groups": groups, "files": files}
 
 
 def _chosen(sites: Sequence[Site], zones: Sequence[Zone], place: str) -> tuple[Asked, str] | None:
@@ -141,7 +142,10 @@ def _chosen(sites: Sequence[Site], zones: Sequence[Zone], place: str) -> tuple[A
     of_zones = [(Asked(zone.id, "zone", zone.sites), zone.name) for zone in zones]
     of_sites = [(Asked(site.id, "site", (site.id,)), site.name) for site in sites]
     if place:
-        found = next((one for one in [*of_sites, *of_zones] if one[0].place == place), None)
+        bare = place.removeprefix(ZONE)
+        # A zone may have the id of a telecentre: then its own begins with `zone:`.
+        ones = of_zones if bare != place else [*of_sites, *of_zones]
+        found = next((one for one in ones if one[0].place == bare), None)
         if found is None:
             raise QueryError("place", "'place' must be the id of a telecentre or of a zone: see /api/v1/sites.")
         return found

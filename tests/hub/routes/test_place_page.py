@@ -2,6 +2,7 @@
 
 import html
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,13 +11,14 @@ import pytest
 from fastapi import FastAPI
 
 from hub.live import LiveBoard
+from hub.network import Network
 from hub.routes.place_lines import counted, period_name
 from hub.routes.statistics import MAX_SHOWN_SITES
 from hub.store import VisitRow
 from hub.store.rows import VisitStatus
 from hub.texts import LANGUAGES, words
 from tests.support.entries import ADA, BEA, put_taps
-from tests.support.telecentres import MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_history
+from tests.support.telecentres import CANTAL, MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_history
 from tests.support.web import app_on, ask
 
 HOUR_MS = 60 * MINUTE_MS
@@ -63,6 +65,19 @@ def test_a_telecentre_shows_its_indicators_period_beside_period(app: FastAPI) ->
     assert found["Visites"][0] == "2 provisoire"
     assert found["Demi-journées"][0] == "2"
     assert found["Visiteurs différents"][0] == "2 ne s'additionnent pas"
+
+
+def test_a_zone_that_has_the_id_of_a_telecentre_can_be_chosen(tmp_path: Path) -> None:
+    content = tomllib.loads(CANTAL.read_text(encoding="utf-8"))
+    valley = {"id": "murat", "name": "Pays de Murat", "level": "valley", "sites": ["murat", "allanche"]}
+    store = cantal(tmp_path, now_ms=EVENING_MS)
+    store.import_network(Network.model_validate({**content, "zone": [valley]}))
+    app = app_on(store, LiveBoard(), now_ms=EVENING_MS)
+    for place, name in (("murat", "Murat"), ("zone:murat", "Pays de Murat")):
+        page = ask(app, "/statistics", {"lang": "fr", "place": place}).text
+        assert re.findall(r'<option value="([^"]*)" selected>([^<]*)', page)[0] == (place, name)
+        assert re.search(rf'<h2 id="place-title">[^<]*:\s{name}</h2>', page)
+    store.close()
 
 
 def test_a_network_is_shown_when_none_is_chosen(app: FastAPI) -> None:

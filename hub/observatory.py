@@ -154,12 +154,12 @@ def next_month(month: date) -> date:
     return (month + timedelta(days=31)).replace(day=1)
 
 
-def places_of(sites: Sequence[Site], first: Sequence[Zone], last: Sequence[Zone]) -> tuple[Place, ...]:
-    """Return the telecentres, and the zones that are the same on the first and the last day of a month."""
-    same = {zone.id: zone for zone in first}
+def places_of(sites: Sequence[Site], days: Sequence[Sequence[Zone]]) -> tuple[Place, ...]:
+    """Return the telecentres, and of the zones on each day of a month those that were the same on every one."""
+    members = [{zone.id: zone.sites for zone in zones} for zones in days]
     places = [Place(site.id, "site", frozenset({site.id})) for site in sites]
-    for zone in last:
-        if zone.id in same and same[zone.id].sites == zone.sites:
+    for zone in days[-1] if days else ():
+        if all(of_day.get(zone.id) == zone.sites for of_day in members):
             level: Level = zone.level
             places.append(Place(zone.id if zone.level == "network" else ZONE + zone.id, level, frozenset(zone.sites)))
     return tuple(places)

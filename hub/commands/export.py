@@ -107,8 +107,8 @@ def _refuse_pending(store: Store) -> None:
 
 def _read_month(store: Store, month: date, sites: Sequence[Site]) -> Month:
     start, end = month_span(month, sites)
-    last_day = next_month(month) - timedelta(days=1)
-    places = places_of(sites, store.zones(month), store.zones(last_day))
+    days = (next_month(month) - month).days
+    places = places_of(sites, [store.zones(month + timedelta(days=number)) for number in range(days)])
     asked = [None, *(f"zone:{place.id.removeprefix('zone:')}" for place in places if place.level != "site")]
     steps: tuple[VisitStep, ...] = ("day", "week", "month")
     came = [row for place in asked for step in steps for row in store.visits(place, step, start, end)]

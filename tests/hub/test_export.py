@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hub.__main__ import main
+from hub.network import read_network
 from hub.observatory import Month, month_span, month_table, places_of, used_in
 from hub.release import FIGURE_COLUMNS, PLACE_COLUMNS
 from hub.store import OccupancyRow, Store
@@ -214,6 +215,22 @@ def test_nothing_is_exported_while_figures_are_pending(config: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+def test_a_zone_that_lost_a_telecentre_for_some_days_of_the_month_is_left_out(config: Path, tmp_path: Path) -> None:
+    store = Store(config.parent / "hub.db")
+    whole = read_network(CANTAL)
+    (valley,) = [zone for zone in whole.zone if zone.id == "monts-du-cantal"]
+    fewer = valley.model_copy(update={"sites": [site for site in valley.sites if site != "murat"]})
+    others = [zone for zone in whole.zone if zone is not valley]
+    store.import_network(whole.model_copy(update={"zone": [*others, fewer]}), today=date(2025, 10, 10))
+    store.import_network(whole, today=date(2025, 10, 20))
+    settle(store)
+    done = export(config, tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    told = {row[FIGURE_COLUMNS[0]] for row in table(tmp_path / "out" / "indicateurs.csv")}
+    assert "zone:est-cantal" in told
+    assert "zone:monts-du-cantal" not in told
+
+
 def test_a_hub_without_telecentres_has_nothing_to_export(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
     done = export(tmp_path / "hub.toml", tmp_path / "out")
@@ -225,7 +242,7 @@ def test_a_confidential_room_is_in_no_figure(config: Path) -> None:
     sites = [site for site in store.sites() if site.id == "chaudes-aigues"]
     rooms = [OccupancyRow("chaudes-aigues", sites[0].rooms[0].id, FIRST_MS, FIRST_MS + 24 * HOUR_MS, 9, 9, 9)]
     used = used_in("2025-10", sites, {"desk": [], "room": rooms}, {"desk": [], "room": []})
-    _, facts = month_table(Month("2025-10", places_of(sites, (), ()), used, {}))
+    _, facts = month_table(Month("2025-10", places_of(sites, ()), used, {}))
     assert sites[0].rooms[0].confidential
     assert used == ()
     assert {known.resources for known in facts.values()} == {0, None}

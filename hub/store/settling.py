@@ -146,6 +146,10 @@ def _read_day(
 ) -> _Day:
     local = date.fromisoformat(day)
     bounds = day_bounds(local, calendar.zone)
+    states = place_days(connection, calendar.site, bounds)
+    # Before the first sign of life and after the last one, only the register says what there was: no row does.
+    is_told = any(state.before or state.changes for state in states.values()) or bounds[1] > (first_ms or bounds[1])
+    is_told = is_told and bounds[0] <= (horizon_ms or 0)
     return _Day(
         calendar=calendar,
         day=day,
@@ -153,8 +157,8 @@ def _read_day(
         opened=opened(calendar.opening_hours(day), calendar.zone, local),
         first_ms=first_ms,
         horizon_ms=horizon_ms,
-        places=[place for place in calendar.places if place.counts_on(day)],
-        states=place_days(connection, calendar.site, bounds),
+        places=[place for place in calendar.places if is_told and place.counts_on(day)],
+        states=states,
     )
 
 

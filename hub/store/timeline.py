@@ -152,7 +152,10 @@ def mark_all(connection: Connection, site: str, from_day: str) -> None:
     calendar = read_calendar(connection, site)
     first_at, heard_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
     if calendar is not None and heard_ms is not None:
-        days = {day.isoformat() for day in days_between(min(first_at, heard_ms), heard_ms, calendar.zone)}
+        # A clock that was set back puts states before the first instant that was told.
+        changed_ms = connection.execute(_SQL["first_forgotten"], {"site": site, "ordinal": 0}).fetchone()[0]
+        first_ms = min(first_at, heard_ms, heard_ms if changed_ms is None else changed_ms)
+        days = {day.isoformat() for day in days_between(first_ms, heard_ms, calendar.zone)}
         days |= {row[0] for row in connection.execute(_SQL["days_with_figures"], {"site": site})}
         mark(connection, site, sorted(day for day in days if day >= from_day))
 

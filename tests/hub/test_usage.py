@@ -315,3 +315,20 @@ def test_a_month_that_is_over_reads_as_its_days_pooled(tmp_path: Path) -> None:
     assert kept.values == pooled.values
     assert kept.values["sessions"]
     assert kept.values["available_ms"] == sum(row.available_ms for row in silent)
+
+
+def test_a_day_before_the_first_sign_of_life_counts_for_nothing_although_it_was_marked(home: Path | Engine) -> None:
+    shorter = NETWORK.network.model_copy(update={"opening_hours": SHORTER})
+    east = NETWORK.site[0].model_copy(update={"time_zone": "Indian/Reunion"})
+    today = date(2026, 10, 24)
+    with closing(store_in(home, lambda: RECEIVED)) as store:
+        store.import_network(NETWORK, today=today)
+        said = (Said("edge_started", 60), Said("edge_alive", 90))
+        deliver(store, [Stream("a" * 32, "b" * 32, said)], random.Random(1))
+        # Friday evening in Paris is still marked when it becomes Saturday morning on La Réunion.
+        store.import_network(Network(network=shorter, site=NETWORK.site), today=date(2026, 10, 23))
+        store.import_network(Network(network=shorter, site=[east]), today=today)
+        deliver(store, [], random.Random(1))
+        rows = store.occupancy(SITE, "desk", "day", START - 4 * LENGTH * MINUTE, START + 60 * MINUTE)
+        assert {row.start_ms for row in rows} == {START}
+        assert store.rebuild() == []

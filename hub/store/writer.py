@@ -72,7 +72,7 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         _replay_erasures(engine)
         self._connection = engine.writer()
-        self._walked_to = ""
+        self._walked_to = self._zone_counted = ""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is committed durably at its end, or not at all."""
@@ -194,7 +194,7 @@ class Writer:
 
     def settle_zone(self) -> bool:
         """Count the persons of one zone that are to be counted; return whether there are more zones."""
-        settle_zone(self._connection)
+        self._zone_counted = settle_zone(self._connection, self._zone_counted)
         return zone_is_pending(self._connection)
 
     def visits_pending(self) -> tuple[bool, bool]:

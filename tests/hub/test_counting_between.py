@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.housekeeping import Housekeeping
+from hub.network import ZoneTable
 from tests.support.comings import DAY, MINUTE, Bench, coming, ms, network
 from tests.support.telecentres import store_in
 
@@ -41,6 +42,25 @@ def test_a_zone_waits_while_messages_wait(bench: Bench) -> None:
         house.keep(bench.writer, idle=False)
     assert bench.counts("murat", "day", "2026-10-05") == (1, 1, 1, 1)
     assert bench.store.totals().dirty > 0
+
+
+def test_every_zone_has_its_turn_although_somebody_comes_to_the_first_all_the_time(bench: Bench) -> None:
+    valleys = [
+        ZoneTable(id=name, name=name, level="valley", sites=[site])
+        for name, site in (("a", "allanche"), ("b", "murat"))
+    ]
+    bench.store.import_network(
+        network("allanche", "murat").model_copy(update={"zone": valleys}), today=date(2026, 1, 1)
+    )
+    bench.settle()
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    for minute in range(10, 40, 10):
+        bench.come("allanche", ("b0000002", f"2026-10-05 09:{minute}"))
+        for count in (bench.writer.settle_visits, bench.writer.settle_zone):
+            with bench.writer.transaction():
+                count()
+    for place in ("zone:a", "zone:b", "zone:reseau:massif"):
+        assert bench.counts(place, "day", "2026-10-05") is not None, place
 
 
 def test_the_journal_forgets_when_the_hour_of_the_hubs_clock_changes(bench: Bench) -> None:

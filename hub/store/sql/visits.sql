@@ -30,7 +30,8 @@ insert into visit_mark (site, day) values (:site, :day);
 select distinct site, day from visit_mark where site not like :zones order by day desc, site limit :most;
 
 -- name: marks_of_zones
-select site, day from visit_mark where site = (select min(site) from visit_mark where site like :zones);
+select site, day from visit_mark
+where site = (select min(site) from visit_mark where site like :zones and site > :after);
 
 -- name: marks_until
 select distinct site, day from visit_mark where day <= :day order by site, day;

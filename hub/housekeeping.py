@@ -26,6 +26,9 @@ REST_AFTER_ZONE = 20
 
 MAX_REST_S = 300.0
 
+PATIENCE_S = 600.0
+"""So long zones wait for a moment in which nothing comes; a fleet that never rests has one counted all the same."""
+
 
 class Housekeeping:
     """What is pending, and when it was last looked after; used by the ingest thread alone."""
@@ -33,6 +36,7 @@ class Housekeeping:
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._settled_s = self._counted_s = self._looked_s = self._zones_from_s = self._rested_s = float("-inf")
+        self._zoned_s = time.monotonic()
         self._figures = self._visits = self._zones = True
         self._behind = False
         self._purged_hour: int | None = None
@@ -66,7 +70,7 @@ class Housekeeping:
             with writer.transaction():
                 self._visits = writer.settle_visits()
             self._counted_s, self._zones = time.monotonic(), True
-        elif self._zones and idle and now_s >= self._zones_from_s:
+        elif self._zones and (idle or now_s - self._zoned_s >= PATIENCE_S) and now_s >= self._zones_from_s:
             self._count_zone(writer)
         self._purge(writer)
 
@@ -77,8 +81,8 @@ class Housekeeping:
         began_s = time.monotonic()
         with writer.transaction():
             self._zones = writer.settle_zone()
-        ended_s = time.monotonic()
-        self._zones_from_s = ended_s + min(MAX_REST_S, REST_AFTER_ZONE * (ended_s - began_s))
+        self._zoned_s = time.monotonic()
+        self._zones_from_s = self._zoned_s + min(MAX_REST_S, REST_AFTER_ZONE * (self._zoned_s - began_s))
 
     def _purge(self, writer: Writer) -> None:
         now_ms = self._now_ms()

@@ -44,6 +44,17 @@ def test_a_zone_waits_while_messages_wait(bench: Bench) -> None:
     assert bench.store.totals().dirty > 0
 
 
+def test_a_zone_is_counted_in_the_end_although_messages_never_cease(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.housekeeping.PATIENCE_S", 0.0)
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    house = house_of(bench)
+    for _ in range(4):
+        house.keep(bench.writer, idle=False)
+    assert bench.counts("zone:reseau:massif", "day", "2026-10-05") == (1, 1, 1, 1)
+
+
 def test_every_zone_has_its_turn_although_somebody_comes_to_the_first_all_the_time(bench: Bench) -> None:
     valleys = [
         ZoneTable(id=name, name=name, level="valley", sites=[site])

@@ -205,7 +205,9 @@ def _levels(
 
 def _rows(place: Asked, periods: Iterable[_Period], kind: Kind) -> Iterator[IndicatorRow]:
     for period in periods:
-        crowds = (crowd_of_day(peaks(_common(levels), bounds)) for bounds, levels in period.days.values())
+        # By day: the first telecentre may have days that only another one had before.
+        days = (period.days[day] for day in sorted(period.days))
+        crowds = (crowd_of_day(peaks(_common(levels), bounds)) for bounds, levels in days)
         yield IndicatorRow(
             place=place.place,
             level=place.level,

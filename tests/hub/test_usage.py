@@ -47,7 +47,7 @@ from tests.hub.test_statistics import (
 )
 from tests.support.long_form import CAMPAIGN_MINUTES
 from tests.support.postgres import Postgres
-from tests.support.telecentres import store_in
+from tests.support.telecentres import Change, put_history, store_in
 
 SHORTER = "Mo-Sa 08:00-12:30; Su 01:00-05:00; PH off"
 CHANGED_ON = date(2026, 10, 25)
@@ -332,3 +332,20 @@ def test_a_day_before_the_first_sign_of_life_counts_for_nothing_although_it_was_
         rows = store.occupancy(SITE, "desk", "day", START - 4 * LENGTH * MINUTE, START + 60 * MINUTE)
         assert {row.start_ms for row in rows} == {START}
         assert store.rebuild() == []
+
+
+def test_the_peak_of_a_zone_is_the_first_in_time_whichever_telecentre_has_the_day(tmp_path: Path) -> None:
+    sites = [SiteTable(id=name, name=name, desks=1) for name in ("first", "second")]
+    with closing(store_in(tmp_path, lambda: RECEIVED)) as store:
+        store.import_network(Network(network=NETWORK.network, site=sites), today=date(2026, 10, 24))
+        noon = START + 16 * 60 * MINUTE
+        taken: list[Change] = [(noon - MINUTE, "desk-01", "vacant"), (noon, "desk-01", "occupied")]
+        monday: list[Change] = [(at + 50 * 60 * MINUTE, desk, state) for at, desk, state in taken]
+        put_history(store, "first", monday, until=noon + 51 * 60 * MINUTE)
+        put_history(store, "second", [*taken, (noon + MINUTE, "desk-01", "vacant")], until=noon + 51 * 60 * MINUTE)
+
+        def october(zone: ZoneInfo) -> tuple[int, int]:
+            return day_bounds(date(2026, 10, 1), zone)[0], day_bounds(date(2026, 11, 1), zone)[0]
+
+        (month,) = store.indicators([Asked("zone", "zone", ("first", "second"))], "desk", "month", october)
+    assert (month.values["peak"], month.values["peak_at_ms"]) == (1, noon)

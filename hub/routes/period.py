@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -145,8 +144,7 @@ def _pooled_days(days: Iterable[OccupancyRow], step: PeriodStep, zone: ZoneInfo)
 
     for (*_, first), group in groupby(days, key=period):
         rows = list(group)
-        yield replace(
-            rows[0],
+        yield rows[0]._replace(
             start_ms=bound_ms(first, zone),
             end_ms=bound_ms(day_after(first, step), zone),
             available_ms=sum(row.available_ms for row in rows),

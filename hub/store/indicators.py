@@ -5,7 +5,7 @@ the honest zero of days for which nothing was heard.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -138,9 +138,7 @@ def _read_site(
                 _add_levels(hour, day, (start, hour.end_ms), part)
 
 
-def _usage_rows(
-    connection: Connection, calendar: Calendar, question: _Question, span: Interval
-) -> Iterator[OccupancyRow]:
+def _usage_rows(connection: Connection, calendar: Calendar, question: _Question, span: Interval) -> list[OccupancyRow]:
     step: UsageStep = "hour" if question.step == "hour" else "day"
     return usage_rows(connection, calendar, question.kind, step, span, question.now_ms)
 
@@ -262,44 +260,49 @@ def _resources(connection: Connection, site: str, question: _Question) -> Iterat
 
 def _whole_months(connection: Connection, asked: Sequence[Asked], question: _Question) -> dict[str, list[IndicatorRow]]:
     """Return the months of each site of which every month that was asked for is over and has every day."""
-    sites = [place.sites[0] for place in asked if place.level == "site"]
-    months: dict[str, list[str]] = {}
+    sites = {place.sites[0] for place in asked if place.level == "site"}
+    registered = {row[0]: row for row in _of_sites(connection, "register", sites, {}) if row[0] in sites}
+    months = {zone: _months_asked(ZoneInfo(zone), question) for zone in {row[1] for row in registered.values()}}
+    names = [month for wanted in months.values() for month in wanted]
+    if not names:
+        return {}
+    key = {"kind": question.kind, "first": min(names), "last": max(names)}
     found: dict[str, list[IndicatorRow]] = {}
-    for site, time_zone, since, month, *row in _month_rows(connection, sites, question):
-        if time_zone not in months:
-            months[time_zone] = _months_asked(ZoneInfo(time_zone), question)
-        first_day, last_day, days = row[2:5]
-        if month in months[time_zone] and _is_whole(since, month, first_day, last_day, days):
-            found.setdefault(site, []).append(_month_row(site, row, question.kind))
-    known = set(sites)
-    asked_for = {len(wanted) for wanted in months.values()}
-    return {site: rows for site, rows in found.items() if site in known and asked_for == {len(rows)}}
+    for row in _of_sites(connection, "months", registered.keys(), key):
+        site, month, first, last, days = row[:5]
+        if site in registered:
+            _, time_zone, since = registered[site]
+            bounds = months[time_zone].get(month)
+            if bounds is not None and _is_whole(since, month, first, last, days):
+                found.setdefault(site, []).append(_month_row(row, bounds, question.kind))
+    return {site: rows for site, rows in found.items() if len(rows) == len(months[registered[site][1]])}
 
 
-def _month_rows(connection: Connection, sites: Sequence[str], question: _Question) -> Iterator[Sequence[Any]]:
-    """Yield the stored months of these sites that may have been asked for, in order of time."""
-    start, end = question.bounds(ZoneInfo("UTC"))
-    day_ms = 24 * HOUR_MS  # zones differ from UTC by less
-    first, last = (day_of(at, ZoneInfo("UTC")).isoformat() for at in (start - day_ms, end + day_ms))
-    key = {"kind": question.kind, "first": first, "last": last}
+def _of_sites(
+    connection: Connection, name: str, sites: Collection[str], key: Mapping[str, str]
+) -> Iterator[Sequence[Any]]:
+    """Yield what is stored of these sites, in order of time; of many, what is stored of all."""
     if len(sites) > FEW_SITES:
-        yield from connection.execute(_SQL["months_of_sites"], key)
+        yield from connection.execute(_SQL[f"{name}_of_sites"], key)
     else:
         for site in sites:
-            yield from connection.execute(_SQL["months_of_site"], {**key, "site": site})
+            yield from connection.execute(_SQL[f"{name}_of_site"], {**key, "site": site})
 
 
-def _months_asked(zone: ZoneInfo, question: _Question) -> list[str]:
-    """Return the first days of the months asked for; none unless all are whole and over."""
+def _months_asked(zone: ZoneInfo, question: _Question) -> dict[str, Interval]:
+    """Return the months asked for, each by its first day with its bounds; none unless all are whole and over."""
     start, end = question.bounds(zone)
     if start >= end or end > question.now_ms or end - start > MAX_SPAN_DAYS * 24 * HOUR_MS:
-        return []
-    months = [day_of(start, zone)]
-    while day_bounds(months[-1], zone)[0] < end:
-        months.append(day_after(months[-1], "month"))
-    ends = months.pop()
-    is_whole = day_bounds(ends, zone)[0] == end and day_bounds(months[0], zone)[0] == start and months[0].day == 1
-    return [month.isoformat() for month in months] if is_whole else []
+        return {}
+    first, at_ms = day_of(start, zone), start
+    months: dict[str, Interval] = {}
+    while at_ms < end:
+        following = day_after(first, "month")
+        months[first.isoformat()] = bounds = day_bounds(first, zone)[0], day_bounds(following, zone)[0]
+        if first.day != 1 or bounds[0] != at_ms:
+            return {}
+        first, at_ms = following, bounds[1]
+    return months if at_ms == end else {}
 
 
 @lru_cache(maxsize=1024)
@@ -311,19 +314,18 @@ def _is_whole(since: str, month: str, first: str, last: str, days: int) -> bool:
     return has_begin and ends == last_of_all and (ends - begins).days + 1 == days
 
 
-def _month_row(site: str, row: Sequence[Any], kind: Kind) -> IndicatorRow:
-    """Return what the columns of a stored month say, from `start_ms` on."""
-    peak_sum, peak_days, sessions, closed, mean, median, p90 = row[19:]
+def _month_row(row: Sequence[Any], bounds: Interval, kind: Kind) -> IndicatorRow:
+    """Return what the columns of a stored month say."""
+    site, resources, peak_sum, peak_days, sessions, closed = row[0], row[5], *row[19:23]
     return IndicatorRow(
-        place=site,
-        level="site",
-        site=site,
-        resource=None,
-        resources=row[5],
-        start_ms=row[0],
-        end_ms=row[1],
-        usage=Usage(*row[6:12]),
-        crowd=Crowd(Peaks(*row[12:19]), peak_sum, peak_days),
-        attendance=Attendance(sessions, closed, Dwell(closed, mean, median, p90)),
-        bookings=Bookings() if kind == "room" else None,
+        site,
+        "site",
+        site,
+        None,
+        resources,
+        *bounds,
+        Usage._make(row[6:12]),
+        Crowd(Peaks._make(row[12:19]), peak_sum, peak_days),
+        Attendance(sessions, closed, Dwell._make(row[22:26])),
+        Bookings() if kind == "room" else None,
     )

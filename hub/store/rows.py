@@ -46,8 +46,7 @@ class Site:
         return ZoneInfo(self.time_zone)
 
 
-@dataclass(frozen=True, slots=True)
-class OccupancyRow:
+class OccupancyRow(NamedTuple):
     """One resource in one hour, local day or local month, half-open: how long it was available, observed and occupied.
 
     Available: the site was open and the resource in service. Observed: it was available and its state was known.

@@ -1,14 +1,17 @@
 -- name: hours_of_site
-select resource, start_ms, end_ms, day, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
+select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
 from hour_figure
-where site = :site and kind = :kind and day >= :from_day and day <= :to_day
-order by resource, start_ms;
+where site = :site and kind = :kind and day >= :from_day and day <= :to_day;
 
 -- name: days_of_site
-select resource, start_ms, end_ms, day, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
+select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
 from day_figure
-where site = :site and kind = :kind and day >= :from_day and day <= :to_day
-order by resource, start_ms;
+where site = :site and kind = :kind and day >= :from_day and day <= :to_day;
+
+-- name: settled_days_of_site
+select resource, day
+from day_figure
+where site = :site and kind = :kind and day >= :from_day and day <= :to_day;
 
 -- name: levels_of_site
 select
@@ -23,24 +26,31 @@ from session
 where site = :site and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms
 order by start_ms, resource;
 
+-- name: register_of_sites
+select site, time_zone, since
+from site;
+
+-- name: register_of_site
+select site, time_zone, since
+from site
+where site = :site;
+
 -- name: months_of_sites
 select
-    month_figure.site, site.time_zone, site.since, month, start_ms, end_ms, first_day, last_day, days, resources,
+    site, month, first_day, last_day, days, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
     sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
 from month_figure
-join site on site.site = month_figure.site
 where kind = :kind and month >= :first and month <= :last
 order by month;
 
 -- name: months_of_site
 select
-    month_figure.site, site.time_zone, site.since, month, start_ms, end_ms, first_day, last_day, days, resources,
+    site, month, first_day, last_day, days, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
     sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
 from month_figure
-join site on site.site = month_figure.site
-where month_figure.site = :site and kind = :kind and month >= :first and month <= :last
+where site = :site and kind = :kind and month >= :first and month <= :last
 order by month;

@@ -138,11 +138,13 @@ def _rows(bench: Bench, place: str, step: str) -> list[tuple[tuple[str, str, dat
     ]
 
 
-def tell(bench: Bench, told: list[Came], rng: random.Random) -> None:
-    """Send comings in pieces over several streams of each site, some by a clock that is set right only later."""
+def tell(bench: Bench, told: list[Came], rng: random.Random) -> set[Came]:
+    """Send comings in pieces over several streams of each site; return those by a clock set right only later."""
+    unsynced = set()
     for one in told:
         stream = rng.choice("ab")
         if rng.random() < 0.3:
+            unsynced.add(one)
             stream, up = f"unsynced {one.at_ms} {one.badge}", 7_000
             lines = [
                 (_line(one, clock="unsynced", up=up), one.badge),
@@ -156,6 +158,7 @@ def tell(bench: Bench, told: list[Came], rng: random.Random) -> None:
             bench.send(one.site, [(_line(one), one.badge)], stream=stream)
         if rng.random() < 0.2:
             bench.settle()
+    return unsynced
 
 
 def _line(one: Came, *, clock: str = "synced", up: int = 0) -> bytes:
@@ -202,6 +205,9 @@ def test_what_is_frozen_stays_and_what_lives_is_recomputed(
 
 
 def _tell_living(bench: Bench, paper: Paper, comings: list[Came], rng: random.Random) -> None:
-    """Send comings; of one that is older than the journal lives, the store hears no person."""
-    tell(bench, comings, rng)
-    paper.list |= {one for one in comings if one.at_ms >= bench.now[0] - 90 * DAY}
+    """Send comings; of one that is older than the journal lives, the store hears no person.
+
+    That one without an instant is so old is known too late: its person is no newcomer any more.
+    """
+    unsynced = tell(bench, comings, rng)
+    paper.list |= unsynced | {one for one in comings if one.at_ms >= bench.now[0] - 90 * DAY}

@@ -51,7 +51,7 @@ def _ask_visits(
         tally.lack("/api/v1/visits")
         return
     first_ms = min((truth.first_ms for truth in truths if truth.first_ms is not None), default=None)
-    heard_ms = min(truth.heard_ms for truth in truths)
+    heard_ms, last_ms = (pick(truth.heard_ms for truth in truths) for pick in (min, max))
     expected = {
         (name, moment(period[0])): {
             **visitors.within(period),
@@ -60,7 +60,7 @@ def _ask_visits(
             "status": _status(period, heard_ms, truths[0].now_ms),
         }
         for period in periods(step, (local_ms(days[0]), local_ms(days[1])))
-        if first_ms is not None and first_ms < period[1]
+        if first_ms is not None and first_ms < period[1] and period[0] < last_ms
     }
     found = {(one["place"], one["start"]): one for one in answer["figures"]}
     compare_rows(tally, f"visits {level} {step}", "", expected, found)

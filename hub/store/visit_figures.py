@@ -1,6 +1,6 @@
 """Reading the counts of persons: what the table holds, the honest zero of a day without anybody, how final each is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,8 @@ def read_visits(
 ) -> list[VisitRow]:
     """Return the counts of the periods that begin in `span` and before now, of one place, or of every site.
 
-    A period that ended before the place was first heard, or that froze without having been counted, is left out.
+    A period that ended before the place was first heard or began after it was last heard, or that froze without having
+    been counted, is left out.
     Ordered by place and start; nothing for a place that is not known.
     """
     zones = {row[0]: ZoneInfo(row[2]) for row in connection.execute(_SQL["sites"])}
@@ -66,13 +67,19 @@ def _rows(
         if not there or not span[0] <= start_ms < span[1]:
             continue
         frozen = is_frozen(step, first, own, purged_ms)
-        counts = stored.get(first.isoformat(), None if frozen else NOBODY)
+        heard = [signs[site] for site in there]
+        counts = stored.get(first.isoformat(), None if frozen or _are_silent(heard, start_ms) else NOBODY)
         if counts is None:
             continue
         # Of a site that was never heard, nothing is known up to any instant.
-        is_heard = all(heard_ms is not None and heard_ms >= end_ms for _, heard_ms in map(signs.__getitem__, there))
+        is_heard = all(heard_ms is not None and heard_ms >= end_ms for _, heard_ms in heard)
         status: VisitStatus = "frozen" if frozen else "final" if is_heard and first not in pending else "provisional"
         yield VisitRow(name, step, first.isoformat(), start_ms, end_ms, status, *counts)
+
+
+def _are_silent(signs: Iterable[tuple[int | None, int | None]], from_ms: int) -> bool:
+    """Return whether none of these sites was heard after an instant: what they sent and was not read yet may be."""
+    return all(first_ms is None or (heard_ms is not None and heard_ms <= from_ms) for first_ms, heard_ms in signs)
 
 
 def _first_figure(connection: Connection, place: str, step: VisitStep, zones: list[ZoneInfo]) -> list[int]:

@@ -290,9 +290,17 @@ def freeze(connection: Connection, before_ms: int) -> None:
 
 
 def _keep_nobody(connection: Connection, purged_ms: int, until_ms: int) -> None:
-    """Write down that nobody came in the periods that freeze now and have no row: a missing row is not known."""
+    """Write down that nobody came in the periods that freeze now and have no row: a missing row is not known.
+
+    Of a period before which every telecentre of a place fell silent, nothing is known.
+    """
     zones = {site: ZoneInfo(time_zone) for site, _, time_zone in connection.execute(_SQL["sites"])}
-    signs = {site: first_ms for site, first_ms, _ in connection.execute(_SQL["signs"]) if site in zones}
+    # Of what was not read yet, who knows how long it was heard: a zero too many is better than one that is lost.
+    signs = {
+        site: (first_ms, LAST if is_behind else heard_ms)
+        for site, first_ms, heard_ms, is_behind in connection.execute(_SQL["signs"])
+        if site in zones
+    }
     places = {site: {site: ALL_DAYS} for site in zones} | zones_with_members(connection)
     rows: list[dict[str, str]] = []
     for place, members in places.items():
@@ -300,10 +308,11 @@ def _keep_nobody(connection: Connection, purged_ms: int, until_ms: int) -> None:
         if not heard:
             continue
         own = {zones[site] for site in members if site in zones}
-        for period, first in _freezing(max(purged_ms, min(heard.values())), until_ms, own):
+        for period, first in _freezing(max(purged_ms, min(first_ms for first_ms, _ in heard.values())), until_ms, own):
             was_frozen = is_frozen(period, first, own, purged_ms)
-            is_part = within(members, first, next_day(period, first)).keys() & heard
-            if is_part and not was_frozen and is_frozen(period, first, own, until_ms):
+            there = within(members, first, next_day(period, first)).keys() & heard
+            is_heard = any(heard[site][1] > bounds_of(period, first, zones[site])[0] for site in there)
+            if is_heard and not was_frozen and is_frozen(period, first, own, until_ms):
                 rows.append({"site": place, "step": period, "day": first.isoformat()})
     connection.executemany(_SQL["put_nobody"], rows)
 

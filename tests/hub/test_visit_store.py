@@ -176,6 +176,18 @@ def test_a_frozen_day_without_anybody_is_a_zero_and_one_before_the_site_is_nothi
     assert bench.status("murat", "day", "2026-10-06") == "frozen"
 
 
+def test_of_a_telecentre_that_fell_silent_no_zero_is_told_neither_live_nor_frozen(bench: Bench) -> None:
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    bench.settle()
+    bench.now[0] = ms("2026-11-20 12:00")
+    for _ in range(2):
+        assert bench.counts("murat", "day", "2026-10-05") == (1, 1, 1, 1)
+        assert bench.counts("murat", "day", "2026-10-06") is None
+        assert bench.counts("murat", "month", "2026-11-01") is None
+        assert bench.counts(NETWORK, "month", "2026-11-01") is None
+        bench.purge("2027-04-10 12:00")
+
+
 def test_a_pass_that_was_used_before_the_journal_is_never_new_again(bench: Bench) -> None:
     bench.member("b0000001")
     bench.come("murat", ("b0000001", "2026-10-05 09:00"))

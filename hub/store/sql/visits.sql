@@ -101,7 +101,10 @@ select min(day) from visit_figure where site = :site and step = :step;
 select distinct day from visit_figure where site = :site and day >= :from_day;
 
 -- name: signs
-select site, min(first_at), max(heard_ms) from stream where first_at is not null group by site;
+select site, min(first_at), max(heard_ms), max(case when heard_ms is null or folded < position then 1 else 0 end)
+from stream
+where first_at is not null
+group by site;
 
 -- name: sign_of_site
 select min(first_at), max(heard_ms) from stream where site = :site and first_at is not null;

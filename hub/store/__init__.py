@@ -23,6 +23,7 @@ from hub.store.figures import read_occupancy
 from hub.store.indicators import Bounds, read_indicators, read_levels, read_sessions
 from hub.store.issues import has_leapt, put_site_key
 from hub.store.journal import LEAPT, JournalError, purge_journal
+from hub.store.keeping import Difference
 from hub.store.pass_changes import concern_site
 from hub.store.register import ALWAYS, Imported, import_site, read_sites
 from hub.store.rows import (
@@ -49,7 +50,7 @@ from hub.store.rows import (
     VisitStep,
 )
 from hub.store.schema import migrate, statements
-from hub.store.settling import Difference, forget_figures
+from hub.store.settling import forget_figures
 from hub.store.sqlite import SqliteFile
 from hub.store.timeline import mark_all, rebuild_site
 from hub.store.undeclared import Undeclared, read_undeclared

@@ -6,10 +6,9 @@ the sessions that touch it (also those that began days before), and the months o
 written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, NamedTuple
 
 from hub.indicators import crowd_of_day, day_after, first_day, pooled_crowd
 from hub.levels import Peaks, pack, peaks, profile
@@ -17,67 +16,12 @@ from hub.opening import Interval, day_bounds, day_of, hours_of, opened
 from hub.sessions import MERGE_MS, dwell
 from hub.statistics import OBSERVED, OCCUPIED, Stretch, figures
 from hub.store.connection import Connection
+from hub.store.keeping import Difference, Found, Rows, difference, keep, rows_by_key
 from hub.store.reaching import PlaceDay, place_days, sessions_across
 from hub.store.register import Calendar, Place, read_calendar
 from hub.store.schema import statements
 
 _SQL = statements("usage")
-
-Table = Literal["hour", "day", "level", "session", "month"]
-Row = tuple[object, ...]
-Key = tuple[str | int, ...]
-Rows = dict[Key, Row]
-
-KEYS: Mapping[Table, tuple[str, ...]] = {
-    "hour": ("resource", "start_ms"),
-    "day": ("resource", "start_ms"),
-    "level": ("kind",),
-    "session": ("resource", "start_ms"),
-    "month": ("kind",),
-}
-"""What tells the rows of one site and day (or month) apart."""
-
-_FIGURE = ("end_ms", "kind", "available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms")
-_PEAKS = Peaks._fields
-COLUMNS: Mapping[Table, tuple[str, ...]] = {
-    "hour": _FIGURE,
-    "day": _FIGURE,
-    "level": ("start_ms", "end_ms", *_PEAKS, "profile"),
-    "session": ("end_ms", "active_ms", "begun", "ended", "day", "kind"),
-    "month": (
-        *("start_ms", "end_ms", "first_day", "last_day", "days", "resources"),
-        *("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms", "place_days"),
-        *_PEAKS,
-        *("peak_sum", "peak_days", "sessions", "closed", "dwell_mean_ms", "dwell_median_ms", "dwell_p90_ms"),
-    ),
-}
-"""What a row says, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A stored row that the events do not bear out; a side is empty when the row is missing there."""
-
-    site: str
-    resource: str
-    """The desk or room; of levels and months, which kind of place."""
-    day: str
-    """The local day; of a month, its first one."""
-    start_ms: int
-    step: Table
-    stored: dict[str, object] | None
-    computed: dict[str, object] | None
-    """What differs, by column."""
-
-
-class _Found(NamedTuple):
-    """A row that was not what was computed."""
-
-    table: Table
-    where: Mapping[str, str]
-    key: Key
-    before: Row | None
-    after: Row | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +42,19 @@ class _Day:
         return self.calendar.site
 
 
-def settle_days(connection: Connection, site: str, days: list[str], within: Interval | None = None) -> list[Difference]:
+def settle_days(
+    connection: Connection, site: str, days: list[str], within: Interval | None = None
+) -> Iterator[Difference]:
     """Compute the figures of local days of a site from its timeline; return what was different before.
 
     `within` is the closed interval in which the timeline changed, when only that is known to have changed: of days that
-    have figures already, the rest is then left alone, and nobody is told the differences.
+    have figures already, the rest is then left alone.
     """
     calendar = read_calendar(connection, site)
     if calendar is None or not days:
-        return []
+        return iter(())
     first_ms, horizon_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
-    differences: list[_Found] = []
+    differences: list[Found] = []
     months: set[date] = set()
     for name in days:
         day = _read_day(connection, calendar, name, first_ms, horizon_ms)
@@ -121,7 +67,7 @@ def settle_days(connection: Connection, site: str, days: list[str], within: Inte
         differences += [*found, *moved]
     for month in sorted(months):
         differences += _settle_month(connection, calendar, month, horizon_ms)
-    return [_difference(found) for found in differences] if within is None else []
+    return (difference(found) for found in differences)
 
 
 def _ends_within(calendar: Calendar, day: date, within: Interval) -> bool:
@@ -162,9 +108,9 @@ def _read_day(
     )
 
 
-def _settle_usage(connection: Connection, day: _Day, within: Interval | None) -> list[_Found]:
+def _settle_usage(connection: Connection, day: _Day, within: Interval | None) -> list[Found]:
     key = {"site": day.site, "day": day.day}
-    daily = _rows(connection.execute(_SQL["days_of_day"], key), 2)
+    daily = rows_by_key(connection.execute(_SQL["days_of_day"], key), 2)
     hours = hours_of(*day.bounds)
     by_day = {(place.resource, day.bounds[0]): [0] * 5 for place in day.places}
     if within is not None and daily.keys() == by_day.keys():
@@ -172,7 +118,7 @@ def _settle_usage(connection: Connection, day: _Day, within: Interval | None) ->
         if not hours:
             return []
     span = {"start_ms": hours[0][0], "end_ms": hours[-1][1]}
-    before = _rows(connection.execute(_SQL["hours_of_day"], {**key, **span}), 2)
+    before = rows_by_key(connection.execute(_SQL["hours_of_day"], {**key, **span}), 2)
     after: Rows = {}
     for place in day.places:
         after |= _hours(day, place, hours)
@@ -183,7 +129,7 @@ def _settle_usage(connection: Connection, day: _Day, within: Interval | None) ->
     _add(by_day, day, after, 1)
     kinds = {place.resource: place.kind for place in day.places}
     days: Rows = {at: (day.bounds[1], kinds[at[0]], *sums) for at, sums in by_day.items()}
-    return [*_keep(connection, "hour", key, before, after), *_keep(connection, "day", key, daily, days)]
+    return [*keep(connection, "hour", key, before, after), *keep(connection, "day", key, daily, days)]
 
 
 def _add(sums: dict[tuple[str, int], list[int]], day: _Day, rows: Rows, sign: int) -> None:
@@ -222,9 +168,9 @@ def _before_first(day: _Day, start: int, end: int) -> int:
     return sum(max(0, min(b, until) - max(a, start)) for a, b in day.opened)
 
 
-def _settle_levels(connection: Connection, day: _Day, within: Interval | None) -> list[_Found]:
+def _settle_levels(connection: Connection, day: _Day, within: Interval | None) -> list[Found]:
     key = {"site": day.site, "day": day.day}
-    stored = _rows(connection.execute(_SQL["levels_of_day"], key), 1)
+    stored = rows_by_key(connection.execute(_SQL["levels_of_day"], key), 1)
     pools: dict[str, list[list[Stretch]]] = {place.kind: [] for place in day.places}
     is_complete = within is not None and {kind for (kind,) in stored} == pools.keys()
     if within is not None and is_complete and not any(a <= within[1] and b > within[0] for a, b in day.opened):
@@ -232,20 +178,26 @@ def _settle_levels(connection: Connection, day: _Day, within: Interval | None) -
     for place in day.places:
         state = day.states.get(place.resource, PlaceDay())
         pools[place.kind].append(state.stretches(day.horizon_ms, day.bounds))
+    in_service = _in_service(day, [one for pool in pools.values() for stretches in pool for one in stretches])
     computed: Rows = {}
     for kind, pool in pools.items():
-        levels = profile(pool, _in_service(day))
+        levels = profile(pool, in_service)
         computed[kind,] = (*day.bounds, *peaks(levels, day.bounds), pack(levels, day.bounds[0]))
-    return _keep(connection, "level", key, stored, computed)
+    return keep(connection, "level", key, stored, computed)
 
 
-def _in_service(day: _Day) -> list[Interval]:
-    """Return when a site was open; on its first day from its first sign of life on, as available time is."""
-    first_ms = day.first_ms if day.first_ms is not None and day.first_ms < day.bounds[1] else day.bounds[0]
+def _in_service(day: _Day, stretches: Sequence[Stretch]) -> list[Interval]:
+    """Return when a site was open; on its first day from its first sign of life on, as available time is.
+
+    A clock that was set back may have seen places even before that.
+    """
+    if day.first_ms is None or day.first_ms <= day.bounds[0] or day.first_ms >= day.bounds[1]:
+        return list(day.opened)
+    first_ms = min([day.first_ms, *(start for start, _, state in stretches if state in OBSERVED)])
     return [(max(a, first_ms), b) for a, b in day.opened if b > first_ms]
 
 
-def _settle_sessions(connection: Connection, day: _Day, within: Interval | None) -> tuple[list[_Found], set[str]]:
+def _settle_sessions(connection: Connection, day: _Day, within: Interval | None) -> tuple[list[Found], set[str]]:
     """Make the sessions that touch a day what they are; return what was different, and the days on which they began."""
     kinds = {place.resource: place.kind for place in day.calendar.places}
     stored = _sessions(connection, day, day.bounds)
@@ -269,15 +221,16 @@ def _settle_sessions(connection: Connection, day: _Day, within: Interval | None)
     end = max([day.bounds[1], *(span[1] for span in reached)])
     if (start, end) != day.bounds:
         stored = _sessions(connection, day, (start, end))
-    stored = {at: row for at, row in stored.items() if _within(at[1], spans.get(str(at[0]), day.bounds))}
-    differences = _keep(connection, "session", {"site": day.site, "day": day.day}, stored, computed)
+    looked_at = {at: spans.get(str(at[0]), day.bounds) for at in stored}
+    stored = {at: row for at, row in stored.items() if looked_at[at][0] <= int(at[1]) < looked_at[at][1]}
+    differences = keep(connection, "session", {"site": day.site, "day": day.day}, stored, computed)
     began_on = {str((stored.get(at) or computed[at])[4]) for at in stored.keys() | computed.keys()}
     return differences, began_on if differences else set()
 
 
 def _sessions(connection: Connection, day: _Day, span: Interval) -> Rows:
     values = {"site": day.site, "start_ms": span[0], "end_ms": span[1]}
-    return _rows(connection.execute(_SQL["sessions_between"], values), 2)
+    return rows_by_key(connection.execute(_SQL["sessions_between"], values), 2)
 
 
 def _of(stored: Rows, resource: str) -> list[Interval]:
@@ -310,11 +263,7 @@ def _counts(places: Sequence[Place], resource: str, day: str) -> bool:
     return any(place.resource == resource and place.counts_on(day) for place in places)
 
 
-def _within(at: str | int, span: Interval) -> bool:
-    return span[0] <= int(at) < span[1]
-
-
-def _settle_month(connection: Connection, calendar: Calendar, month: date, horizon_ms: int | None) -> list[_Found]:
+def _settle_month(connection: Connection, calendar: Calendar, month: date, horizon_ms: int | None) -> list[Found]:
     """Make the rows of a local month what they are: none before the site was heard of after its end.
 
     A month that is under way changes with each event, and its end is cut off at the time of the question anyway.
@@ -322,9 +271,9 @@ def _settle_month(connection: Connection, calendar: Calendar, month: date, horiz
     site, end = calendar.site, day_after(month, "month")
     bounds = day_bounds(month, calendar.zone)[0], day_bounds(end, calendar.zone)[0]
     where = {"site": site, "month": month.isoformat()}
-    stored = _rows(connection.execute(_SQL["months"], where), 1)
+    stored = rows_by_key(connection.execute(_SQL["months"], where), 1)
     if horizon_ms is None or horizon_ms < bounds[1]:
-        return _keep(connection, "month", where, stored, {})
+        return keep(connection, "month", where, stored, {})
     days = {"site": site, "first": month.isoformat(), "end": end.isoformat()}
     crowds: dict[str, list[tuple[str, Peaks]]] = {}
     for kind, day, *counts in connection.execute(_SQL["levels_of_month"], days):
@@ -346,7 +295,7 @@ def _settle_month(connection: Connection, calendar: Calendar, month: date, horiz
             *(peak_sum, peak_days, sessions),
             *dwell(closed),
         )
-    return _keep(connection, "month", where, stored, computed)
+    return keep(connection, "month", where, stored, computed)
 
 
 def _lengths(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, tuple[int, list[int]]]:
@@ -358,43 +307,3 @@ def _lengths(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, tuple[int, 
             closed.append(length)
         found[kind] = count + 1, closed
     return found
-
-
-def _rows(rows: Iterable[Sequence[Any]], keys: int) -> Rows:
-    """Return rows by their first columns, which tell them apart."""
-    return {tuple(row[:keys]): tuple(row[keys:]) for row in rows}
-
-
-def _keep(connection: Connection, table: Table, where: Mapping[str, str], stored: Rows, computed: Rows) -> list[_Found]:
-    """Make rows what was computed, writing only those that differ; return these."""
-    if stored == computed:
-        return []
-    differences: list[_Found] = []
-    for key in sorted(stored.keys() | computed.keys()):
-        before, after = stored.get(key), computed.get(key)
-        if before == after:
-            continue
-        values = {**where, **dict(zip(KEYS[table], key, strict=True))}
-        if after is None:
-            connection.execute(_SQL[f"drop_{table}"], values)
-        else:
-            connection.execute(_SQL[f"put_{table}"], {**values, **dict(zip(COLUMNS[table], after, strict=True))})
-        differences.append(_Found(table, where, key, before, after))
-    return differences
-
-
-def _difference(found: _Found) -> Difference:
-    table, where, key, before, after = found
-    names = COLUMNS[table]
-    pairs = zip(names, before or [None] * len(names), after or [None] * len(names), strict=True)
-    differing = [(name, was, is_now) for name, was, is_now in pairs if was != is_now and name != "profile"]
-    start_ms = key[1] if len(key) > 1 else dict(zip(names, after or before or (), strict=True))["start_ms"]
-    return Difference(
-        site=where["site"],
-        resource=str(key[0]),
-        day=where.get("day") or where["month"],
-        start_ms=int(str(start_ms)),
-        step=table,
-        stored=None if before is None else {name: was for name, was, _ in differing},
-        computed=None if after is None else {name: is_now for name, _, is_now in differing},
-    )

@@ -16,9 +16,10 @@ from typing import NamedTuple
 from hub.opening import Interval, days_between
 from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Heard, walk
 from hub.store.connection import Connection
+from hub.store.keeping import Difference
 from hub.store.register import read_calendar
 from hub.store.schema import statements
-from hub.store.settling import Difference, first_settled, settle_days
+from hub.store.settling import first_settled, settle_days
 
 MAX_WALK_EVENTS = 20_000
 """Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
@@ -176,7 +177,7 @@ def settle_marks(connection: Connection, most: int, sites: set[str]) -> int:
     return len(taken)
 
 
-def _settle_taken(connection: Connection, site: str, days: list[str]) -> list[Difference]:
+def _settle_taken(connection: Connection, site: str, days: list[str]) -> Iterator[Difference]:
     connection.executemany(_SQL["take_mark"], [{"site": site, "day": day} for day in days])
     return settle_days(connection, site, days)
 
@@ -192,7 +193,7 @@ def rebuild_site(connection: Connection, site: str) -> list[Difference]:
     while walk_site(connection, site) is not None:
         pass
     mark_all(connection, site, "")
-    return _settle_taken(connection, site, _marked(connection, site))
+    return list(_settle_taken(connection, site, _marked(connection, site)))
 
 
 def _marked(connection: Connection, site: str) -> list[str]:

@@ -349,3 +349,10 @@ def test_the_peak_of_a_zone_is_the_first_in_time_whichever_telecentre_has_the_da
 
         (month,) = store.indicators([Asked("zone", "zone", ("first", "second"))], "desk", "month", october)
     assert (month.values["peak"], month.values["peak_at_ms"]) == (1, noon)
+
+
+def test_what_was_seen_before_the_first_sign_of_life_by_a_clock_that_was_set_back_has_its_levels(
+    home: Path | Engine,
+) -> None:
+    said = (Said("edge_started", 693), Said("room_state_changed", 495, "room-01", "free"), Said("edge_alive", 747))
+    compare(home, [Stream("a" * 32, "b" * 32, said)], random.Random(1))

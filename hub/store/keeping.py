@@ -1,0 +1,111 @@
+"""Keeping the tables of figures equal to what was computed: only rows that differ are written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from hub.levels import Peaks
+from hub.store.connection import Connection
+from hub.store.schema import statements
+
+_SQL = statements("usage")
+
+Table = Literal["hour", "day", "level", "session", "month"]
+Row = tuple[object, ...]
+Key = tuple[str | int, ...]
+Rows = dict[Key, Row]
+
+KEYS: Mapping[Table, tuple[str, ...]] = {
+    "hour": ("resource", "start_ms"),
+    "day": ("resource", "start_ms"),
+    "level": ("kind",),
+    "session": ("resource", "start_ms"),
+    "month": ("kind",),
+}
+"""What tells the rows of one site and day (or month) apart."""
+
+_FIGURE = ("end_ms", "kind", "available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms")
+_PEAKS = Peaks._fields
+COLUMNS: Mapping[Table, tuple[str, ...]] = {
+    "hour": _FIGURE,
+    "day": _FIGURE,
+    "level": ("start_ms", "end_ms", *_PEAKS, "profile"),
+    "session": ("end_ms", "active_ms", "begun", "ended", "day", "kind"),
+    "month": (
+        *("start_ms", "end_ms", "first_day", "last_day", "days", "resources"),
+        *("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms", "place_days"),
+        *_PEAKS,
+        *("peak_sum", "peak_days", "sessions", "closed", "dwell_mean_ms", "dwell_median_ms", "dwell_p90_ms"),
+    ),
+}
+"""What a row says, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A stored row that the events do not bear out; a side is empty when the row is missing there."""
+
+    site: str
+    resource: str
+    """The desk or room; of levels and months, which kind of place."""
+    day: str
+    """The local day; of a month, its first one."""
+    start_ms: int
+    step: Table
+    stored: dict[str, object] | None
+    computed: dict[str, object] | None
+    """What differs, by column."""
+
+
+class Found(NamedTuple):
+    """A row that was not what was computed."""
+
+    table: Table
+    where: Mapping[str, str]
+    key: Key
+    before: Row | None
+    after: Row | None
+
+
+def rows_by_key(rows: Iterable[Sequence[Any]], keys: int) -> Rows:
+    """Return rows by their first columns, which tell them apart."""
+    return {tuple(row[:keys]): tuple(row[keys:]) for row in rows}
+
+
+def keep(connection: Connection, table: Table, where: Mapping[str, str], stored: Rows, computed: Rows) -> list[Found]:
+    """Make rows what was computed, writing only those that differ; return these."""
+    if stored == computed:
+        return []
+    keys = sorted(stored.keys() | computed.keys())
+    found = [Found(table, where, key, stored.get(key), computed.get(key)) for key in keys]
+    found = [one for one in found if one.before != one.after]
+    dropped = [_values(one) for one in found if one.after is None]
+    put = [_values(one) for one in found if one.after is not None]
+    if dropped:
+        connection.executemany(_SQL[f"drop_{table}"], dropped)
+    if put:
+        connection.executemany(_SQL[f"put_{table}"], put)
+    return found
+
+
+def _values(found: Found) -> dict[str, object]:
+    names = (*KEYS[found.table], *COLUMNS[found.table])
+    return {**found.where, **dict(zip(names, (*found.key, *(found.after or ())), strict=False))}
+
+
+def difference(found: Found) -> Difference:
+    """Return what was different, by the names of the columns."""
+    table, where, key, before, after = found
+    names = COLUMNS[table]
+    pairs = zip(names, before or [None] * len(names), after or [None] * len(names), strict=True)
+    differing = [(name, was, is_now) for name, was, is_now in pairs if was != is_now and name != "profile"]
+    start_ms = key[1] if len(key) > 1 else dict(zip(names, after or before or (), strict=True))["start_ms"]
+    return Difference(
+        site=where["site"],
+        resource=str(key[0]),
+        day=where.get("day") or where["month"],
+        start_ms=int(str(start_ms)),
+        step=table,
+        stored=None if before is None else {name: was for name, was, _ in differing},
+        computed=None if after is None else {name: is_now for name, _, is_now in differing},
+    )

@@ -123,8 +123,11 @@ def _read_site(
 ) -> None:
     """Add what is known of one site to the periods."""
     span = _span(calendar, question)
+    periods: dict[int, _Period] = {}  # by the start of a row, which all places have in common
     for row in _usage_rows(connection, calendar, question, span):
-        _period(found, calendar, row.start_ms, question.step).usage.append(row)
+        if row.start_ms not in periods:
+            periods[row.start_ms] = _period(found, calendar, row.start_ms, question.step)
+        periods[row.start_ms].usage.append(row)
     for one in read_sessions(connection, calendar.site, question.kind, span):
         _period(found, calendar, one.session.start_ms, question.step).sessions.append(one.session)
     for day, bounds, _, levels in _levels(connection, calendar, question.kind, span):

@@ -11,7 +11,7 @@ from contract.events import AccessReason
 from hub.exports import to_csv
 from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local
 from hub.routes.context import Hub
-from hub.routes.period import check_period, parse_bound
+from hub.routes.period import check_doors, check_period, parse_bound
 from hub.routes.places import by_time_zone, sites_asked
 from hub.store import DoorRow, DoorStep
 
@@ -60,6 +60,7 @@ def doors(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> R
     times = {site.id: site.zone for site in asked}
     places = sum(max(len(site.doors), 1) for site in asked)
     check_period(times.values(), first, last, hub.wall_ms(), question.step, places)
+    check_doors(asked, first, last)
     rows: list[DoorRow] = []
     for _, members, span in by_time_zone(asked, first, last):
         own = {site.id for site in members}

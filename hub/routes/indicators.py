@@ -87,7 +87,7 @@ def indicators(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy)
     figures = places_of(sites, question.kind) if by_resource else len(places)
     check_period([site.zone for site in sites], first, last, hub.wall_ms(), question.step, figures, MAX_FIGURES)
     if by_resource or question.step != "month" or not are_whole_months(places, first, last, hub.wall_ms(), sites):
-        check_reading(sites, question.kind, first, last)
+        check_reading(sites, question.kind, first, last, question.step)
     times = times_of(places, sites)
     rows = read(hub.store, places, (question.kind, question.step), (first, last), by_resource=by_resource)
     if asker.wants_csv(question.shape):

@@ -30,7 +30,7 @@ MAX_FIGURES = 100_000
 """A table that a spreadsheet opens and one process holds in some 20 MB; who needs more asks in parts."""
 
 MAX_PLACE_DAYS = 650_000
-"""Desks or rooms times days that one question reads: a month of 20,000 desks, and most of a minute."""
+"""Desks, rooms or doors times days that one question reads: a month of 20,000 desks, and most of a minute."""
 
 MAX_SPAN_MS = 3_700 * 86_400_000
 """The longest period of one question: ten years, as the store has it."""
@@ -109,14 +109,29 @@ def places_of(sites: Sequence[Site], kind: Kind) -> int:
     return sum(len(site.desks if kind == "desk" else site.rooms) for site in sites)
 
 
-def check_reading(sites: Sequence[Site], kind: Kind, first: date | datetime, last: date | datetime) -> None:
-    """Refuse what would read more days of desks or rooms than one question may.
+def check_reading(
+    sites: Sequence[Site], kind: Kind, first: date | datetime, last: date | datetime, step: str = "day"
+) -> None:
+    """Refuse what would read more days of desks or rooms than one question may; by the hour, a day is as many as 24.
 
     Raises:
         QueryError: for `to`.
     """
+    _check_place_days(sites, places_of(sites, kind) * (24 if step == "hour" else 1), first, last)
+
+
+def check_doors(sites: Sequence[Site], first: date | datetime, last: date | datetime) -> None:
+    """Refuse what would read more days of doors than one question may.
+
+    Raises:
+        QueryError: for `to`.
+    """
+    _check_place_days(sites, sum(len(site.doors) for site in sites), first, last)
+
+
+def _check_place_days(sites: Sequence[Site], places: int, first: date | datetime, last: date | datetime) -> None:
     lengths_ms = [bound_ms(last, zone) - bound_ms(first, zone) for zone in {site.zone for site in sites}]
-    if places_of(sites, kind) * max(lengths_ms, default=0) > MAX_PLACE_DAYS * DAY_MS:
+    if places * max(lengths_ms, default=0) > MAX_PLACE_DAYS * DAY_MS:
         raise QueryError("to", "'from' and 'to' are too far apart for so many places: ask for one zone, or in parts.")
 
 

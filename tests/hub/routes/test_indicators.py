@@ -14,7 +14,7 @@ from hub.indicators import NAMES, ROOM_NAMES
 from hub.live import LiveBoard
 from hub.routes.context import QueryError
 from hub.routes.indicators import CSV_HEADER, CSV_NAMES, are_whole_months
-from hub.routes.period import check_reading
+from hub.routes.period import check_doors, check_reading
 from hub.store.rows import Asked
 from tests.support.telecentres import MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_history
 from tests.support.web import app_on, ask
@@ -184,6 +184,18 @@ def test_more_than_one_question_may_read_is_refused_but_for_months_that_are_over
     assert not are_whole_months(places, first, date(2026, 12, 1), EVENING_MS, sites)
     assert not are_whole_months(places, date(2016, 12, 2), last, EVENING_MS, sites)
     assert not are_whole_months([Asked("massif", "zone", ("murat",))], first, last, EVENING_MS, sites)
+
+
+def test_hours_and_doors_of_many_places_are_bounded_too(app: FastAPI) -> None:
+    """A month of 20,000 desks is one figure a hour for their zone, and would be read from 15 million rows."""
+    sites = [replace(site, id=f"{site.id}-{n}") for n in range(425) for site in app.state.context.store.sites()]
+    first, last = date(2026, 10, 1), date(2026, 11, 1)
+    check_reading(sites, "desk", first, last)
+    with pytest.raises(QueryError, match="in parts"):
+        check_reading(sites, "desk", first, last, "hour")
+    check_doors(sites, first, last)
+    with pytest.raises(QueryError, match="in parts"):
+        check_doors(sites, date(2025, 10, 1), last)
 
 
 def test_csv_says_the_same_with_durations_in_minutes(app: FastAPI) -> None:

@@ -16,7 +16,7 @@ demo: $(RUNNABLE)
 # A file to each worker: tests wait for wires and clocks most of their time. Four at most, for they start whole demos.
 test: $(READY)
 	@sh tests/prepare.sh
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

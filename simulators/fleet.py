@@ -58,8 +58,8 @@ STOPPED_DRAIN_S = 10.0
 GREETED_WITHIN_S = 120.0
 """Before the time of the play begins, every site is answered once, or so much has passed: what a restart may take."""
 
-LAST_WORD_S = 10.0
-"""For the answers to the last question, what is committed: a site that is away by then is different."""
+LAST_WORD_S = 60.0
+"""For the answers to the last question, what is committed: one may be lost, and is asked again after 5, 10, 20 s."""
 
 FAREWELL_S = 5.0
 """For the last status of every site to leave."""

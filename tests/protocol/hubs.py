@@ -66,6 +66,9 @@ class Database:
         if outcome != "works":
             raise StoreDownError("the connection was lost at the commit")
 
+    def lock_sites(self, sites: set[str]) -> None:
+        """Nobody else writes here."""
+
     def receive(self, batch: Batch, received_at: int, *, singly: bool = False) -> tuple[int, int]:
         header = batch.header
         name = (header.site, header.stream)

@@ -72,10 +72,12 @@ def hours_of(start_ms: int, end_ms: int) -> list[Interval]:
 @lru_cache(maxsize=8192)
 def opened(opening_hours: str, zone: ZoneInfo, day: date) -> tuple[Interval, ...]:
     """Return when a site is open on a local day, in order, without overlap, clipped to the day."""
-    start = datetime(day.year, day.month, day.day, tzinfo=zone)
-    end = start + timedelta(days=1)
+    # Where clocks change at midnight, there is none or there are two: the library takes no time that never was.
+    end_ms = day_bounds(day, zone)[1]
+    start, end = (datetime.fromtimestamp(at // 1000, zone) for at in day_bounds(day, zone))
     intervals = _expression(opening_hours, zone).intervals(start, end)
-    return tuple((_ms(a), _ms(b)) for a, b, state, _ in intervals if state == osm.State.OPEN)
+    found = ((_ms(a), min(_ms(b), end_ms)) for a, b, state, _ in intervals if state == osm.State.OPEN)
+    return tuple((a, b) for a, b in found if a < b)
 
 
 @lru_cache(maxsize=1024)

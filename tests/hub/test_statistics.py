@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -356,3 +356,12 @@ def _compare(home: Path | Engine, streams: list[Stream], rng: random.Random) -> 
     assert rebuilt == []
     by_hour = sum(row.occupied_ms for row in rows if row.resource.startswith("desk"))
     assert by_hour == sum(row.occupied_ms for row in days)
+
+
+@pytest.mark.parametrize("zone", ["Atlantic/Azores", "America/Santiago"])
+@pytest.mark.parametrize("changes_on", [date(2026, 3, 28), date(2026, 9, 5)])
+def test_a_telecentre_that_never_closes_is_open_all_day_where_clocks_change_at_midnight(
+    zone: str, changes_on: date
+) -> None:
+    for day in (changes_on, changes_on + timedelta(days=1)):
+        assert opened("24/7", ZoneInfo(zone), day) == (day_bounds(day, ZoneInfo(zone)),)

@@ -93,7 +93,8 @@ def _together(writer: Writer, messages: list[Message], *, singly: bool = False, 
 def _alone(writer: Writer, message: Message) -> Outcome:
     for singly in (False, True):
         try:
-            return _together(writer, [message], singly=singly)
+            # Without figures: a refused figure is not the message's fault, and is computed after it.
+            return _together(writer, [message], singly=singly, settle=False)
         except StoreRefusedError as error:
             log.warning("message=refused site=%s singly=%s reason=%r", message.site, singly, str(error))
     outcome = Outcome()

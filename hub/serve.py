@@ -4,6 +4,7 @@ The main thread serves the web; a bug in any other thread ends the process, and 
 """
 
 import asyncio
+import gc
 import logging
 import secrets
 import signal
@@ -89,6 +90,8 @@ def _run(settings: HubSettings, engine: Engine, listener: socket.socket, asked: 
     )
     issuers = _issuers(settings, (store, ingest, board), now_ms, crashes.append)
     app = create_app(settings, store, board, ingest.health, now_ms=now_ms, on_crash=crashes.append)
+    # What is there now stays: the collector need not look at its 80,000 objects again after each long answer.
+    gc.freeze()
     broker = None
     if settings.broker.embedded:
         file = beside(settings.database).with_suffix(".broker.toml")

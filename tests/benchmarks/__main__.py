@@ -24,8 +24,8 @@ BENCHMARKS = {
 INTRODUCTION = f"""# Benchmarks
 
 `make bench` on {machine()}.
-Ratios travel; absolute figures do not. The load is that of the minute before a benchmark began: on a quiet machine it is
-below 1. B9 is no number of the blueprint's: what an event costs at four sizes of a network.
+Ratios travel; absolute figures do not. The load is that of the minute before a benchmark began: on a quiet machine it
+is below 1. B9 is no number of the blueprint's: what an event costs at four sizes of a network.
 """
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 

@@ -2,6 +2,10 @@
 
 It prepares the state folder, keeps its children alive, and stops them in an order in which nothing is lost: people
 first, agents once the hub has what they hold, then the hub, then the devices.
+
+It has no threads, and waits for an answer of the hub where it stands, for seconds at most: it does nothing but keep its
+children, and a child forked beside a thread that holds a lock may wait for it for ever. Seen under libfaketime, whose
+own locks no fork resets: of some hundred children started beside such a thread, one never began.
 """
 
 import asyncio
@@ -116,7 +120,7 @@ class Demo:
 
     async def _hub_is_ready(self) -> None:
         until_s = time.monotonic() + READY_WITHIN_S
-        while not await asyncio.to_thread(is_ready, self.options.url):
+        while not is_ready(self.options.url):
             if time.monotonic() > until_s or self.hub.restarts >= HUB_TRIES:
                 said = _last_word(self.options.folder.log / "hub.log")
                 raise DemoError(f"The hub does not come up; the last it said: {said}")
@@ -128,10 +132,10 @@ class Demo:
         The rest the agents hand over themselves when they stop.
         """
         with contextlib.suppress(ControlError):
-            await asyncio.to_thread(ask, self.options.folder.control, {"do": "hush"})
+            ask(self.options.folder.control, {"do": "hush"})
         sites = {site.id for site in self.options.network.sites}
         until_s = time.monotonic() + DRAINED_WITHIN_S
-        while not await asyncio.to_thread(has_caught_up, self.options.url, sites):
+        while not has_caught_up(self.options.url, sites):
             if time.monotonic() > until_s:
                 log.warning("event=not_caught_up within_s=%s", DRAINED_WITHIN_S)
                 return
@@ -228,7 +232,7 @@ async def _watch(options: Options, stopping: asyncio.Event) -> None:
             break
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), min(every_s, left_s))
-        figures = await asyncio.to_thread(read_figures, options.url)
+        figures = read_figures(options.url)
         sentence = "the hub does not answer; it is restarted" if figures is None else figures.sentence()
         _say(f"\r\x1b[2K{sentence}" if live else sentence, end="" if live else "\n")
     if live:

@@ -29,8 +29,8 @@ _CHUNK_BYTES = 65_536
 def watch_without_threads() -> None:
     """Let asyncio hear of the end of children from the kernel, as it does by itself from Python 3.12 on.
 
-    Otherwise it starts a thread for each child, and a fork beside a thread that holds a lock leaves a child that waits
-    for ever: seen under libfaketime, whose own locks no fork resets. Source: docs of asyncio, PidfdChildWatcher.
+    Otherwise it starts a thread for each child, and a fork beside a thread is a risk (simulators/demo.py).
+    Source: docs of asyncio, PidfdChildWatcher.
     """
     if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
         watcher = asyncio.PidfdChildWatcher()

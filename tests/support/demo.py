@@ -17,6 +17,9 @@ import psutil
 STOPS_WITHIN_S = 90.0
 """People, agents, hub and devices stop one after another, each within its own bound."""
 
+UP_WITHIN_S = 90.0
+"""Ten times what three telecentres need beside other tests."""
+
 Seen = TypeVar("Seen")
 
 
@@ -65,10 +68,13 @@ class RunningDemo:
         """Return all that it has printed."""
         return self.output.read_text(encoding="utf-8")
 
-    def is_up(self) -> bool:
-        """Return whether it has told its address; it must not have ended."""
-        assert self.process.poll() is None, self.said()
-        return (self.state / "demo.json").exists()
+    def comes_up(self) -> None:
+        """Wait until it has told its address; a demo that has ended or hangs says what it has printed."""
+        end_s = time.monotonic() + UP_WITHIN_S
+        while not (self.state / "demo.json").exists():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < end_s, f"not up within {UP_WITHIN_S} s: {self.said()}"
+            time.sleep(0.1)
 
     def sim(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `telecentre-sim` on this demo."""

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.demo import RunningDemo, until
+from tests.support.demo import RunningDemo
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     running = RunningDemo.start(tmp_path_factory.mktemp("demo"))
     try:
-        until(running.is_up, within_s=90, what="the demo tells its address")
+        running.comes_up()
         yield running
     finally:
         running.give_up()

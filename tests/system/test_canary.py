@@ -81,7 +81,7 @@ def test_no_number_and_no_key_of_a_badge_is_in_any_file_log_row_or_message_of_a_
     said: Said = []
     listener = _listening(demo, said)
     try:
-        until(demo.is_up, within_s=90, what="the demo tells its address")
+        demo.comes_up()
         _use_every_card(demo)
         assert _leaves_no_core(demo, "telecentre-hub", "serve")
         assert _leaves_no_core(demo, "telecentre-edge", f"/{SITES[0].id}/")

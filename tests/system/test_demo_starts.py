@@ -44,7 +44,7 @@ def test_on_a_sunday_at_three_in_the_morning_it_runs_for_a_while_and_both_ends_a
     monkeypatch.setenv("TZ", "Europe/Paris")
     before = ("faketime", "-f", "@2026-11-22 03:00:00")
     started.append(sunday := RunningDemo.start(tmp_path, "--sites", "3", "--for", "20", before=before))
-    until(sunday.is_up, within_s=90, what="the demo tells its address")
+    sunday.comes_up()
     until(lambda: sunday.sim("tap", "murat").returncode == 0, within_s=60, what="the door of Murat opens")
     assert sunday.get("/api/v1/live")["generated_at"].startswith("2026-11-22T02:0"), "an hour earlier in UTC"
     first = _reckoning(sunday)
@@ -62,7 +62,7 @@ def test_a_killed_demo_leaves_no_process_and_the_next_one_starts_at_once(
     tmp_path: Path, started: list[RunningDemo]
 ) -> None:
     started.append(demo := RunningDemo.start(tmp_path, "--sites", "2"))
-    until(demo.is_up, within_s=90, what="the demo tells its address")
+    demo.comes_up()
     children = psutil.Process(demo.process.pid).children(recursive=True)
     demo.process.send_signal(signal.SIGKILL)
     demo.process.wait(10)

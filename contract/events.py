@@ -151,6 +151,28 @@ class RoomStateChanged(_Event):
     value: Room
 
 
+BookingOutcome = Literal["came", "no_show", "unknown"]
+"""What came of a booking: somebody was there in time, nobody was, or the sensors have not seen enough to say."""
+
+
+class BookingOfRoom(_Value):
+    """Which booking of a room, by its start alone: never by whom or for what."""
+
+    start: Milliseconds
+    """UTC, since 1970."""
+    outcome: BookingOutcome
+
+
+class BookingJudged(_Event):
+    """It is known what came of a booking; the subject is the room. Once for each booking; never of a confidential room.
+
+    True from the end of the time in which people are awaited; published when the sensors' word on it is final.
+    """
+
+    kind: Literal["booking_judged"] = "booking_judged"
+    value: BookingOfRoom
+
+
 class Loss(_Value):
     """Why a device stopped answering."""
 
@@ -299,6 +321,7 @@ Event = Annotated[
     | DoorStateChanged
     | DeskStateChanged
     | RoomStateChanged
+    | BookingJudged
     | DeviceLost
     | DeviceRecovered
     | ClockSet

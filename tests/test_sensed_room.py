@@ -2,7 +2,7 @@
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from contract.events import Event, RoomState, RoomStateChanged
+from contract.events import BookingJudged, BookingOutcome, Event, RoomState, RoomStateChanged
 from edge.clock import SystemClock
 from edge.core.effects import Publish
 from edge.core.observations import Observation, Tick
@@ -51,6 +51,7 @@ class Room:
             presence=PresenceRules(("room-01-radar",), settle_s=0.3, hold_s=1.5),
             ghost_after_s=2.0,
             bookings_kept_s=1.0,
+            came_early_s=1.0,
         )
         plan = replace(PLAN, doors={}, readers={}, desks={}, rooms={"room-01": rules})
         self.site, effects = begin(plan, self.clock.now(), "1.0")
@@ -76,9 +77,16 @@ class Room:
 
     def until(self, state: RoomState) -> None:
         """Decide until the room is in this state."""
+        self._decide(lambda: self.site.rooms["room-01"].state == state)
+
+    def until_judged(self, bookings: int) -> None:
+        """Decide until so many bookings were judged."""
+        self._decide(lambda: len(self.judged) == bookings)
+
+    def _decide(self, is_so: Callable[[], bool]) -> None:
         end_s = time.monotonic() + WITHIN_S
-        while self.site.rooms["room-01"].state != state:
-            assert time.monotonic() < end_s, (state, self.told)
+        while not is_so():
+            assert time.monotonic() < end_s, (self.told, self.judged)
             wait_s = max(0.0, min(0.2, next_deadline(self.site) - self.clock.now().mono_s))
             try:
                 seen = self.inbox.get(timeout=wait_s)
@@ -90,6 +98,12 @@ class Room:
     @property
     def told(self) -> list[RoomState]:
         return [event.value.state for event in self.events if isinstance(event, RoomStateChanged)]
+
+    @property
+    def judged(self) -> list[tuple[int, BookingOutcome]]:
+        """What came of each booking, by its start in seconds."""
+        judged = [event.value for event in self.events if isinstance(event, BookingJudged)]
+        return [(value.start // 1000, value.outcome) for value in judged]
 
     def stop(self) -> None:
         for thread in self.threads:
@@ -146,3 +160,16 @@ def test_a_room_says_through_its_drivers_what_happened_in_it(room: Room, tmp_pat
     assert row.occupied_ms / 1000 <= went_s - came_s + ERROR_S, "nobody is invented"
     assert (row.observed_ms - row.occupied_ms) / 1000 <= empty_s + ERROR_S, "no vacancy is invented"
     assert row.occupied_ms > 0
+
+
+def test_a_room_tells_through_its_drivers_what_came_of_its_bookings(room: Room) -> None:
+    room.bench.call(room.radar.person, distance_cm=90, moving=True)
+    room.until("occupied")
+    now_s = int(time.time())
+    # Far enough ahead for a busy machine to read the calendar, and to see the room empty in between.
+    taken_s, missed_s = now_s + 6, now_s + 15
+    room.book([(taken_s, taken_s + 4), (missed_s, missed_s + 4)])
+    room.until_judged(1)
+    room.bench.call(room.radar.empty)
+    room.until_judged(2)
+    assert room.judged == [(taken_s, "came"), (missed_s, "no_show")]

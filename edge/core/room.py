@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.events import RoomState
-from edge.core import occupancy
+from edge.core import booking, occupancy
+from edge.core.booking import Judgement, Wait, Watch, wait_of
 from edge.core.moment import Moment, later
 from edge.core.observations import Booking, Power
 from edge.core.occupancy import Occupancy, Presence, PresenceRules, unknown_presence
 
 CAME_EARLY_S = 900.0
 """Who was there up to 15 minutes before the start came for the booking."""
-
 
 Claim = Literal["none", "booked", "nobody_came", "left", "unknown"]
 """What the bookings say of an empty room: nothing; that somebody is awaited; that nobody came in time; that whoever
@@ -45,6 +45,12 @@ class RoomRules:
     bookings: str | None = None
     display: str | None = None
     confidential: bool = False
+    came_early_s: float = CAME_EARLY_S
+
+    @property
+    def wait(self) -> Wait:
+        """How long people are waited for before a booking is judged."""
+        return wait_of(self.came_early_s, self.ghost_after_s, self.presence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class Room:
     """Everything known of one room.
 
     `bookings` is None until they were read, `bookings_lost_s` since when they cannot be read; `left_s` is when somebody
-    was last there; `judged_s` is up to when the times of bookings have been taken into account.
+    was last there; `judged_s` is up to when the times of bookings have been taken into account for the state; `watch`
+    is what tells what came of them.
     """
 
     presence: Presence
@@ -70,6 +77,7 @@ class Room:
     left_s: float | None
     judged_s: float
     change: RoomChange
+    watch: Watch
 
     @property
     def state(self) -> RoomState:
@@ -82,7 +90,8 @@ class Room:
         return self.change.since
 
 
-Step = tuple[Room, tuple[RoomChange, ...]]
+Told = RoomChange | Judgement
+Step = tuple[Room, tuple[Told, ...]]
 
 
 def fuse(rules: RoomRules, presence: Occupancy, claim: Claim, power: Power) -> RoomState:
@@ -105,6 +114,7 @@ def unknown_room(rules: RoomRules, at: Moment) -> Room:
         left_s=None,
         judged_s=at.mono_s,
         change=RoomChange(fuse(rules, presence.state, "unknown", "unknown"), at),
+        watch=Watch((presence.change,), at.mono_s),
     )
 
 
@@ -129,7 +139,8 @@ def lose(room: Room, rules: RoomRules, device: str, at: Moment) -> Step:
 
 def learn(room: Room, rules: RoomRules, bookings: tuple[Booking, ...], at: Moment) -> Step:
     """Return the room after its bookings were read; `elapse` to `at` comes first."""
-    return _judge(replace(room, bookings=bookings, bookings_lost_s=None), rules, at)
+    watch = booking.skip(room.watch, at)
+    return _judge(replace(room, bookings=bookings, bookings_lost_s=None, watch=watch), rules, at)
 
 
 def show(room: Room, rules: RoomRules, power: Power, at: Moment) -> Step:
@@ -139,17 +150,19 @@ def show(room: Room, rules: RoomRules, power: Power, at: Moment) -> Step:
 
 def elapse(room: Room, rules: RoomRules, at: Moment) -> Step:
     """Return the room at `at`, and every change on the way, in order, each from the moment it is true."""
-    told: tuple[RoomChange, ...] = ()
+    told: tuple[Told, ...] = ()
     while (due_s := deadline(room, rules, at)) is not None and due_s <= at.mono_s:
         instant = at.moved_to(due_s)
         before = room.presence.state
         presence, changes = occupancy.elapse(room.presence, rules.presence, instant)
-        room = replace(room, presence=presence, judged_s=due_s)
+        watch = booking.notice(room.watch, rules.wait, changes)
+        room = replace(room, presence=presence, judged_s=due_s, watch=watch)
         if changes and before == "occupied" and presence.state != "occupied":
             room = replace(room, left_s=presence.since.mono_s)
         # An absence is true from the last detection: the bookings are judged again from there on.
         room, said = _judge(room, rules, presence.since if changes else instant)
-        told += said
+        room, judgements = _judge_bookings(room, rules, instant)
+        told += (*said, *judgements)
     return room, told
 
 
@@ -158,14 +171,18 @@ def deadline(room: Room, rules: RoomRules, at: Moment) -> float | None:
 
     `at` places the wall times of the bookings on the monotonic clock.
     """
-    due = occupancy.deadline(room.presence, rules.presence)
-    if room.presence.state != "vacant" or rules.bookings is None or rules.confidential:
-        return due
-    instants = [at.mono_s + (wall_ms - at.wall_ms) / 1000 for wall_ms in _boundaries(room, rules, at)]
-    if room.bookings_lost_s is not None:
-        instants.append(room.bookings_lost_s + rules.bookings_kept_s)
-    coming = [instant for instant in instants if instant > room.judged_s]
-    return min(coming if due is None else [*coming, due], default=None)
+    due_s = occupancy.deadline(room.presence, rules.presence)
+    due = [] if due_s is None else [due_s]
+    if rules.bookings is None or rules.confidential:
+        return due_s
+    if at.clock != "unsynced":
+        due += booking.deadlines(room.watch, rules.wait, room.bookings or (), at)
+    if room.presence.state == "vacant":
+        instants = [at.mono_s + (wall_ms - at.wall_ms) / 1000 for wall_ms in _boundaries(room, rules, at)]
+        if room.bookings_lost_s is not None:
+            instants.append(room.bookings_lost_s + rules.bookings_kept_s)
+        due += [instant for instant in instants if instant > room.judged_s]
+    return min(due, default=None)
 
 
 def _judge(room: Room, rules: RoomRules, at: Moment) -> Step:
@@ -177,41 +194,56 @@ def _judge(room: Room, rules: RoomRules, at: Moment) -> Step:
     return replace(room, change=change), (change,)
 
 
+def _judge_bookings(room: Room, rules: RoomRules, at: Moment) -> tuple[Room, tuple[Judgement, ...]]:
+    """Return the room at `at`, and what came of its bookings since; a confidential room tells nothing of them."""
+    if rules.bookings is None or rules.confidential or at.clock == "unsynced":
+        return room, ()
+    watch, judgements = booking.judge(room.watch, rules.wait, _known(room, rules, at) or (), at)
+    return replace(room, watch=watch), judgements
+
+
+def _known(room: Room, rules: RoomRules, at: Moment) -> tuple[Booking, ...] | None:
+    """Return the bookings, or None when they were never read, are too old, or cannot be placed in time."""
+    lost_s = room.bookings_lost_s
+    too_old = lost_s is not None and at.mono_s >= lost_s + rules.bookings_kept_s
+    return None if too_old or at.clock == "unsynced" else room.bookings
+
+
 def _claim(room: Room, rules: RoomRules, at: Moment) -> Claim:
     if rules.bookings is None:
         return "none"
-    lost_s = room.bookings_lost_s
-    too_old = lost_s is not None and at.mono_s >= lost_s + rules.bookings_kept_s
-    if room.bookings is None or too_old or at.clock == "unsynced":
+    bookings = _known(room, rules, at)
+    if bookings is None:
         return "unknown"
-    booking = next((one for one in room.bookings if one.start_ms <= at.wall_ms < one.end_ms), None)
-    if booking is None:
+    booked = next((one for one in bookings if one.start_ms <= at.wall_ms < one.end_ms), None)
+    if booked is None:
         return "none"
-    if at.wall_ms < _released_from_ms(room, rules, booking, at):
+    if at.wall_ms < _released_from_ms(room, rules, booked, at):
         return "booked"
-    return "left" if _came(room, booking, at) else "nobody_came"
+    return "left" if _came(room, rules, booked, at) else "nobody_came"
 
 
-def _came(room: Room, booking: Booking, at: Moment) -> bool:
-    return room.left_s is not None and _wall_ms(room.left_s, at) >= booking.start_ms - CAME_EARLY_S * 1000
+def _came(room: Room, rules: RoomRules, booked: Booking, at: Moment) -> bool:
+    early_ms = rules.came_early_s * 1000
+    return room.left_s is not None and _wall_ms(room.left_s, at) >= booked.start_ms - early_ms
 
 
-def _released_from_ms(room: Room, rules: RoomRules, booking: Booking, at: Moment) -> float:
+def _released_from_ms(room: Room, rules: RoomRules, booked: Booking, at: Moment) -> float:
     """Return from when on an empty room is not kept for its booking any longer.
 
     The wait starts again when the sensors were unknown meanwhile: what nobody watched was not empty.
     """
     empty_from_ms = _wall_ms(room.presence.since.mono_s, at)
-    return max(booking.start_ms, empty_from_ms) + rules.ghost_after_s * 1000
+    return max(booked.start_ms, empty_from_ms) + rules.ghost_after_s * 1000
 
 
 def _boundaries(room: Room, rules: RoomRules, at: Moment) -> list[float]:
     """Return the wall times at which the bookings may change an empty room."""
     times: list[float] = []
-    for booking in room.bookings or ():
-        released_from_ms = _released_from_ms(room, rules, booking, at)
-        times += [booking.start_ms, booking.end_ms]
-        if released_from_ms < booking.end_ms:
+    for booked in room.bookings or ():
+        released_from_ms = _released_from_ms(room, rules, booked, at)
+        times += [booked.start_ms, booked.end_ms]
+        if released_from_ms < booked.end_ms:
             times.append(released_from_ms)
     return times
 

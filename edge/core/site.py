@@ -27,9 +27,10 @@ from contract.events import (
     Start,
 )
 from contract.events import Room as RoomValue
-from edge.core import door, enrolment, health, occupancy, room, sensor
+from edge.core import booking, door, enrolment, health, occupancy, room, sensor
 from edge.core.access import Door as AskedDoor
 from edge.core.access import credential_of, decide_access
+from edge.core.booking import Judgement
 from edge.core.door import DoorRules, Leaf
 from edge.core.effects import Effect, Publish, ShowIndicator
 from edge.core.free_access import changes_in_ms, is_free
@@ -57,7 +58,7 @@ from edge.core.occupancy import Presence
 from edge.core.plan import Plan
 from edge.core.reader import NEW_READER, Reader, remember
 from edge.core.rights import NOBODY, Rights
-from edge.core.room import Room, RoomChange
+from edge.core.room import Room, Told
 from edge.core.sensor import Watched, untold
 from edge.core.trusted_time import TrustedTime, judge
 
@@ -176,8 +177,8 @@ def _elapse(site: Site, at: Moment) -> Step:
         desks[name], changes = occupancy.elapse(desks[name], presence_rules, at)
         effects += [_desk_event(name, change.state, change.since) for change in changes]
     for name, room_rules in site.plan.rooms.items():
-        rooms[name], room_changes = room.elapse(rooms[name], room_rules, at)
-        effects += [_room_event(name, change.state, change.since) for change in room_changes]
+        rooms[name], said = room.elapse(rooms[name], room_rules, at)
+        effects += [_told_of_a_room(name, one) for one in said]
     alive_due_s = site.alive_due_s
     if alive_due_s <= at.mono_s:
         effects.append(Publish(EdgeAlive(subject=AGENT, value=Nothing(), t=at.wall_ms, clock=at.clock, up=at.up_ms)))
@@ -381,9 +382,12 @@ def _with_desk(site: Site, name: str, presence: Presence) -> Step:
     return replace(site, desks={**site.desks, name: presence}), tuple(told)
 
 
-def _with_room(site: Site, name: str, state: Room, changes: tuple[RoomChange, ...]) -> Step:
-    told = [_room_event(name, change.state, change.since) for change in changes]
-    return replace(site, rooms={**site.rooms, name: state}), tuple(told)
+def _with_room(site: Site, name: str, state: Room, said: tuple[Told, ...]) -> Step:
+    return replace(site, rooms={**site.rooms, name: state}), tuple(_told_of_a_room(name, one) for one in said)
+
+
+def _told_of_a_room(name: str, one: Told) -> Publish:
+    return booking.published(name, one) if isinstance(one, Judgement) else _room_event(name, one.state, one.since)
 
 
 def _desk_event(name: str, state: DeskState, at: Moment) -> Publish:

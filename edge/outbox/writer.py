@@ -27,7 +27,13 @@ MAKE_ROOM_FROM = 0.95
 TELL_BELOW = 0.90
 """Shares of the quota: pruned down to, pruned without a fresh answer from, and refusals told below."""
 
-REFUSED_FROM = {"desk_state_changed": 0.95, "edge_alive": 0.95, "room_state_changed": 0.97, "access_decided": 1.0}
+REFUSED_FROM = {
+    "desk_state_changed": 0.95,
+    "edge_alive": 0.95,
+    "room_state_changed": 0.97,
+    "booking_judged": 0.97,
+    "access_decided": 1.0,
+}
 REFUSED_ELSE_FROM = 0.98
 """From which share of the quota a kind is refused. `edge_alive` goes with the desks, for which it vouches."""
 

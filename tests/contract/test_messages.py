@@ -12,6 +12,8 @@ from contract import schema
 from contract.events import (
     Access,
     AccessDecided,
+    BookingJudged,
+    BookingOfRoom,
     ClockSet,
     ClockStep,
     Desk,
@@ -96,6 +98,9 @@ EVENTS: list[Event] = [
     ),
     DeskStateChanged(subject="desk-01", t=T, clock="holdover", up=UP, value=Desk(state="occupied")),
     RoomStateChanged(subject="room-01", t=T, clock="synced", up=UP, value=Room(state="ghost")),
+    BookingJudged(
+        subject="room-01", t=T, clock="synced", up=UP, value=BookingOfRoom(start=T - 600_000, outcome="no_show")
+    ),
     DeviceLost(subject="desk-02-radar", t=T, clock="synced", up=UP, value=Loss(fault="unplugged")),
     DeviceRecovered(subject="desk-02-radar", t=T, clock="synced", up=UP, value=Recovery(down_s=42)),
     ClockSet(subject="agent", t=T, clock="synced", up=UP, value=ClockStep(step_ms=-3_600_000)),

@@ -10,7 +10,7 @@ from contract.events import RoomState
 from edge.core import room
 from edge.core.observations import Booking, Power
 from edge.core.occupancy import Occupancy, PresenceRules
-from edge.core.room import Claim, Room, RoomRules, fuse, unknown_room
+from edge.core.room import Claim, Room, RoomChange, RoomRules, fuse, unknown_room
 from tests.support.moments import at
 
 PRESENCE = PresenceRules(("radar",), settle_s=2.0, hold_s=60.0)
@@ -66,8 +66,8 @@ class Day:
         return self
 
     def _take(self, step: room.Step) -> None:
-        self.room, changes = step
-        self.told += [(change.state, change.since.mono_s) for change in changes]
+        self.room, told = step
+        self.told += [(one.state, one.since.mono_s) for one in told if isinstance(one, RoomChange)]
 
 
 def test_an_empty_room_without_bookings_is_free_from_when_it_was_seen_empty() -> None:

@@ -15,11 +15,14 @@ from typing import NamedTuple
 
 from hub.opening import Interval, days_between
 from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Heard, walk
+from hub.store.bookings import KIND as BOOKING_KIND
+from hub.store.bookings import start_of
 from hub.store.connection import Connection
 from hub.store.keeping import Difference
 from hub.store.register import read_calendar
 from hub.store.schema import statements
 from hub.store.settling import first_settled, settle_days
+from hub.store.together import put_together
 
 MAX_WALK_EVENTS = 20_000
 """Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
@@ -65,8 +68,8 @@ def walk_site(connection: Connection, site: str, most: int = MAX_WALK_EVENTS) ->
     for ordinal in range(first, len(streams)):
         folded = streams[ordinal].folded if continues and ordinal == first else 0
         stream = streams[ordinal]._replace(ordinal=ordinal, folded=folded)
-        changes, heard_ms, walked = _walk_stream(connection, site, stream, (standing, heard_ms), most)
-        changed += [change.start_ms for change in changes]
+        touched, heard_ms, walked = _walk_stream(connection, site, stream, (standing, heard_ms), most)
+        changed += touched
         most -= walked
         if most <= 0:
             break
@@ -100,19 +103,22 @@ def _forget_from(connection: Connection, site: str, rows: list[_Stream], ordinal
 
 def _walk_stream(
     connection: Connection, site: str, stream: _Stream, so_far: tuple[dict[str, Change], int | None], most: int
-) -> tuple[list[Change], int | None, int]:
-    """Walk one stream on, write its changes; return them, the last instant heard, and how many events were walked."""
+) -> tuple[list[int], int | None, int]:
+    """Walk one stream on, write its changes; return the instants touched, the last heard, and how many were walked."""
     standing, heard_ms = so_far
     key = {"site": site, "stream": stream.stream, "folded": stream.folded, "position": stream.position}
     rows = connection.execute(_SQL["events"], {**key, "most": most}).fetchall()
     last = rows[-1][0] if len(rows) == most else stream.position
     missing = [row[0] for row in connection.execute(_SQL["missing"], {**key, "last": last})]
     changes, heard_ms = walk(_heard(rows, missing), standing, heard_ms)
-    connection.executemany(
-        _SQL["put_change"], [{"site": site, "ordinal": stream.ordinal, **change._asdict()} for change in changes]
-    )
+    # Of several changes at one instant, the last one holds.
+    last_of = {(resource, start_ms): state for resource, start_ms, state in changes}
+    put_together(connection, _SQL["put_change"], [(site, *at, stream.ordinal, state) for at, state in last_of.items()])
     connection.execute(_SQL["walked"], {**key, "ordinal": stream.ordinal, "folded": last, "heard_ms": heard_ms})
-    return changes, heard_ms, len(rows)
+    # What came of a booking counts where the booking starts, maybe on the day before.
+    starts = [start_of(value, at_ms) for _, kind, _, at_ms, value in rows if kind == BOOKING_KIND]
+    touched = [change.start_ms for change in changes] + [start for start in starts if start is not None]
+    return touched, heard_ms, len(rows)
 
 
 def _heard(rows: list[tuple[int, str, str, int | None, str]], missing: list[int]) -> Iterator[Heard]:

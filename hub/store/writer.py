@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from hashlib import sha256
-from itertools import chain
 
 from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
@@ -17,6 +16,7 @@ from hub.store.rows import REFUSED
 from hub.store.schema import statements
 from hub.store.settling import settle_days
 from hub.store.timeline import changed_days, is_pending, mark, settle_marks, sites_marked, sites_to_walk, walk_site
+from hub.store.together import put_together
 from hub.store.visits import (
     COUNTED_KINDS,
     enter_again,
@@ -45,9 +45,6 @@ MAX_EVENTS_A_SLICE = 20_000
 """Bounds of one transaction of settling, so that new history waits at most some 0.3 s behind it: a day takes 5 ms when
 its hours are written for the first time, as those of every site after midnight."""
 
-ROWS_AT_ONCE = 200
-"""Events that one statement inserts: to begin one for each takes a third of the time."""
-
 LATE_MS = 300_000
 """A Hello may come so long after a batch that was sent after it: brokers keep no order between topics. One from a disk
 that went back says so again at each connection and every quarter of an hour."""
@@ -57,8 +54,6 @@ MAX_EMPTY_STREAMS = 1_000
 room for the next; a hub that lost everything meets some hundred."""
 
 _SQL = statements("history")
-_ROW = f"({', '.join('?' * 12)})"
-_PUT_EVENTS = _SQL["put_event"].replace(_ROW, ", ".join([_ROW] * ROWS_AT_ONCE))
 
 
 class Writer:
@@ -262,13 +257,7 @@ class Writer:
         rows = [where + event for event in events]
         if singly:
             return self._put_singly(rows, events)
-        stored = 0
-        while len(rows) >= ROWS_AT_ONCE:
-            together, rows = rows[:ROWS_AT_ONCE], rows[ROWS_AT_ONCE:]
-            stored += self._connection.execute(_PUT_EVENTS, tuple(chain.from_iterable(together))).rowcount
-        if rows:
-            stored += self._connection.executemany(_SQL["put_event"], rows).rowcount
-        return stored, set()
+        return put_together(self._connection, _SQL["put_event"], rows), set()
 
     def _put_singly(self, rows: Sequence[tuple[object, ...]], events: tuple[NewEvent, ...]) -> tuple[int, set[int]]:
         """Insert event by event, each of which the database may refuse."""

@@ -27,8 +27,8 @@ order by 1;
 
 -- name: put_change
 insert into timeline (site, resource, start_ms, ordinal, state)
-values (:site, :resource, :start_ms, :ordinal, :state)
-on conflict (site, resource, start_ms, ordinal) do update set state = :state;
+values (?, ?, ?, ?, ?)
+on conflict (site, resource, start_ms, ordinal) do update set state = excluded.state;
 
 -- name: walked
 update stream set ordinal = :ordinal, folded = :folded, heard_ms = :heard_ms where site = :site and stream = :stream;

@@ -1,6 +1,7 @@
-"""Asks the hub for every indicator of desks, rooms, telecentres and the network, and holds each against the truth."""
+"""Asks the hub for every indicator of desks, rooms, telecentres and zones, and holds each against the truth."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from simulators.year_ask import KINDS, Days, Kind, compare_rows, covering, moment, resources, share
@@ -23,16 +24,20 @@ class When(NamedTuple):
 
 
 def ask_indicators(hub: PlayedHub, world: World, truths: Sequence[Truth], when: When, tally: Tally) -> None:
-    """Compare the indicators of each desk and room, of each telecentre, and of the network, by every step."""
+    """Compare the indicators of each desk and room, of each telecentre, and of each zone, by every step.
+
+    A zone has the telecentres that are part of it now, also in the past: its days can be compared with one another.
+    """
     days = when.whole
     steps: list[tuple[Step, Days]] = [("hour", when.hours), ("day", when.days)]
     steps += [(step, when.whole) for step in LONG_STEPS]
     there = [truth for truth in truths if truth.place.since < days[1]]
-    network = f"reseau:{world.network.id}"
+    zones = {zone.id: zone.sites(days[1] - timedelta(days=1)) for zone in world.zones(days[1] - timedelta(days=1))}
     for kind in KINDS:
         everything = {truth.place.id: _members(truth, kind, days) for truth in there}
         asked = [(place, {"site": place}, members) for place, members in everything.items()]
-        asked.append((network, {"zone": network}, [one for members in everything.values() for one in members]))
+        for zone, sites in zones.items():
+            asked.append((zone, {"zone": zone}, [one for site in sorted(sites) for one in everything[site]]))
         for place, question, members in asked:
             if not members:
                 continue

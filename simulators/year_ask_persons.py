@@ -1,15 +1,17 @@
 """Asks the hub who many came and what its doors did, and holds each count against the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Literal
 
 from simulators.year_ask import Days, compare_rows, moment
-from simulators.year_calendar import DAY_MS, MINUTE_MS, Span, Step, local_ms, periods
+from simulators.year_calendar import DAY_MS, MINUTE_MS, Span, Step, day_of, days_of, local_ms, periods
 from simulators.year_hub import PlayedHub
 from simulators.year_persons import Door, Visitors, first_ever, passages
 from simulators.year_tally import Tally
 from simulators.year_truth import Truth
 from simulators.year_world import World
+from simulators.year_zones import Belonging, Zone
 
 PERSON_STEPS: tuple[Step, ...] = ("day", "week", "month")
 DOOR_STEPS: tuple[Step, ...] = ("hour", "day", "week", "month")
@@ -20,56 +22,58 @@ period, and by a clock that is five minutes ahead."""
 
 
 def ask_visits(hub: PlayedHub, world: World, truths: Sequence[Truth], days: Days, tally: Tally) -> None:
-    """Compare the persons of each telecentre and of the network, day by day, week by week, month by month."""
+    """Compare the persons of each telecentre and of each zone, day by day, week by week, month by month."""
     member_of = world.member_of()
     found = {truth.place.id: passages(truth, member_of) for truth in truths}
     first = first_ever(one for each in found.values() for one in each)
-    network = f"reseau:{world.network.id}"
-    everybody = Visitors((one for each in found.values() for one in each), first)
-    there = [truth for truth in truths if truth.place.since < days[1]]
-    for step in PERSON_STEPS:
-        for truth in there:
-            _ask_visits(
-                hub, (truth.place.id, "site"), [truth], Visitors(found[truth.place.id], first), (step, days), tally
-            )
-        _ask_visits(hub, (network, "zone"), there, everybody, (step, days), tally)
+    there = {truth.place.id: truth for truth in truths if truth.place.since < days[1]}
+    for site, truth in there.items():
+        always = Zone(site, truth.place.name, "network", (Belonging(site),))
+        _ask_place(hub, (always, "site"), there, Visitors(found[site], first), days, tally)
+    for zone in world.zones(days[1] - timedelta(days=1)):
+        everybody = (
+            one
+            for member in zone.members
+            if member.site in there
+            for one in found[member.site]
+            if member.holds(day_of(one.at_ms))
+        )
+        _ask_place(hub, (zone, "zone"), there, Visitors(everybody, first), days, tally)
 
 
-def _ask_visits(
+def _ask_place(
     hub: PlayedHub,
-    place: tuple[str, Literal["site", "zone"]],
-    truths: Sequence[Truth],
+    place: tuple[Zone, Literal["site", "zone"]],
+    truths: Mapping[str, Truth],
     visitors: Visitors,
-    when: tuple[Step, Days],
+    days: Days,
     tally: Tally,
 ) -> None:
-    name, level = place
-    step, days = when
-    question = {"from_": days[0].isoformat(), "to": days[1].isoformat(), "step": step, level: name}
-    answer = hub.ask("/api/v1/visits", **question)
-    if answer is None:
-        tally.lack("/api/v1/visits")
-        return
-    first_ms = min((truth.first_ms for truth in truths if truth.first_ms is not None), default=None)
-    heard_ms, last_ms = (pick(truth.heard_ms for truth in truths) for pick in (min, max))
-    expected = {
-        (name, moment(period[0])): {
-            **visitors.within(period),
-            "level": level,
-            "end": moment(period[1]),
-            "status": _status(period, heard_ms, truths[0].now_ms),
-        }
-        for period in periods(step, (local_ms(days[0]), local_ms(days[1])))
-        if first_ms is not None and first_ms < period[1] and period[0] < last_ms
-    }
-    found = {(one["place"], one["start"]): one for one in answer["figures"]}
-    compare_rows(tally, f"visits {level} {step}", "", expected, found)
+    zone, level = place
+    for step in PERSON_STEPS:
+        question = {"from_": days[0].isoformat(), "to": days[1].isoformat(), "step": step, level: zone.id}
+        answer = hub.ask("/api/v1/visits", **question)
+        if answer is None:
+            tally.lack("/api/v1/visits")
+            return
+        expected = {}
+        for period in periods(step, (local_ms(days[0]), local_ms(days[1]))):
+            members = [truths[site] for site in sorted(zone.sites_within(days_of(period))) if site in truths]
+            if (status := _status(period, members)) is not None:
+                told = {**visitors.within(period), "level": level, "end": moment(period[1]), "status": status}
+                expected[zone.id, moment(period[0])] = told
+        found = {(one["place"], one["start"]): one for one in answer["figures"]}
+        compare_rows(tally, f"visits {level} {step}", "", expected, found)
 
 
-def _status(period: Span, heard_ms: int, now_ms: int) -> str:
-    if period[0] < now_ms - KEPT_MS:
+def _status(period: Span, members: Sequence[Truth]) -> str | None:
+    """Return how final a count is; None where there is none, because nobody listened before its end or spoke after."""
+    first_ms = min((truth.first_ms for truth in members if truth.first_ms is not None), default=None)
+    if first_ms is None or first_ms >= period[1] or max(truth.heard_ms for truth in members) <= period[0]:
+        return None
+    if period[0] < members[0].now_ms - KEPT_MS:
         return "frozen"
-    return "provisional" if heard_ms < period[1] else "final"
+    return "provisional" if min(truth.heard_ms for truth in members) < period[1] else "final"
 
 
 def ask_doors(hub: PlayedHub, truths: Sequence[Truth], days: Days, tally: Tally) -> None:

@@ -22,6 +22,8 @@ COMMAND_S = 300.0
 
 STOP_S = 30.0
 SETTLE_LOOK_S = 0.2
+_STILL_COUNTING = "still to be"
+"""What it says while figures are not computed or persons not counted (docs/operating.md)."""
 
 
 class HubError(Exception):
@@ -95,6 +97,13 @@ class PlayedHub:
         if code:
             raise HubError(f"the hub ended with {code}: see {self._folder / 'hub.log'}")
 
+    def kill(self) -> None:
+        """End it where it is, as when the power goes."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP_S)
+            self._process = None
+
     def run(self, *words: str) -> dict[str, Any]:
         """Run one of its commands, and return the JSON that it prints.
 
@@ -132,6 +141,21 @@ class PlayedHub:
         while self.run("status")["dirty"]:
             if time.monotonic() > deadline_s:
                 raise HubError("the hub still computes figures")
+            time.sleep(SETTLE_LOOK_S)
+
+    def export(self, month: str, folder: Path, audience: str) -> dict[str, Any]:
+        """Let it publish a month in a folder, as soon as everything is counted; return what it says.
+
+        Raises:
+            HubError: it does not.
+        """
+        deadline_s = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                return self.run("export", "--month", month, "--to", str(folder), "--audience", audience)
+            except HubError as error:
+                if _STILL_COUNTING not in str(error) or time.monotonic() > deadline_s:
+                    raise
             time.sleep(SETTLE_LOOK_S)
 
     def ask(self, path: str, **question: str) -> dict[str, Any] | None:

@@ -35,6 +35,17 @@ def passages(truth: Truth, member_of: Mapping[str, str]) -> list[Passage]:
     return sorted(found)
 
 
+def visits(found: Iterable[Passage]) -> list[Passage]:
+    """Return the passages, which are in order, that begin a visit."""
+    last: dict[str, int] = {}
+    begun: list[Passage] = []
+    for one in found:
+        if one.at_ms - last.get(one.person, -ABSENT_MS) >= ABSENT_MS:
+            begun.append(one)
+        last[one.person] = one.at_ms
+    return begun
+
+
 class Visitors:
     """Who came to one place: a telecentre, or several together."""
 
@@ -42,12 +53,7 @@ class Visitors:
         """`first_ever` is when each person was first let in anywhere."""
         self._passages = sorted(found)
         self._first_ever = first_ever
-        last: dict[str, int] = {}
-        self._visits: list[int] = []
-        for at_ms, person in self._passages:
-            if at_ms - last.get(person, -ABSENT_MS) >= ABSENT_MS:
-                self._visits.append(at_ms)
-            last[person] = at_ms
+        self._visits = [one.at_ms for one in visits(self._passages)]
 
     def within(self, period: Span) -> dict[str, object]:
         """Return the counts of a period."""

@@ -12,6 +12,7 @@ from simulators.network import packaged_network
 from simulators.year_ask import ask_occupancy
 from simulators.year_ask_indicators import When, ask_indicators
 from simulators.year_ask_persons import ask_doors, ask_visits
+from simulators.year_ask_release import Releases
 from simulators.year_calendar import HOUR_MS, bounds_of, day_of, local_ms
 from simulators.year_courier import Courier
 from simulators.year_hub import PlayedHub
@@ -25,6 +26,9 @@ from simulators.year_truth import Truth
 from simulators.year_world import Telecentre, World, make_world
 
 log = logging.getLogger(__name__)
+
+KILLED = (date(2026, 3, 20), date(2026, 8, 4))
+"""On these days the hub is killed when it has just acknowledged half a day, and started again."""
 
 STEP_MS = 12 * HOUR_MS
 """How far the clock goes at once: a hub takes half a day of ten telecentres in a fraction of a second."""
@@ -92,6 +96,7 @@ class Play:
         self._hub = PlayedHub(options.folder, local_ms(options.days[0]))
         posts = [Post(act.place.id, act.streams, Random(f"post {options.seed} {act.place.id}")) for act in self._acts]
         self._courier = Courier(self._hub.broker, posts)
+        self._releases = Releases(options.folder / "releases", self._world)
         self._cut_off: set[str] = set()
 
     def run(self) -> Tally:
@@ -113,6 +118,9 @@ class Play:
                     self._hub.import_network(self._world.network_toml(day))
                 for at_ms in self._moments(day):
                     self._step(at_ms)
+                if day in KILLED:
+                    self._hub.kill()
+                    self._hub.start()
                 if (day + timedelta(days=1)).day == 1 or day + timedelta(days=1) == self._options.days[1]:
                     self._compare(day)
             self._courier.leave()
@@ -164,6 +172,8 @@ class Play:
         month = (max(day.replace(day=1), self._options.days[0]), days[1])
         when = When(month, days, (self._options.days[0], days[1]))
         ask_indicators(self._hub, self._world, truths, when, self._tally)
+        if days[1].day == 1:
+            self._releases.publish(self._hub, truths, days[1], self._tally)
         told = self._tally.told()
         self._say(f"{day}: {told['compared']:,} figures compared, {told['different']:,} different")
 

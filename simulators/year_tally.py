@@ -1,5 +1,6 @@
 """What the comparisons come to: how many figures, how many differ, and the first that do. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ class Tally:
     compared: dict[tuple[str, str], int] = field(default_factory=dict)
     differing: dict[tuple[str, str], int] = field(default_factory=dict)
     first: list[Difference] = field(default_factory=list)
+    released: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Figures of releases by audience that have a value, and that are confidential."""
     missing: list[str] = field(default_factory=list)
     """Questions that this hub does not answer."""
 
@@ -67,6 +70,7 @@ class Tally:
         return {
             "compared": sum(self.compared.values()),
             "different": sum(self.differing.values()),
+            "released": {" ".join(key): count for key, count in sorted(self.released.items())},
             "not_answered": self.missing,
             "equal": not self.differing and not self.missing and bool(self.compared),
         }

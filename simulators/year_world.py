@@ -1,7 +1,8 @@
 """Where and with whom the year is played: ten telecentres, their hours, and the people who hold a badge. Pure.
 
 The network is the reference one (cantal.toml) and lives a year: Murat is too small for its members, Montmurat opens in
-March, Ydes never closes, Murat opens longer in summer, Saint-Flour gets one more desk in September.
+March, Ydes never closes, Murat opens longer in summer, Saint-Flour gets one more desk in September. Its zones are in
+year_zones.py.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Literal
 
 from simulators.network import Network
 from simulators.year_calendar import Hours
+from simulators.year_zones import OPENS, ZONES, Zone, network_zone, toml_of
 
 USUAL = Hours(week=(480, 1140), saturday=(540, 720))
 """Mo-Fr 08:00-19:00, Sa 09:00-12:00: those of cantal.toml."""
@@ -22,7 +24,6 @@ ALWAYS = Hours(week=(0, 1440), saturday=(0, 1440), sunday=(0, 1440), holidays=Tr
 YEAR = (date(2026, 1, 1), date(2027, 1, 1))
 """The year that is played: its days have 23 and 25 hours on 29 March and 25 October, and its weeks are 53."""
 
-OPENS = date(2026, 3, 16)
 SUMMER = (date(2026, 7, 1), date(2026, 9, 1))
 GROWS = date(2026, 9, 1)
 CATEGORIES = ("regular_teleworker", "employee")
@@ -88,7 +89,12 @@ class World:
             f'time_zone = "{self.network.time_zone}"\nopening_hours = "{USUAL.osm}"\n'
         )
         tables = [_table(one, day) for one in self.telecentres if one.since <= day]
-        return "\n".join([head, *tables])
+        return "\n".join([head, *tables, *toml_of(ZONES, day)])
+
+    def zones(self, day: date) -> list[Zone]:
+        """Return the zones that the register of a hub holds on a day, the network first."""
+        there = [one.id for one in self.telecentres if one.since <= day]
+        return [network_zone(self.network.id, self.network.name, there), *ZONES]
 
     def members_csv(self) -> str:
         """Write the members for `telecentre-hub member import`; a second badge of a member is on a pass of its own."""
@@ -110,6 +116,7 @@ class World:
         days = {one.since for one in self.telecentres}
         days |= {begin for one in self.telecentres for begin, _ in one.openings if begin > one.since}
         days |= {begin for one in self.telecentres for _, begin in one.desks if begin > one.since}
+        days |= {day for zone in ZONES for day in zone.changes()}
         return sorted(days)
 
 

@@ -97,13 +97,18 @@ class Attendance(NamedTuple):
 
 
 class Bookings(NamedTuple):
-    """What came of the bookings of rooms that began in the period."""
+    """What came of the bookings of rooms that began in the period: how many were told of, known, and not come to."""
 
-    bookings: int | None = None
-    """All of them; None: nobody tells."""
+    bookings: int = 0
     judged: int = 0
     """Those of which it is known whether anybody came."""
-    no_shows: int | None = None
+    no_shows: int = 0
+
+
+def counted_bookings(outcomes: Iterable[Outcome]) -> Bookings:
+    """Return what came of several bookings together."""
+    known = list(outcomes)
+    return Bookings(len(known), len(known) - known.count("unknown"), known.count("no_show"))
 
 
 def pooled_usage(parts: Iterable[Usage]) -> Usage:
@@ -193,9 +198,10 @@ def values(
     }
     if bookings is not None:
         found |= {
-            "bookings": bookings.bookings,
-            "no_shows": bookings.no_shows,
-            "no_show_rate": None if bookings.no_shows is None else share(bookings.no_shows, bookings.judged),
+            # None told is not zero: an agent that judges no bookings says nothing either.
+            "bookings": bookings.bookings or None,
+            "no_shows": bookings.no_shows if bookings.judged else None,
+            "no_show_rate": share(bookings.no_shows, bookings.judged),
             "ghost_ms": usage.ghost_ms,
         }
     return found

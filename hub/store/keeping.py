@@ -10,7 +10,7 @@ from hub.store.schema import statements
 
 _SQL = statements("usage")
 
-Table = Literal["hour", "day", "level", "session", "month"]
+Table = Literal["hour", "day", "level", "session", "booking", "month"]
 Row = tuple[object, ...]
 Key = tuple[str | int, ...]
 Rows = dict[Key, Row]
@@ -20,6 +20,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     "day": ("resource", "start_ms"),
     "level": ("kind",),
     "session": ("resource", "start_ms"),
+    "booking": ("resource", "start_ms"),
     "month": ("kind",),
 }
 """What tells the rows of one site and day (or month) apart."""
@@ -31,11 +32,13 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
     "day": _FIGURE,
     "level": ("start_ms", "end_ms", *_PEAKS, "profile"),
     "session": ("end_ms", "active_ms", "begun", "ended", "day", "kind"),
+    "booking": ("outcome",),
     "month": (
         *("start_ms", "end_ms", "first_day", "last_day", "days", "resources"),
         *("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms", "place_days"),
         *_PEAKS,
         *("peak_sum", "peak_days", "sessions", "closed", "dwell_mean_ms", "dwell_median_ms", "dwell_p90_ms"),
+        *("bookings", "judged", "no_shows"),
     ),
 }
 """What a row says, in order."""

@@ -15,6 +15,7 @@ from hub.levels import Peaks, pack, peaks, profile
 from hub.opening import Interval, day_bounds, day_of, hours_of, opened
 from hub.sessions import MERGE_MS, dwell
 from hub.statistics import OBSERVED, OCCUPIED, Stretch, figures
+from hub.store.bookings import judged, kept, sums
 from hub.store.connection import Connection
 from hub.store.keeping import Difference, Found, Rows, difference, keep, rows_by_key
 from hub.store.reaching import PlaceDay, place_days, sessions_across
@@ -59,6 +60,7 @@ def settle_days(
     for name in days:
         day = _read_day(connection, calendar, name, first_ms, horizon_ms)
         found = [*_settle_usage(connection, day, within), *_settle_levels(connection, day, within)]
+        found += _settle_bookings(connection, day, within)
         moved, began = _settle_sessions(connection, day, within)
         local = date.fromisoformat(name)
         if found or within is None or _ends_within(calendar, local, within):
@@ -77,7 +79,7 @@ def _ends_within(calendar: Calendar, day: date, within: Interval) -> bool:
 
 def forget_figures(connection: Connection, site: str) -> None:
     """Drop every figure of a site: its days begin and end elsewhere."""
-    for name in ("forget_hours", "forget_days", "forget_levels", "forget_sessions", "forget_months"):
+    for name in ("forget_hours", "forget_days", "forget_levels", "forget_sessions", "forget_bookings", "forget_months"):
         connection.execute(_SQL[name], {"site": site})
 
 
@@ -197,6 +199,15 @@ def _in_service(day: _Day, stretches: Sequence[Stretch]) -> list[Interval]:
     return [(max(a, first_ms), b) for a, b in day.opened if b > first_ms]
 
 
+def _settle_bookings(connection: Connection, day: _Day, within: Interval | None) -> list[Found]:
+    """Make the bookings that began on a day what was said of them; what was said within an interval begins in it."""
+    span = day.bounds if within is None else (max(day.bounds[0], within[0]), min(day.bounds[1], within[1] + 1))
+    computed = judged(connection, day.site, span, [place.resource for place in day.places if place.kind == "room"])
+    if within is not None and not computed:
+        return []
+    return keep(connection, "booking", {"site": day.site, "day": day.day}, kept(connection, day.site, span), computed)
+
+
 def _settle_sessions(connection: Connection, day: _Day, within: Interval | None) -> tuple[list[Found], set[str]]:
     """Make the sessions that touch a day what they are; return what was different, and the days on which they began."""
     kinds = {place.resource: place.kind for place in day.calendar.places}
@@ -279,6 +290,7 @@ def _settle_month(connection: Connection, calendar: Calendar, month: date, horiz
     for kind, day, *counts in connection.execute(_SQL["levels_of_month"], days):
         crowds.setdefault(kind, []).append((day, Peaks(*counts)))
     span = {"site": site, "start_ms": bounds[0], "end_ms": bounds[1]}
+    booked = sums(connection, site, bounds)
     lengths = _lengths(connection.execute(_SQL["sessions_of_month"], span))
     computed: Rows = {}
     for kind, *usage in connection.execute(_SQL["usage_of_month"], days):
@@ -294,6 +306,7 @@ def _settle_month(connection: Connection, calendar: Calendar, month: date, horiz
             *peaks_of_all,
             *(peak_sum, peak_days, sessions),
             *dwell(closed),
+            *(booked if kind == "room" else (0, 0, 0)),
         )
     return keep(connection, "month", where, stored, computed)
 

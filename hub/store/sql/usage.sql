@@ -114,6 +114,14 @@ on conflict (site, resource, start_ms) do update set
 -- name: drop_session
 delete from session where site = :site and resource = :resource and start_ms = :start_ms;
 
+-- name: put_booking
+insert into booking (site, resource, start_ms, outcome, day)
+values (:site, :resource, :start_ms, :outcome, :day)
+on conflict (site, resource, start_ms) do update set outcome = :outcome, day = :day;
+
+-- name: drop_booking
+delete from booking where site = :site and resource = :resource and start_ms = :start_ms;
+
 -- name: usage_of_month
 select
     kind,
@@ -144,7 +152,7 @@ select
     kind, start_ms, end_ms, first_day, last_day, days, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
 from month_figure
 where site = :site and month = :month;
 
@@ -154,14 +162,14 @@ insert into month_figure
     site, month, kind, start_ms, end_ms, first_day, last_day, days, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
 )
 values
 (
     :site, :month, :kind, :start_ms, :end_ms, :first_day, :last_day, :days, :resources,
     :available_ms, :observed_ms, :occupied_ms, :outside_ms, :ghost_ms, :place_days,
     :peak, :peak_at_ms, :peak_5min, :min_free, :saturated_ms, :saturable_ms, :level_ms, :peak_sum, :peak_days,
-    :sessions, :closed, :dwell_mean_ms, :dwell_median_ms, :dwell_p90_ms
+    :sessions, :closed, :dwell_mean_ms, :dwell_median_ms, :dwell_p90_ms, :bookings, :judged, :no_shows
 )
 on conflict (site, kind, month) do update set
     start_ms = :start_ms, end_ms = :end_ms, first_day = :first_day, last_day = :last_day, days = :days,
@@ -169,7 +177,8 @@ on conflict (site, kind, month) do update set
     outside_ms = :outside_ms, ghost_ms = :ghost_ms, place_days = :place_days, peak = :peak, peak_at_ms = :peak_at_ms,
     peak_5min = :peak_5min, min_free = :min_free, saturated_ms = :saturated_ms, saturable_ms = :saturable_ms,
     level_ms = :level_ms, peak_sum = :peak_sum, peak_days = :peak_days, sessions = :sessions, closed = :closed,
-    dwell_mean_ms = :dwell_mean_ms, dwell_median_ms = :dwell_median_ms, dwell_p90_ms = :dwell_p90_ms;
+    dwell_mean_ms = :dwell_mean_ms, dwell_median_ms = :dwell_median_ms, dwell_p90_ms = :dwell_p90_ms,
+    bookings = :bookings, judged = :judged, no_shows = :no_shows;
 
 -- name: drop_month
 delete from month_figure where site = :site and kind = :kind and month = :month;
@@ -191,3 +200,6 @@ delete from session where site = :site;
 
 -- name: forget_months
 delete from month_figure where site = :site;
+
+-- name: forget_bookings
+delete from booking where site = :site;

@@ -11,7 +11,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -110,6 +111,15 @@ class Postgres:
         name = next(self._names)
         self.run(f"create database {name} template telecentre", "postgres")
         return self.named(name, folder, over_tcp=over_tcp)
+
+    @contextmanager
+    def passing(self, folder: Path) -> Iterator[PostgresServer]:
+        """Give a database that is dropped in the end: of thousands, the disk would be full."""
+        database = self.database(folder)
+        try:
+            yield database
+        finally:
+            self.run(f"drop database {database.address.name} with (force)", "postgres")
 
     def named(self, name: str, folder: Path, *, over_tcp: bool = False) -> PostgresServer:
         """Return a database that is there already."""

@@ -1,4 +1,8 @@
-"""Random lives of two telecentres: late, twice, shuffled, purged in between; the counts are those of a paper list."""
+"""Random lives of two telecentres: late, twice, shuffled, purged in between; the counts are those of a paper list.
+
+A few dozen in `make test`, 2,000 on each engine in `make campaign`; `TELECENTRE_SEED` repeats a run. The histories of
+desks and rooms: test_random_histories.py.
+"""
 
 import random
 import tempfile
@@ -6,11 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
-from hub.store import Store
+from hub.store.connection import Engine
 from tests.support.comings import DAY, MINUTE, PARIS, Bench, clock_set, coming, ms, network
+from tests.support.long_form import CAMPAIGN_MINUTES, HISTORIES, SEED
+from tests.support.postgres import Postgres
+from tests.support.telecentres import store_in
 
 SITES = ("allanche", "murat")
 PLACES = {"allanche": {"allanche"}, "murat": {"murat"}, "zone:reseau:massif": set(SITES)}
@@ -111,10 +119,10 @@ COMINGS = st.lists(
 )
 
 
-def opened(folder: str) -> Bench:
+def opened(home: Path | Engine) -> Bench:
     """Return a bench whose register holds the members and their badges."""
     now = [FIRST + (LENGTH_DAYS + 1) * DAY]
-    store = Store(Path(folder) / "hub.db", now_ms=lambda: now[0])
+    store = store_in(home, lambda: now[0])
     store.import_network(network(*SITES), today=date(2026, 1, 1))
     bench = Bench(store, now)
     for member in sorted(set(MEMBERS.values())):
@@ -166,40 +174,87 @@ def _line(one: Came, *, clock: str = "synced", up: int = 0) -> bytes:
     return coming(one.at_ms if clock == "synced" else 5, reason, clock=clock, up=up)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(COMINGS, st.randoms(use_true_random=False))
+MANY = settings(
+    max_examples=HISTORIES or 16, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+FEW = settings(MANY, max_examples=HISTORIES or 4)
+"""Of a server, each of whose transactions waits for the disk."""
+
+PURGES = st.lists(st.integers(0, LENGTH_DAYS * 24), max_size=4)
+RANDOM = st.randoms(use_true_random=False)
+LONG = pytest.mark.timeout(7_200 if CAMPAIGN_MINUTES else 120)
+
+
+@LONG
+@MANY
+@seed(SEED)
+@given(COMINGS, RANDOM)
 def test_counts_equal_a_paper_list_whatever_the_order_of_arrival(comings: list[Came], rng: random.Random) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        bench = opened(folder)
-        rng.shuffle(comings)
-        tell(bench, comings, rng)
-        bench.settle()
-        counted, rebuilt = found(bench), bench.store.rebuild()
-        bench.close()
+        count_all(Path(folder), comings, rng)
+
+
+@LONG
+@FEW
+@seed(SEED)
+@given(COMINGS, RANDOM)
+def test_counts_on_a_server_equal_a_paper_list_too(postgres: Postgres, comings: list[Came], rng: random.Random) -> None:
+    with tempfile.TemporaryDirectory() as folder, postgres.passing(Path(folder)) as server:
+        count_all(server, comings, rng)
+
+
+@LONG
+@MANY
+@seed(SEED)
+@given(COMINGS, PURGES, RANDOM)
+def test_what_is_frozen_stays_and_what_lives_is_recomputed(
+    comings: list[Came], purges: list[int], rng: random.Random
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        count_between_purges(Path(folder), comings, purges, rng)
+
+
+@LONG
+@FEW
+@seed(SEED)
+@given(COMINGS, PURGES, RANDOM)
+def test_what_is_frozen_on_a_server_stays_and_what_lives_is_recomputed_too(
+    postgres: Postgres, comings: list[Came], purges: list[int], rng: random.Random
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, postgres.passing(Path(folder)) as server:
+        count_between_purges(server, comings, purges, rng)
+
+
+def count_all(home: Path | Engine, comings: list[Came], rng: random.Random) -> None:
+    """Tell a store of all comings in any order; its counts are those of the list."""
+    note(f"TELECENTRE_SEED={SEED}")
+    bench = opened(home)
+    shuffled = rng.sample(comings, len(comings))
+    tell(bench, shuffled, rng)
+    bench.settle()
+    counted, rebuilt = found(bench), bench.store.rebuild()
+    bench.close()
     assert counted == Paper(set(comings)).all()
     assert rebuilt == []
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(COMINGS, st.lists(st.integers(0, LENGTH_DAYS * 24), max_size=4), st.randoms(use_true_random=False))
-def test_what_is_frozen_stays_and_what_lives_is_recomputed(
-    comings: list[Came], purges: list[int], rng: random.Random
-) -> None:
+def count_between_purges(home: Path | Engine, comings: list[Came], purges: list[int], rng: random.Random) -> None:
+    """Tell a store of comings, some of them after the journal of their days was purged."""
+    note(f"TELECENTRE_SEED={SEED}")
     told = [one for one in comings if one.badge in MEMBERS]
     rng.shuffle(told)
-    with tempfile.TemporaryDirectory() as folder:
-        bench, paper = opened(folder), Paper()
-        for hours in sorted(purges):
-            count = rng.randint(0, len(told))
-            now_ms = FIRST + hours * 60 * MINUTE + 90 * DAY
-            _tell_living(bench, paper, told[:count], rng)
-            told = told[count:]
-            bench.purge(datetime.fromtimestamp(now_ms / 1000, PARIS).isoformat()[:16].replace("T", " "))
-            paper.purge(bench.now[0] - 90 * DAY)
-        _tell_living(bench, paper, told, rng)
-        bench.settle()
-        counted, rebuilt = found(bench), bench.store.rebuild()
-        bench.close()
+    bench, paper = opened(home), Paper()
+    for hours in sorted(purges):
+        count = rng.randint(0, len(told))
+        now_ms = FIRST + hours * 60 * MINUTE + 90 * DAY
+        _tell_living(bench, paper, told[:count], rng)
+        told = told[count:]
+        bench.purge(datetime.fromtimestamp(now_ms / 1000, PARIS).isoformat()[:16].replace("T", " "))
+        paper.purge(bench.now[0] - 90 * DAY)
+    _tell_living(bench, paper, told, rng)
+    bench.settle()
+    counted, rebuilt = found(bench), bench.store.rebuild()
+    bench.close()
     assert counted == paper.all()
     assert rebuilt == []
 

@@ -67,7 +67,7 @@ def decisions(
     language = preferred_language(question.lang, request.headers.get("accept-language", ""))
     response.headers.update({"Content-Language": language, "Vary": "Accept-Language"})
     say = words(language)
-    site = next((site for site in hub.store.sites() if site.id == question.site), None)
+    site = next(iter(hub.store.sites(question.site)), None) if question.site else None
     if site is None:
         raise QueryError("site", "'site' must be the id of a telecentre in the register: see /api/v1/sites.")
     from_ms = bound_ms(parse_bound("from", question.start), site.zone)

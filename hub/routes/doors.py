@@ -55,7 +55,7 @@ class Question(PeriodQuestion):
 )
 def doors(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return how often each door let in or refused, and was forced or left open; nobody is named."""
-    asked = sites_asked(hub.store.sites(), question.site)
+    asked = sites_asked(hub.store.sites(question.site), question.site)
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
     times = {site.id: site.zone for site in asked}
     places = sum(max(len(site.doors), 1) for site in asked)

@@ -78,8 +78,9 @@ class Question(PeriodQuestion):
 )
 def indicators(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return the indicators of docs/method.md, pooled and never averaged, with coverage and status beside them."""
-    registered = hub.store.sites()
-    places = places_asked(registered, hub.store.zones(), question)
+    registered = hub.store.sites(question.site)
+    zones = hub.store.zones() if question.zone or question.by == "zone" else []
+    places = places_asked(registered, zones, question)
     wanted = {name for place in places for name in place.sites}
     sites = [site for site in registered if site.id in wanted]
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)

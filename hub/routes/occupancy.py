@@ -61,7 +61,7 @@ class Question(PeriodQuestion):
 )
 def occupancy(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return available, observed and occupied time, with coverage and status beside every rate."""
-    asked = sites_asked(hub.store.sites(), question.site)
+    asked = sites_asked(hub.store.sites(question.site), question.site)
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
     zones = {site.id: site.zone for site in asked}
     places = max(places_of(asked, question.kind), len(asked))

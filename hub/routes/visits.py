@@ -59,8 +59,8 @@ class Question(PeriodQuestion):
 )
 def visits(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> Response:
     """Return how many persons came, and never who; a count freezes when the journal behind it is forgotten."""
-    registered = hub.store.sites()
-    zone = zone_asked(hub.store.zones(), question.zone, question.site)
+    registered = hub.store.sites(question.site)
+    zone = zone_asked(hub.store.zones() if question.zone else [], question.zone, question.site)
     asked = sites_asked(registered, question.site) if zone is None else [s for s in registered if s.id in zone.sites]
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
     places = len(asked) if zone is None else 1

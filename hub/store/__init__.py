@@ -25,7 +25,7 @@ from hub.store.issues import has_leapt, put_site_key
 from hub.store.journal import LEAPT, JournalError, purge_journal
 from hub.store.keeping import Difference
 from hub.store.pass_changes import concern_site
-from hub.store.register import ALWAYS, Imported, import_site, read_sites
+from hub.store.register import ALWAYS, Imported, import_site, read_site, read_sites
 from hub.store.rows import (
     Alarm,
     Asked,
@@ -127,10 +127,13 @@ class Store:
             raise StoreDownError("this database is on a server, not in a file")
         return self.engine.file
 
-    def sites(self) -> list[Site]:
-        """Return every site of the register, in order of name."""
+    def sites(self, site: str = "") -> list[Site]:
+        """Return every site of the register, in order of name; or the named one alone, none when there is no such."""
         with snapshot(self._reader()):
-            return read_sites(self._reader())
+            if not site:
+                return read_sites(self._reader())
+            found = read_site(self._reader(), site)
+            return [] if found is None else [found]
 
     def zones(self, on: date | None = None) -> list[Zone]:
         """Return the valleys, territories, networks and massifs as they were on a local day (default: now)."""

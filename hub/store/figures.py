@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Literal
 
-from hub.opening import Interval, day_bounds, day_of, days_between, hours_of, opened
+from hub.opening import HOUR_MS, Interval, day_bounds, day_of, days_between, hours_of, opened
 from hub.store.connection import Connection
 from hub.store.register import Calendar, read_calendar
 from hub.store.rows import Kind, OccupancyRow, Step
@@ -13,6 +13,8 @@ from hub.store.schema import statements
 
 MAX_SPAN_DAYS = 3_700
 """The longest period of one question: ten years."""
+
+LONGEST_DAY_MS = 25 * HOUR_MS
 
 UsageStep = Literal["hour", "day"]
 
@@ -38,7 +40,7 @@ def read_occupancy(
         if step == "month":
             found += _pooled_by_month(calendar, rows)
         else:
-            found += [row for row in rows if row.available_ms or step == "day"]
+            found += rows if step == "day" else [row for row in rows if row.available_ms]
     return found
 
 
@@ -49,14 +51,20 @@ def usage_rows(
     if span[0] >= span[1]:
         return []
     days = days_between(span[0], span[1] - 1, calendar.zone)[-MAX_SPAN_DAYS:]
-    key = {"site": calendar.site, "kind": kind, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
-    rows: list[_Figures] = connection.execute(_SQL[f"{step}s_of_site"], key).fetchall()
-    settled = set(connection.execute(_SQL["settled_days_of_site"], key))
-    for day in days:
-        rows += _silent(calendar, kind, step, day, settled)
-    rows.sort()
-    made = OccupancyRow._make
-    found = [made((calendar.site, *row)) for row in rows if span[0] <= row[1] < span[1]]
+    start_ms, end_ms = max(span[0], day_bounds(days[0], calendar.zone)[0]), span[1]
+    key = {"site": calendar.site, "kind": kind}
+    within = {**key, "start_ms": start_ms, "end_ms": end_ms}
+    rows: list[_Figures] = connection.execute(_SQL[f"{step}s_of_site"], within).fetchall()
+    between = {**key, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
+    settled = set(connection.execute(_SQL["settled_days_of_site"], between))
+    silent = [row for day in days for row in _silent(calendar, kind, step, day, settled) if start_ms <= row[1] < end_ms]
+    if silent:
+        rows = sorted([*rows, *silent])
+    # `_make` would count the columns of each row, which the statement has settled.
+    new = tuple.__new__
+    found = [new(OccupancyRow, (calendar.site, *row)) for row in rows]
+    if end_ms + LONGEST_DAY_MS <= now_ms:
+        return found
     return [row if row.end_ms <= now_ms else _counted(calendar, row, now_ms) for row in found]
 
 

@@ -5,6 +5,7 @@ the honest zero of days for which nothing was heard.
 """
 
 from bisect import bisect_left, bisect_right
+from calendar import monthrange
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,8 +17,10 @@ from hub.indicators import (
     Attendance,
     Bookings,
     Crowd,
+    Outcome,
     Step,
     Usage,
+    counted_bookings,
     crowd_of_day,
     day_after,
     first_day,
@@ -27,10 +30,11 @@ from hub.indicators import (
 from hub.levels import NOTHING, Level, Peaks, peaks, profile, summed, unpack
 from hub.opening import HOUR_MS, Interval, day_bounds, day_of, days_between, opened
 from hub.sessions import Dwell, Session, dwell
+from hub.store.bookings import read_bookings
 from hub.store.connection import Connection
 from hub.store.figures import MAX_SPAN_DAYS, UsageStep, usage_rows
 from hub.store.register import Calendar, read_calendar
-from hub.store.rows import Asked, IndicatorRow, Kind, LevelRow, OccupancyRow, SessionRow
+from hub.store.rows import Asked, BookingRow, IndicatorRow, Kind, LevelRow, OccupancyRow, SessionRow
 from hub.store.schema import statements
 
 Bounds = Callable[[ZoneInfo], Interval]
@@ -52,6 +56,7 @@ class _Period:
     days: dict[str, tuple[Interval, list[Sequence[Level]]]] = field(default_factory=dict)
     """By local day: its bounds (of an hour: the hour's), and the profile of each site."""
     sessions: list[Session] = field(default_factory=list)
+    bookings: list[Outcome] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,8 @@ def _read_site(
         periods[row.start_ms].usage.append(row)
     for one in read_sessions(connection, calendar.site, question.kind, span):
         _period(found, calendar, one.session.start_ms, question.step).sessions.append(one.session)
+    for booking in _bookings(connection, calendar.site, question, span):
+        _period(found, calendar, booking.start_ms, question.step).bookings.append(booking.outcome)
     for day, bounds, _, levels in _levels(connection, calendar, question.kind, span):
         if question.step != "hour":
             _add_levels(_period(found, calendar, bounds[0], question.step), day, bounds, levels)
@@ -144,6 +151,10 @@ def _read_site(
 def _usage_rows(connection: Connection, calendar: Calendar, question: _Question, span: Interval) -> list[OccupancyRow]:
     step: UsageStep = "hour" if question.step == "hour" else "day"
     return usage_rows(connection, calendar, question.kind, step, span, question.now_ms)
+
+
+def _bookings(connection: Connection, site: str, question: _Question, span: Interval) -> list[BookingRow]:
+    return read_bookings(connection, site, span) if question.kind == "room" else []
 
 
 def _span(calendar: Calendar, question: _Question) -> Interval:
@@ -220,7 +231,7 @@ def _rows(place: Asked, periods: Iterable[_Period], kind: Kind) -> Iterator[Indi
             usage=_usage(period.usage),
             crowd=pooled_crowd(crowds),
             attendance=_attendance(period.sessions),
-            bookings=Bookings() if kind == "room" else None,
+            bookings=counted_bookings(period.bookings) if kind == "room" else None,
         )
 
 
@@ -255,6 +266,9 @@ def _resources(connection: Connection, site: str, question: _Question) -> Iterat
     for one in read_sessions(connection, site, question.kind, span):
         periods = found.setdefault(one.resource, {})
         _period(periods, calendar, one.session.start_ms, question.step).sessions.append(one.session)
+    for booking in _bookings(connection, site, question, span):
+        periods = found.setdefault(booking.resource, {})
+        _period(periods, calendar, booking.start_ms, question.step).bookings.append(booking.outcome)
     place = Asked(site, "site", (site,))
     for resource, periods in sorted(found.items()):
         for told in _rows(place, sorted(periods.values(), key=lambda period: period.start_ms), question.kind):
@@ -264,32 +278,48 @@ def _resources(connection: Connection, site: str, question: _Question) -> Iterat
 def _whole_months(connection: Connection, asked: Sequence[Asked], question: _Question) -> dict[str, list[IndicatorRow]]:
     """Return the months of each site of which every month that was asked for is over and has every day."""
     sites = {place.sites[0] for place in asked if place.level == "site"}
-    registered = {row[0]: row for row in _of_sites(connection, "register", sites, {}) if row[0] in sites}
-    months = {zone: _months_asked(ZoneInfo(zone), question) for zone in {row[1] for row in registered.values()}}
-    names = [month for wanted in months.values() for month in wanted]
-    if not names:
-        return {}
-    key = {"kind": question.kind, "first": min(names), "last": max(names)}
-    found: dict[str, list[IndicatorRow]] = {}
-    for row in _of_sites(connection, "months", registered.keys(), key):
-        site, month, first, last, days = row[:5]
-        if site in registered:
-            _, time_zone, since = registered[site]
-            bounds = months[time_zone].get(month)
-            if bounds is not None and _is_whole(since, month, first, last, days):
-                found.setdefault(site, []).append(_month_row(row, bounds, question.kind))
-    return {site: rows for site, rows in found.items() if len(rows) == len(months[registered[site][1]])}
-
-
-def _of_sites(
-    connection: Connection, name: str, sites: Collection[str], key: Mapping[str, str]
-) -> Iterator[Sequence[Any]]:
-    """Yield what is stored of these sites, in order of time; of many, what is stored of all."""
     if len(sites) > FEW_SITES:
-        yield from connection.execute(_SQL[f"{name}_of_sites"], key)
-    else:
-        for site in sites:
-            yield from connection.execute(_SQL[f"{name}_of_site"], {**key, "site": site})
+        return _months_of_many(connection, sites, question)
+    found: dict[str, list[IndicatorRow]] = {}
+    for site in sites:
+        for _, time_zone, since in connection.execute(_SQL["register_of_site"], {"site": site}):
+            months = _months_asked(ZoneInfo(time_zone), question)
+            rows = _months_of_one(connection, site, since, months, question.kind) if months else []
+            if rows and len(rows) == len(months):
+                found[site] = rows
+    return found
+
+
+def _months_of_one(
+    connection: Connection, site: str, since: str, months: Mapping[str, Interval], kind: Kind
+) -> list[IndicatorRow]:
+    """Return the months of one site that are whole, in order of time."""
+    key = {"site": site, "kind": kind, "first": min(months), "last": max(months)}
+    return [
+        row
+        for month, first, last, days, *stored in connection.execute(_SQL["months_of_site"], key)
+        if _is_whole(since, month, first, last, days)
+        for row in _month_rows([stored], months[month], kind)
+    ]
+
+
+def _months_of_many(
+    connection: Connection, sites: Collection[str], question: _Question
+) -> dict[str, list[IndicatorRow]]:
+    """Return the months of sites of which every month is whole: a statement a month, for all that have its bounds."""
+    found: dict[str, list[IndicatorRow]] = {}
+    zones = [row[0] for row in connection.execute(_SQL["time_zones"])]
+    of_zones = {tuple(_months_asked(ZoneInfo(zone), question).items()) for zone in zones}
+    for months in of_zones:
+        own: dict[str, list[IndicatorRow]] = {}
+        for month, (start, end) in months:
+            days = monthrange(*date.fromisoformat(month).timetuple()[:2])[1]
+            key = {"kind": question.kind, "month": month, "start_ms": start, "end_ms": end, "days": days}
+            stored = [row for row in connection.execute(_SQL["whole_months"], key).fetchall() if row[0] in sites]
+            for row in _month_rows(stored, (start, end), question.kind):
+                own.setdefault(row.place, []).append(row)
+        found |= {site: rows for site, rows in own.items() if len(rows) == len(months)}
+    return found
 
 
 def _months_asked(zone: ZoneInfo, question: _Question) -> dict[str, Interval]:
@@ -317,18 +347,21 @@ def _is_whole(since: str, month: str, first: str, last: str, days: int) -> bool:
     return has_begin and ends == last_of_all and (ends - begins).days + 1 == days
 
 
-def _month_row(row: Sequence[Any], bounds: Interval, kind: Kind) -> IndicatorRow:
-    """Return what the columns of a stored month say."""
-    site, resources, peak_sum, peak_days, sessions, closed = row[0], row[5], *row[19:23]
-    return IndicatorRow(
-        site,
-        "site",
-        site,
-        None,
-        resources,
-        *bounds,
-        Usage._make(row[6:12]),
-        Crowd(Peaks._make(row[12:19]), peak_sum, peak_days),
-        Attendance(sessions, closed, Dwell._make(row[22:26])),
-        Bookings() if kind == "room" else None,
-    )
+def _month_rows(stored: Iterable[Sequence[Any]], bounds: Interval, kind: Kind) -> list[IndicatorRow]:
+    """Return what the columns of stored months say, which the statements `whole_months` and `months_of_site` name."""
+    start, end = bounds
+    # Thousands at once: `_make` would count the columns of each row anew.
+    new = tuple.__new__
+    return [
+        new(
+            IndicatorRow,
+            (
+                *(row[0], "site", row[0], None, row[1], start, end),
+                new(Usage, row[2:8]),
+                new(Crowd, (new(Peaks, row[8:15]), row[15], row[16])),
+                new(Attendance, (row[17], row[18], new(Dwell, row[18:22]))),
+                new(Bookings, row[22:25]) if kind == "room" else None,
+            ),
+        )
+        for row in stored
+    ]

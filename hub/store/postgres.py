@@ -19,7 +19,7 @@ from psycopg import errors
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper, Loader
 from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8Dumper
+from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
 from psycopg.types.string import StrDumper
 
 from hub.store.connection import StoreDownError, StoreRefusedError, Values
@@ -79,6 +79,14 @@ class _NumericLoader(Loader):
         return float(text) if "." in text else int(text)
 
 
+class _NumericBinaryLoader(NumericBinaryLoader):
+    """The same, as the server sends it when numbers are not to be spelt out."""
+
+    def load(self, data: Buffer) -> int | float:  # type: ignore[override]
+        found = super().load(data)
+        return int(found) if found == found.to_integral_value() else float(found)
+
+
 @lru_cache(1_024)
 def translate(statement: str) -> bytes:
     """Return a statement of the SQL files as psycopg takes it: `:name` and `?` become its own marks.
@@ -129,9 +137,9 @@ class PostgresConnection:
         """Run one statement."""
         if values:
             if isinstance(values, Mapping):
-                return self._raw.execute(translate(statement), values)
+                return self._raw.execute(translate(statement), values, binary=True)
             # psycopg would read six hundred marks of its own anew each time; a statement with the server's it sends on.
-            return psycopg.RawCursor(self._raw).execute(numbered(statement), values)
+            return psycopg.RawCursor(self._raw).execute(numbered(statement), values, binary=True)
         return self._raw.execute(_unveiled(statement))
 
     def executemany(self, statement: str, rows: Iterable[Values], /) -> psycopg.Cursor[Any]:
@@ -300,6 +308,7 @@ class PostgresServer:
         raw.adapters.register_dumper(int, Int8Dumper)
         raw.adapters.register_dumper(str, StrDumper)
         raw.adapters.register_loader("numeric", _NumericLoader)
+        raw.adapters.register_loader("numeric", _NumericBinaryLoader)
         try:
             found = raw.execute(_PROMISES).fetchone()
             _refuse_unfit(self._where, found or ())

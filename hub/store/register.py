@@ -1,7 +1,10 @@
 """The register: which sites, desks, rooms and doors there are, when each is open, and from which day on."""
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.network import NetworkTable, SiteTable
@@ -50,29 +53,50 @@ def read_sites(connection: Connection) -> list[Site]:
     """Return every site as it is today, in order of name."""
     openings = {row[0]: row[2] for row in connection.execute(_SQL["openings"])}
     resources: dict[tuple[str, str], list[Resource]] = {}
-    for site, resource, _, valid_until, kind, confidential in connection.execute(_SQL["resources"]):
-        if valid_until is None:
-            resources.setdefault((site, kind), []).append(Resource(resource, bool(confidential)))
-    sites = [
-        Site(
-            id=row[0],
-            name=row[3],
-            time_zone=row[4],
-            opening_hours=openings[row[0]],
-            latitude=row[6],
-            longitude=row[7],
-            code_insee=row[5],
-            network=row[1],
-            network_name=row[2],
-            desks=tuple(resources.get((row[0], "desk"), ())),
-            rooms=tuple(resources.get((row[0], "room"), ())),
-            doors=tuple(resources.get((row[0], "door"), ())),
-        )
-        for row in connection.execute(_SQL["sites"])
-    ]
+    for site, kind, name, confidential in connection.execute(_SQL["resources"]).fetchall():
+        resources.setdefault((site, kind), []).append(_resource(name, confidential))
+    sites = [_site(row, openings[row[0]], resources) for row in connection.execute(_SQL["sites"]).fetchall()]
     return sorted(sites, key=lambda site: (_spoken(site.name), site.id))
 
 
+def read_site(connection: Connection, site: str) -> Site | None:
+    """Return one site as it is today, or None when the register does not hold it."""
+    row = connection.execute(_SQL["site"], {"site": site}).fetchone()
+    if row is None:
+        return None
+    openings = connection.execute(_SQL["openings_of_site"], {"site": site}).fetchall()
+    resources: dict[tuple[str, str], list[Resource]] = {}
+    for name, _, until, kind, confidential in connection.execute(_SQL["resources_of_site"], {"site": site}):
+        if until is None:
+            resources.setdefault((site, kind), []).append(_resource(name, confidential))
+    return _site(row, openings[-1][1], resources)
+
+
+def _site(row: Sequence[Any], opening_hours: str, resources: Mapping[tuple[str, str], Sequence[Resource]]) -> Site:
+    site, network, network_name, name, time_zone, code_insee, latitude, longitude, _ = row
+    return Site(
+        id=site,
+        name=name,
+        time_zone=time_zone,
+        opening_hours=opening_hours,
+        latitude=latitude,
+        longitude=longitude,
+        code_insee=code_insee,
+        network=network,
+        network_name=network_name,
+        desks=tuple(resources.get((site, "desk"), ())),
+        rooms=tuple(resources.get((site, "room"), ())),
+        doors=tuple(resources.get((site, "door"), ())),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _resource(name: str, confidential: int) -> Resource:
+    """Return a desk, room or door: thousands of telecentres have one of each name."""
+    return Resource(name, bool(confidential))
+
+
+@lru_cache(maxsize=8192)
 def _spoken(name: str) -> str:
     """Return what a name is sorted by: its letters without accents and capitals, so that É stands with E.
 

@@ -5,6 +5,7 @@ settles every event of it; then their rows of register and figures are copied in
 events themselves are not copied: no question here reads them.
 """
 
+import gc
 import re
 import sqlite3
 import tempfile
@@ -76,6 +77,8 @@ def measure() -> list[Figure]:
 
 def _asked(store: Store, engine: str, size: str) -> list[Figure]:
     """Ask both questions, in turns; return a figure for each."""
+    gc.collect()
+    gc.freeze()  # as `telecentre-hub serve` does with what its start has made
     random = Random(SEED)
     sites = sorted(site.id for site in store.sites())
     places = [Asked(site, "site", (site,)) for site in sites]
@@ -166,10 +169,12 @@ def copy(where: Path | Postgres) -> int:
         for table in _tables():
             cursor = connection.execute(f"select * from {table} limit 0")  # noqa: S608 - a table of the migrations
             columns = [column[0] for column in cursor.description if column[0] != "site"]
+            # As they come: each evening, all telecentres have that day.
+            order = f" order by {table}.day, copied.site" if "day" in columns else ""
             connection.execute(
                 f"insert into {table} (site, {', '.join(columns)})"  # noqa: S608 - same
                 f" select copied.site, {', '.join(f'{table}.{column}' for column in columns)}"
-                f" from {table} join copied on copied.played = {table}.site"
+                f" from {table} join copied on copied.played = {table}.site{order}"
             )
         connection.execute("analyze")
         return int(connection.execute("select count(*) from hour_figure").fetchone()[0])

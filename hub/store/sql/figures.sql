@@ -1,12 +1,20 @@
 -- name: hours_of_site
 select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
 from hour_figure
-where site = :site and kind = :kind and day >= :from_day and day <= :to_day;
+where
+    site = :site
+    and resource in (select resource from resource where site = :site and kind = :kind)
+    and start_ms >= :start_ms and start_ms < :end_ms
+order by resource, start_ms;
 
 -- name: days_of_site
 select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
 from day_figure
-where site = :site and kind = :kind and day >= :from_day and day <= :to_day;
+where
+    site = :site
+    and resource in (select resource from resource where site = :site and kind = :kind)
+    and start_ms >= :start_ms and start_ms < :end_ms
+order by resource, start_ms;
 
 -- name: settled_days_of_site
 select resource, day
@@ -26,31 +34,37 @@ from session
 where site = :site and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms
 order by start_ms, resource;
 
--- name: register_of_sites
-select site, time_zone, since
-from site;
-
 -- name: register_of_site
 select site, time_zone, since
 from site
 where site = :site;
 
--- name: months_of_sites
+-- name: time_zones
+select distinct time_zone from site;
+
+-- name: whole_months
+-- Of each site whose month begins and ends then, and has every day from the first one on which it was known.
 select
-    site, month, first_day, last_day, days, resources,
+    site, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
 from month_figure
-where kind = :kind and month >= :first and month <= :last
-order by month;
+where
+    kind = :kind and month = :month and start_ms = :start_ms and end_ms = :end_ms
+    and days + cast(substr(first_day, 9) as integer) = :days + 1
+    and (
+        first_day = month
+        or exists (select 1 from site where site.site = month_figure.site and site.since >= month_figure.first_day)
+    );
 
 -- name: months_of_site
 select
-    site, month, first_day, last_day, days, resources,
+    month, first_day, last_day, days,
+    site, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
 from month_figure
 where site = :site and kind = :kind and month >= :first and month <= :last
 order by month;

@@ -20,8 +20,9 @@ where site = :site
 order by valid_from;
 
 -- name: resources
-select site, resource, valid_from, valid_until, kind, confidential
+select site, kind, resource, confidential
 from resource
+where valid_until is null
 order by site, resource, valid_from;
 
 -- name: resources_of_site

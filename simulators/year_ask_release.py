@@ -80,8 +80,8 @@ class Releases:
             revision = hub.export(f"{month:%Y-%m}", folder / audience, audience)["revision"]
             rows = _read(folder / audience, tally)
             _compare(audience, known.rows.get(audience, {}), (rows, revision), truth, tally)
-            _compare_register(folder / audience, self._world, today, tally)
             if audience not in known.rows:
+                _compare_register(folder / audience, self._world, today, tally)
                 tally.released[audience, "told"] += sum(1 for row in rows.values() if row["valeur"])
                 tally.released[audience, "confidential"] += sum(row["conf_status"] == "C" for row in rows.values())
             known.rows[audience] = rows

@@ -160,6 +160,7 @@ class Play:
         is_over = day + timedelta(days=1) == self._options.days[1]
         first = self._options.days[0] if is_over else max(day.replace(day=1), self._options.days[0])
         now_ms = local_ms(day + timedelta(days=1))
+        told_before = len(self._tally.first)
         self._hub.settle()
         truths = [
             Truth(act.place, act.streams, self._courier.posts[act.place.id].positions, now_ms) for act in self._acts
@@ -174,6 +175,8 @@ class Play:
         ask_indicators(self._hub, self._world, truths, when, self._tally)
         if days[1].day == 1:
             self._releases.publish(self._hub, truths, days[1], self._tally)
+        for one in self._tally.first[told_before:]:
+            self._say(one.sentence())
         told = self._tally.told()
         self._say(f"{day}: {told['compared']:,} figures compared, {told['different']:,} different")
 

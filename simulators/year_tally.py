@@ -19,6 +19,11 @@ class Difference(NamedTuple):
     truth: object
     hub: object
 
+    def sentence(self) -> str:
+        """Return it in words."""
+        where = f"{self.what}, {self.place}, {self.begin}"
+        return f"different: {where}: {self.name} is {self.truth!r}, the hub says {self.hub!r}"
+
 
 @dataclass(slots=True)
 class Tally:
@@ -59,10 +64,7 @@ class Tally:
         lines = [
             f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows
         ]
-        lines += [
-            f"different: {one.what}, {one.place}, {one.begin}: {one.name} is {one.truth!r}, the hub says {one.hub!r}"
-            for one in self.first
-        ]
+        lines += [one.sentence() for one in self.first]
         return lines + [f"not answered by this hub: {what}" for what in self.missing]
 
     def told(self) -> dict[str, object]:

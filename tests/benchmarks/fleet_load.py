@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.figures import Figure
-from tests.support.brokers import RunningBroker, free_port
+from tests.support.brokers import RunningBroker
+from tests.support.ports import free_port
 from tests.support.secure_broker import SHIPPED
 
 SITES = 4_072

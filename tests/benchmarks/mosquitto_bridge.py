@@ -14,8 +14,9 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from contract.events import Desk, DeskStateChanged, encode
-from tests.support.brokers import free_port, mosquitto_path
+from tests.support.brokers import mosquitto_path
 from tests.support.leaving import leave
+from tests.support.ports import free_port
 
 WITHIN_S = 180.0
 

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.mosquitto_bridge import bridged_events_per_s
-from tests.support.brokers import RunningBroker, free_port
+from tests.support.brokers import RunningBroker
+from tests.support.ports import free_port
 
 SITES: tuple[str, ...] = (
     "aurillac",

@@ -16,9 +16,10 @@ from contract.topics import hub_topic, topic_for
 from edge.config import LinkSettings
 from edge.link import Link
 from edge.link.link import BATCH_EVERY_S, fitting_count
-from tests.support.brokers import RunningBroker, broker, free_port
+from tests.support.brokers import RunningBroker, broker
 from tests.support.events import PERSON, T0_MS, access, desk
 from tests.support.outbox_agent import Agent, agent, folder
+from tests.support.ports import free_port
 from tests.support.small_hub import SmallHub
 from tests.support.waiting import eventually
 

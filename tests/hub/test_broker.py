@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from hub.broker import EmbeddedBroker, render_settings
-from tests.support.brokers import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 

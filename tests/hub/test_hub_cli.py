@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hub.__main__ import main
 from hub.store import Store
 from tests.hub.test_receiver import NOW, access, batch, desk
-from tests.support.brokers import free_port
+from tests.support.ports import free_port
 from tests.support.telecentres import CANTAL
 from tests.support.waiting import eventually
 

@@ -25,7 +25,8 @@ from simulators.fleet_place import Moment, Place
 from simulators.fleet_play import MAX_DAYS, Play, begin_of_play, plan_outages
 from simulators.fleet_site import WINDOW_BATCHES, FleetSite, Say
 from simulators.fleet_tally import Spread, Tally
-from tests.support.demo import free_port, program
+from tests.support.demo import program
+from tests.support.ports import free_port
 
 HUB, OTHER_HUB = "1" * 32, "2" * 32
 ROOM = 128

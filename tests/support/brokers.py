@@ -15,6 +15,8 @@ from typing import Literal
 
 import pytest
 
+from tests.support.ports import free_port
+
 Kind = Literal["iotcore", "mosquitto"]
 KINDS: tuple[Kind, ...] = ("iotcore", "mosquitto")
 START_S = 20.0
@@ -47,14 +49,6 @@ max_packet_size 1114112
 max_queued_messages 10000
 log_type error
 """
-
-
-def free_port() -> int:
-    """Return a loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def mosquitto_path() -> str:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+
+from tests.support.ports import free_port
 
 STOPS_WITHIN_S = 90.0
 """People, agents, hub and devices stop one after another, each within its own bound."""
@@ -26,13 +27,6 @@ Seen = TypeVar("Seen")
 def program(name: str) -> str:
     """Return one of our commands, beside the Python that runs the tests."""
     return str(Path(sys.executable).with_name(name))
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(see: Callable[[], Seen | None], *, within_s: float, what: str) -> Seen:

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from hub.store import Store
 from hub.store.postgres import Address, PostgresServer
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 SETTINGS = {
@@ -48,7 +48,7 @@ class Postgres:
         self._user = _user()
         if self._user is not None:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
-        self.port = _free_port()
+        self.port = free_port()
         self._names = (f"test{number}" for number in count(1))
         self._process: subprocess.Popen[bytes] | None = None
         self._has_template = False
@@ -151,10 +151,3 @@ def _user() -> str | None:
 
 def _group(user: str | None) -> int | None:
     return None if user is None else pwd.getpwnam(user).pw_gid
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -20,7 +20,8 @@ import pytest
 from edge.config import LinkSettings
 from hub.config import BrokerSettings
 from tests.support.authority import Authority
-from tests.support.brokers import free_port, mosquitto_path
+from tests.support.brokers import mosquitto_path
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 SHIPPED = Path(__file__).parents[2] / "firmware_config" / "mosquitto"

@@ -19,7 +19,7 @@ from hub.live_answer import LiveSite
 from hub.serve import WebServer
 from hub.store import Store, wall_ms
 from tests.support.browser import chromium, visit
-from tests.support.demo import free_port
+from tests.support.ports import free_port
 from tests.support.telecentres import HEALTHY, MINUTE_MS, cantal, now_of, status_of
 from tests.support.waiting import eventually
 

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from simulators.folder import Folder
-from tests.support.demo import STOPS_WITHIN_S, RunningDemo, free_port, program, until
+from tests.support.demo import STOPS_WITHIN_S, RunningDemo, program, until
+from tests.support.ports import free_port
 
 SLEEPING = Path(__file__).parents[1] / "support" / "faketime"
 """What a Python under faketime needs to sleep."""

@@ -20,8 +20,8 @@ from contract.sealing import public_key_of, verify_key_of
 from simulators.cards import Ntag21x
 from simulators.ntag424 import Ntag424
 from tests.support.bench import eventually
-from tests.support.brokers import free_port
 from tests.support.edge_site import GREEN, RED, STRIKE, SimulatedTelecentre, telecentre
+from tests.support.ports import free_port
 from tests.support.rights import PRIVATE_KEY, SIGNING_KEY
 from tests.support.telecentres import CANTAL
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from edge.outbox import prepare_folder
 from simulators.cards import Ntag21x
-from tests.support.brokers import free_port
 from tests.support.edge_site import STRIKE, UID, SimulatedTelecentre, telecentre
+from tests.support.ports import free_port
 from tests.support.secure_broker import SecureBroker, secure_broker
 from tests.support.telecentres import cantal
 from tests.support.waiting import eventually

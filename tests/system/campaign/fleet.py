@@ -13,9 +13,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tests.support.brokers import RunningBroker, free_port
+from tests.support.brokers import RunningBroker
 from tests.support.demo import program
 from tests.support.fleet_ledger import different_in_file
+from tests.support.ports import free_port
 from tests.support.secure_broker import SHIPPED
 from tests.support.waiting import eventually
 from tests.system.campaign.world import Process

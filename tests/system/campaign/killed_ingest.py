@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 import psycopg
 
-from tests.support.brokers import RunningBroker, free_port
+from tests.support.brokers import RunningBroker
 from tests.support.demo import program
 from tests.support.fleet_ledger import different, different_in_file
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.secure_broker import SHIPPED
 from tests.support.waiting import eventually

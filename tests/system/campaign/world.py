@@ -12,9 +12,10 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from tests.support.brokers import Kind, RunningBroker, free_port
+from tests.support.brokers import Kind, RunningBroker
 from tests.support.demo import program
 from tests.support.fault_proxy import FaultProxy
+from tests.support.ports import free_port
 
 DAY_MS = 86_400_000
 BEGUN_BEFORE_MS = 40 * DAY_MS

@@ -63,31 +63,36 @@ async def _asked(folder: Folder, **request: Any) -> dict[str, Any]:  # noqa: ANN
     return await asyncio.to_thread(ask, folder.control, request)
 
 
-async def _agent_that_drives(folder: Folder, *lines: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the pins as an agent would, make an output of the strike, and later say `lines`."""
-    reader, writer = await asyncio.open_unix_connection(folder.pins("murat"))
-    writer.write(
-        f"output {STRIKE_PIN} 0\noutput {GRANTED_PIN} 0\noutput {REFUSED_PIN} 0\noutput {BUZZER_PIN} 0\n".encode()
-    )
+async def _agent_that_drives(folder: Folder, site: SimulatedSite, *lines: str) -> asyncio.Task[None]:
+    """Connect to the pins as an agent would, make outputs of them, and say `lines` once a card is there."""
+    _, writer = await asyncio.open_unix_connection(folder.pins("murat"))
+    pins = (STRIKE_PIN, GRANTED_PIN, REFUSED_PIN, BUZZER_PIN)
+    writer.write("".join(f"output {pin} 0\n" for pin in pins).encode())
+    await _until(lambda: all(site._pins.is_output(pin) for pin in pins))
 
     async def later() -> None:
-        await asyncio.sleep(0.1)
+        await _until(lambda: site._reader.cards != ())
         for line in lines:
             writer.write(f"{line}\n".encode())
             await asyncio.sleep(0.02)
+        await _until(lambda: site._reader.cards == ())
+        writer.close()
 
-    await asyncio.sleep(0.05)
-    asyncio.get_running_loop().create_task(later())
-    return reader, writer
+    return asyncio.get_running_loop().create_task(later())
+
+
+async def _until(seen: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not seen():  # noqa: ASYNC110 - pins and cards are looked at, they do not notify
+            await asyncio.sleep(0.002)
 
 
 def test_a_tap_reports_the_pulse_seen_on_the_strikes_pin(tmp_path: Path) -> None:
-    async def use(folder: Folder, _site: SimulatedSite) -> dict[str, Any]:
-        _, writer = await _agent_that_drives(
-            folder, f"output {STRIKE_PIN} 1", f"output {GRANTED_PIN} 1", f"output {BUZZER_PIN} 1"
-        )
+    async def use(folder: Folder, site: SimulatedSite) -> dict[str, Any]:
+        lines = [f"output {pin} 1" for pin in (STRIKE_PIN, GRANTED_PIN, BUZZER_PIN)]
+        agent = await _agent_that_drives(folder, site, *lines)
         seen = await _asked(folder, do="tap", site="murat")
-        writer.close()
+        await agent
         return seen
 
     seen = _on_bench(tmp_path, use)
@@ -99,10 +104,10 @@ def test_a_tap_reports_the_pulse_seen_on_the_strikes_pin(tmp_path: Path) -> None
 def test_a_refused_tap_reports_the_red_light_and_a_shut_door(tmp_path: Path) -> None:
     flashes = [f"output {pin} {level}" for level in (1, 0, 1, 0, 1) for pin in (REFUSED_PIN, BUZZER_PIN)]
 
-    async def use(folder: Folder, _site: SimulatedSite) -> dict[str, Any]:
-        _, writer = await _agent_that_drives(folder, *flashes)
+    async def use(folder: Folder, site: SimulatedSite) -> dict[str, Any]:
+        agent = await _agent_that_drives(folder, site, *flashes)
         seen = await _asked(folder, do="tap", site="murat", badge="unknown")
-        writer.close()
+        await agent
         return seen
 
     seen = _on_bench(tmp_path, use)

@@ -88,12 +88,12 @@ def _ask(
 
 
 def _expected(pool: Place, period: Span, span: Span, step: Step, *, pooled: bool) -> dict[str, object]:
-    """Return the figures of a place in a period; none before its register, nor while it was closed and empty."""
+    """Return the figures of a place in a period; none before its register, nor while closed, empty and not booked."""
     inside = max(period[0], span[0], local_ms(pool.since)), min(period[1], span[1])
     if inside[0] >= inside[1]:
         return {}
     times = pool.times(inside)
-    if step == "hour" and not times["available_ms"] and not times["outside_ms"]:
+    if step == "hour" and not times["available_ms"] and not times["outside_ms"] and not pool.booked(inside):
         return {}
     values = pool.values(inside, step, pooled=pooled)
     told = {name: _told(name, value) for name, value in values.items()}

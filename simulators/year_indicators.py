@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 
+from simulators.year_bookings import Booking, booked_in, bookings, told_of
 from simulators.year_calendar import Span, Step, bounds_of, days_of
 from simulators.year_levels import Pool, crowd
 from simulators.year_sessions import Session, attendance, begun_in, sessions
@@ -33,6 +34,10 @@ class Place:
         return [sessions(truth, resource) for truth, resource in self.members]
 
     @cached_property
+    def _bookings(self) -> list[list[Booking]]:
+        return [bookings(truth, resource) for truth, resource in self.members]
+
+    @cached_property
     def _pool(self) -> Pool:
         return Pool(self.members)
 
@@ -41,6 +46,10 @@ class Place:
         lengths = [[measure.within(*period) for measure in measures] for measures in self._measures]
         sums = [sum(column) for column in zip(*lengths, strict=True)]
         return dict(zip(("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms"), sums, strict=True))
+
+    def booked(self, period: Span) -> list[str]:
+        """Return what came of the bookings that start in a period."""
+        return [outcome for of_place in self._bookings for outcome in booked_in(of_place, period)]
 
     def values(self, period: Span, step: Step, *, pooled: bool) -> dict[str, object]:
         """Return the indicators of a period by name; `status` and `coverage` are the caller's."""
@@ -54,7 +63,7 @@ class Place:
         found |= self._crowd(period, days, told) if pooled else dict.fromkeys(_CROWD)
         begun = [one for of_place in self._sessions for one in begun_in(of_place, period)]
         found |= attendance(begun, place_days, told)
-        return found if self.kind == "desk" else found | {"ghost_ms": ghost_ms}
+        return found if self.kind == "desk" else found | {"ghost_ms": ghost_ms} | told_of(self.booked(period))
 
     def _crowd(self, period: Span, days: list[Span], told: str) -> dict[str, object]:
         found = crowd(self._pool, period, days)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from simulators.year_calendar import MINUTE_MS, SECOND_MS
+from simulators.year_judging import judge_bookings
 from simulators.year_lives import Chronicle, Life, Phase
 from simulators.year_presence import Story
 from simulators.year_sensing import Told
@@ -57,7 +58,7 @@ def make_streams(chronicle: Chronicle, told: dict[str, list[Told]], story: Story
         while at < len(heard) and heard[at].said_ms < life.end_ms:
             entries.append(_not_before(heard[at], life.begin_ms + FIRST_WORDS_MS))
             at += 1
-        entries += _own_words(life)
+        entries += [*_own_words(life), *_of_bookings(life, entries, story)]
         entries.sort(key=lambda statement: statement.said_ms)
         streams.append(Stream(life, tuple(_dated(life, entry) for entry in entries)))
     return tuple(streams)
@@ -100,6 +101,17 @@ def _first_words(life: Life, told: dict[str, list[Told]]) -> Iterator[Statement]
         last = next((one for one in reversed(statements) if one.said_ms <= at_ms), None)
         if last is not None:
             yield _state(resource, Told(at_ms, at_ms, last.state))
+
+
+def _of_bookings(life: Life, said: list[Statement], story: Story) -> Iterator[Statement]:
+    """Yield what an agent says of its rooms' bookings, from what it has said of the rooms."""
+    known_ms = life.begin_ms + FIRST_WORDS_MS
+    for room, meetings in story.rooms.items():
+        states = [one for one in said if one.subject == room]
+        told = [Told(one.said_ms, one.true_ms, str(dict(one.value)["state"])) for one in states]
+        for one in judge_bookings(life, known_ms, meetings, told):
+            value = (("start", one.start_ms), ("outcome", one.outcome))
+            yield Statement(one.said_ms, one.true_ms, "booking_judged", room, value)
 
 
 def _own_words(life: Life) -> Iterator[Statement]:

@@ -129,7 +129,7 @@ class Speaker:
                 words("place.ghost"): lambda row: EMPTY if is_blind(row) else self.duration(row.usage.ghost_ms),
             }
             bookings = self._group("of_bookings", rows, told)
-            # What a room's states do not tell in any period would be an empty line for ever.
+            # Where no agent tells of bookings, as of confidential rooms, the line would be empty for ever.
             groups.append(replace(bookings, lines=[line for line in bookings.lines if line.is_said]))
         return [*groups, self.persons(persons)]
 

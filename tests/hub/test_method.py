@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from edge.core.booking import Judgement
+from edge.core.observations import Booking
+from edge.core.occupancy import PresenceRules
+from edge.core.room import RoomRules, elapse, learn, lose, read, unknown_room
 from hub.indicators import Attendance as Attended
-from hub.indicators import Step, Usage, day_after, first_day, values
+from hub.indicators import Outcome, Step, Usage, counted_bookings, day_after, first_day, values
 from hub.levels import Level, Peaks, pack, peaks, profile, summed, unpack
 from hub.sessions import MERGE_MS, dwell, sessions
 from hub.statistics import Stretch, stretches
+from tests.support.moments import at
 from tests.test_docs import clock_ms, percent, table_rows
 
 METHOD = Path(__file__).parents[2] / "docs" / "method.md"
@@ -41,6 +46,35 @@ def test_the_worked_examples_of_peaks_come_out_as_written() -> None:
         found = peaks(profile([told(one, "10:00")[0], told(other, "10:00")[0]], OPEN), DAY)
         share = percent(found.saturated_ms / found.saturable_ms)
         assert [str(found.peak), str(found.peak_5min), str(found.min_free), share] == written, one
+
+
+def test_the_worked_examples_of_bookings_come_out_as_written() -> None:
+    text = METHOD.read_text(encoding="utf-8")
+    rows = table_rows(text, "booking", "what the room's sensors saw")
+    assert len(rows) == 7
+    found = [what_came_of(story) for _, story, _ in rows]
+    assert found == [outcome for _, _, outcome in rows]
+    together = values(Usage(), None, Attended(), counted_bookings(found))
+    bookings, no_shows, rate = (together[name] for name in ("bookings", "no_shows", "no_show_rate"))
+    assert f"Together: {bookings} bookings, {no_shows} no-shows, a no-show rate of {percent(float(rate or 0))}." in text
+
+
+def what_came_of(story: str) -> Outcome:
+    """Return what the agent's own rule says of a booking from 10:00 to 11:00 on 23 November."""
+    rules = RoomRules("room-01", PresenceRules(("radar",), 2.0, 300.0), 600.0, 3600.0, bookings="calendar")
+    told = [(clock_ms(at) // 1000, state) for state, at in re.findall(r"(\w+) (\d\d:\d\d)", story)]
+    room, judged = unknown_room(rules, at(told[0][0])), list[Outcome]()
+    room, _ = learn(room, rules, (Booking(at(36_000).wall_ms, at(39_600).wall_ms),), at(told[0][0]))
+    for second in range(told[0][0], 12 * 3600, 10):
+        state = [state for since, state in told if since <= second][-1]
+        room, said = elapse(room, rules, at(second))
+        judged += [one.outcome for one in said if isinstance(one, Judgement)]
+        if state == "unknown":
+            room, _ = lose(room, rules, "radar", at(second))
+        else:
+            room, _ = read(room, rules, "radar", at(second), present=state == "occupied")
+    (outcome,) = judged
+    return outcome
 
 
 def test_the_median_of_an_even_number_is_between_the_two_in_the_middle_and_p90_is_one_of_them() -> None:

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from simulators.year_bookings import bookings, told_of
 from simulators.year_calendar import MINUTE_MS, bounds_of
 from simulators.year_levels import Pool, crowd
 from simulators.year_persons import Door, Visitors, first_ever, passages
@@ -141,3 +142,33 @@ def test_an_alarm_of_a_door_counts_once_however_often_it_is_told() -> None:
     one = by_time(*(door(f"08:{n:02d}", alarm) for n, alarm in enumerate(alarms)))
     found = Door(one).within(DAY)
     assert (found["forced"], found["held_open"]) == (2, 1)
+
+
+def room_told(start: str, told: str) -> Statement:
+    """Return that an agent judges a booking ten minutes after its start; the truth judges it anew from the others."""
+    value = (("start", at(start)), ("outcome", told))
+    return Statement(at(start) + 15 * MINUTE_MS, at(start) + 10 * MINUTE_MS, "booking_judged", "room-01", value)
+
+
+@pytest.mark.parametrize(
+    ("states", "outcome"),
+    [
+        ({"07:00": "free", "09:05": "occupied"}, "came"),
+        ({"07:00": "free", "08:44:59.999": "occupied", "08:45": "free"}, "no_show"),
+        ({"07:00": "free", "09:09:59.999": "in_call"}, "came"),
+        ({"07:00": "free", "09:10": "occupied"}, "no_show"),
+        ({"08:50": "free", "09:00": "booked"}, "no_show"),
+        ({"08:50:00.001": "free", "09:00": "booked"}, "unknown"),
+        ({"07:00": "occupied", "09:00": "unknown"}, "unknown"),
+    ],
+)
+def test_a_booking_is_judged_by_the_time_that_counts(states: dict[str, str], outcome: str) -> None:
+    told = [state(when, "room-01", what) for when, what in states.items()]
+    one = by_time(alive("06:59"), *told, room_told("09:00", "whatever"), alive("10:00"))
+    assert bookings(one, "room-01") == [(at("09:00"), outcome)]
+
+
+def test_the_share_of_bookings_nobody_came_to_is_of_those_that_are_known() -> None:
+    assert list(told_of(["came", "no_show", "unknown"]).values()) == [3, 1, 0.5]
+    assert list(told_of(["unknown"]).values()) == [1, None, None]
+    assert list(told_of([]).values()) == [None, None, None]

@@ -30,6 +30,29 @@ def test_the_same_seed_plays_the_same_year(tmp_path: Path) -> None:
     assert write_acts(world, options(tmp_path, seed=8)) != first
 
 
+def test_who_is_in_a_booked_room_in_time_has_come_and_agents_say_so(tmp_path: Path) -> None:
+    world = make_world(packaged_network(), 7, date(2026, 3, 9))
+    found: set[tuple[bool, str]] = set()
+    for act in write_acts(world, options(tmp_path)):
+        booked = {
+            (room, meeting.booked[0]): meeting
+            for room, meetings in act.story.rooms.items()
+            for meeting in meetings
+            if meeting.booked is not None
+        }
+        said = [entry.statement for one in act.streams for entry in one.entries]
+        judged = [(one.subject, dict(one.value)) for one in said if one.kind == "booking_judged"]
+        keys = [(room, int(value["start"])) for room, value in judged]
+        assert len(keys) == len(set(keys))
+        for key, (_, value) in zip(keys, judged, strict=True):
+            start_ms, used = key[1], booked[key].used
+            came = used is not None and used[0] < start_ms + 600_000
+            found.add((came, str(value["outcome"])))
+    assert {(True, "came"), (False, "no_show")} <= found
+    # A sensor that is stuck or dead sees what is not there, or nothing.
+    assert (True, "no_show") not in found
+
+
 def test_the_register_of_the_world_changes_on_its_days() -> None:
     world = make_world(packaged_network(), 7)
     assert world.register_days() == [

@@ -1,9 +1,12 @@
 """The ten telecentres of the Cantal on a bench: a real store in a folder, and the messages their edges send."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contract.events import (
+    BookingJudged,
+    BookingOfRoom,
+    BookingOutcome,
     Clock,
     Desk,
     DeskState,
@@ -154,6 +157,29 @@ def put_history(store: Store, site: str, changes: list[Change], *, until: int) -
     try:
         with writer.transaction():
             writer.receive(Batch(header, [encode(event) for event in events]), until)
+            writer.settle_sites({site})
+    finally:
+        writer.close()
+
+
+def put_bookings(store: Store, site: str, bookings: Sequence[tuple[int, str, BookingOutcome]]) -> None:
+    """Store what came of the bookings of a site's rooms: when each started, in which room, and what."""
+    told = [
+        BookingJudged(
+            subject=room,
+            value=BookingOfRoom(start=start, outcome=outcome),
+            t=start + 10 * MINUTE_MS,
+            clock="synced",
+            up=n,
+        )
+        for n, (start, room, outcome) in enumerate(bookings)
+    ]
+    heard = max(event.t for event in told)
+    header = BatchHeader(site=site, stream="6" * 32, boot="c" * 32, first=1, n=len(told), sent_at=heard)
+    writer = store.writer()
+    try:
+        with writer.transaction():
+            writer.receive(Batch(header, [encode(event) for event in told]), heard)
             writer.settle_sites({site})
     finally:
         writer.close()

@@ -16,7 +16,7 @@ from hub.routes.context import QueryError
 from hub.routes.indicators import CSV_HEADER, CSV_NAMES, are_whole_months
 from hub.routes.period import check_doors, check_reading
 from hub.store.rows import Asked
-from tests.support.telecentres import MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_history
+from tests.support.telecentres import MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_bookings, put_history
 from tests.support.web import app_on, ask
 
 HOUR_MS = 60 * MINUTE_MS
@@ -43,6 +43,14 @@ def app(tmp_path: Path) -> Iterator[FastAPI]:
         "ydes",
         [*four, (half, "desk-01", "occupied"), (eleven, "desk-01", "vacant")],
         until=NINE_MS + 4 * HOUR_MS,
+    )
+    put_bookings(
+        store,
+        "murat",
+        [
+            *((at_eight, "room-01", "came"), (ten, "room-01", "no_show")),
+            *((half, "room-01", "came"), (eleven, "room-01", "unknown")),
+        ],
     )
     yield app_on(store, LiveBoard(), now_ms=EVENING_MS)
     store.close()
@@ -105,9 +113,26 @@ def test_a_desk_has_no_peak(app: FastAPI) -> None:
     assert values(second, "occupied_ms", "peak", "peak_at", "saturation") == [HOUR_MS, None, None, None]
 
 
-def test_rooms_have_their_bookings_too(app: FastAPI) -> None:
-    (one,) = figures(app, site="murat", kind="room")
+BOOKINGS = ("bookings", "no_shows", "no_show_rate")
+
+
+@pytest.mark.parametrize("place", [{"site": "murat"}, {"zone": "reseau:cantal"}, {"site": "murat", "by": "resource"}])
+@pytest.mark.parametrize("step", ["day", "week", "month", "quarter", "year"])
+def test_rooms_have_their_bookings_too(app: FastAPI, place: dict[str, str], step: str) -> None:
+    (one,) = [one for one in figures(app, kind="room", step=step, **place) if values(one, "bookings") != [None]]
     assert set(ROOM_NAMES) <= set(one["values"])  # type: ignore[call-overload] # the answer's own shape is tested above
+    assert values(one, *BOOKINGS) == [4, 1, 0.3333]
+
+
+def test_a_booking_counts_in_the_hour_of_its_start_and_no_booking_is_no_zero(app: FastAPI) -> None:
+    hours = figures(app, site="murat", kind="room", step="hour")
+    found = {str(one["start"])[11:16]: values(one, *BOOKINGS) for one in hours}
+    assert found == {
+        "08:00": [1, 0, 0.0],
+        "09:00": [None, None, None],
+        "10:00": [2, 1, 0.5],
+        "11:00": [1, None, None],
+    }
 
 
 @pytest.mark.parametrize(
@@ -211,6 +236,11 @@ def test_csv_says_the_same_with_durations_in_minutes(app: FastAPI) -> None:
     )
     assert (told["minutes_occupees"], told["pic"], told["duree_mediane_minutes"]) == ("120.0", "2", "60.0")
     assert (told["pic_debut"], told["reservations"]) == ("2026-11-21T10:30:00+01:00", "")
+    header, row = csv.reader(
+        io.StringIO(ask(app, PATH, {**SATURDAY, "site": "murat", "kind": "room", "format": "csv"}).text), delimiter=";"
+    )
+    told = dict(zip(header, row, strict=True))
+    assert (told["reservations"], told["reservations_sans_venue"], told["taux_sans_venue"]) == ("4", "1", "0.3333")
     assert 'filename="indicateurs-desk-murat-2026-11-21-2026-11-22.csv"' in answer.headers["content-disposition"]
 
 

@@ -18,7 +18,7 @@ from hub.store import VisitRow
 from hub.store.rows import VisitStatus
 from hub.texts import LANGUAGES, words
 from tests.support.entries import ADA, BEA, put_taps
-from tests.support.telecentres import CANTAL, MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_history
+from tests.support.telecentres import CANTAL, MIDNIGHT_MS, MINUTE_MS, Change, cantal, put_bookings, put_history
 from tests.support.web import app_on, ask
 
 HOUR_MS = 60 * MINUTE_MS
@@ -91,6 +91,23 @@ def test_rooms_show_nothing_where_nothing_is_known_and_no_line_of_bookings_that_
     assert "Réservations" not in found
     assert found["Occupé hors des horaires"][0] == ""
     assert found["Taux d'occupation"][0] == "non mesuré"
+
+
+def test_rooms_show_how_many_bookings_there_were_and_to_which_share_nobody_came(app: FastAPI) -> None:
+    first, *others, missed, unseen = [NINE_MS + n * HOUR_MS for n in range(5)]
+    store, room = app.state.context.store, "room-01"
+    put_bookings(
+        store,
+        "murat",
+        [
+            *((start, room, "came") for start in (first, *others)),
+            (missed, room, "no_show"),
+            (unseen, room, "unknown"),
+        ],
+    )
+    found = lines(app, place="murat", kind="room")
+    assert found["Réservations"] == ["5", "", "", ""]
+    assert found["Réservations sans venue"][0] == "1 25 % de celles que l'on connaît"
 
 
 @pytest.mark.parametrize(("step", "visitors"), [("week", "2 ne s'additionnent pas"), ("quarter", ""), ("year", "")])

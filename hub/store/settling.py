@@ -150,24 +150,25 @@ def _hours(day: _Day, place: Place, hours: Sequence[Interval]) -> Rows:
     changes = [one for one in state.changes if one[0] >= start]
     carried = before[-1][1] if before else None
     found: Rows = {}
-    for figure in figures(changes, carried, day.horizon_ms, day.opened, hours):
-        available = figure.available_ms - _before_first(day, figure.start_ms, figure.end_ms)
+    spent = figures(changes, carried, day.horizon_ms, day.opened, hours)
+    installed = _installed(day)
+    in_service = spent if installed is day.opened else figures(changes, carried, day.horizon_ms, installed, hours)
+    for figure, counted in zip(spent, in_service, strict=True):
         lengths = figure.observed_ms, figure.occupied_ms, figure.outside_ms, figure.ghost_ms
-        available = max(available, figure.observed_ms)
+        available = max(counted.available_ms, figure.observed_ms)
         if available or figure.outside_ms:
             found[place.resource, figure.start_ms] = (figure.end_ms, place.kind, available, *lengths)
     return found
 
 
-def _before_first(day: _Day, start: int, end: int) -> int:
-    """Return for how long a site was open in an hour before its first sign of life, on its first day.
+def _installed(day: _Day) -> Sequence[Interval]:
+    """Return when a site was open; on its first day from its first sign of life on.
 
     What was not yet installed was not in service.
     """
-    if day.first_ms is None or not day.bounds[0] <= day.first_ms < day.bounds[1] or day.first_ms <= start:
-        return 0
-    until = min(end, day.first_ms)
-    return sum(max(0, min(b, until) - max(a, start)) for a, b in day.opened)
+    if day.first_ms is None or not day.bounds[0] <= day.first_ms < day.bounds[1]:
+        return day.opened
+    return [(max(a, day.first_ms), b) for a, b in day.opened if b > day.first_ms]
 
 
 def _settle_levels(connection: Connection, day: _Day, within: Interval | None) -> list[Found]:

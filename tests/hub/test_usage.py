@@ -97,3 +97,14 @@ def test_what_was_seen_before_the_first_sign_of_life_by_a_clock_that_was_set_bac
     said = (Said("edge_started", 693), Said("room_state_changed", 495, "room-01", "free"), Said("edge_alive", 747))
     history = History(START, (Stream("a" * 32, "b" * 32, said),), ((date(2026, 9, 23), Version()),))
     compare(home, history, Random(1))
+
+
+def test_what_was_out_of_service_before_the_first_sign_of_life_is_taken_off_once(home: Path | Engine) -> None:
+    said = (
+        Said("edge_started", 693),
+        Said("desk_state_changed", 680, "desk-01", "out_of_service"),
+        Said("desk_state_changed", 695, "desk-01", "unknown"),
+        Said("edge_alive", 800),
+    )
+    history = History(START, (Stream("a" * 32, "b" * 32, said),), ((date(2026, 9, 23), Version()),))
+    compare(home, history, Random(1))

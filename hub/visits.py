@@ -34,6 +34,9 @@ Entry = tuple[str, int, int]
 A tuple: a month of four thousand telecentres has a million.
 """
 
+Comings = dict[str, list[tuple[int, int]]]
+"""Of each person, when they came in, and in which half-day."""
+
 
 class Counts(NamedTuple):
     """How many, never who."""
@@ -50,16 +53,32 @@ class Counts(NamedTuple):
 NOBODY = Counts()
 
 
+def added(some: Counts, others: Counts) -> Counts:
+    """Return the counts of persons together with those of others, none of whom is among both."""
+    sums = (a + b for a, b in zip(some[:4], others[:4], strict=True))
+    return Counts(*sums, *(max(a, b) for a, b in zip(some[4:], others[4:], strict=True)))
+
+
 def count(entries: Iterable[Entry], is_new: Callable[[str], bool]) -> Counts:
     """Return the counts of a period; of the half hour before it, `entries` are needed too, with `half` -1.
 
     `is_new` says of a person whether no pass of theirs was used before the period.
     """
-    by_person: dict[str, list[tuple[int, int]]] = {}
+    comings: Comings = {}
+    gather(entries, comings)
+    return count_persons(comings.items(), is_new)
+
+
+def gather(entries: Iterable[Entry], comings: Comings) -> None:
+    """Add entries to what is known of each person."""
     for person, at_ms, half in entries:
-        by_person.setdefault(person, []).append((at_ms, half))
+        comings.setdefault(person, []).append((at_ms, half))
+
+
+def count_persons(persons: Iterable[tuple[str, list[tuple[int, int]]]], is_new: Callable[[str], bool]) -> Counts:
+    """Return the counts of a period as far as some persons make them, each with when they came in."""
     visits = half_days = unique = new = most_visits = most_half_days = 0
-    for person, comings in by_person.items():
+    for person, comings in persons:
         begun, halves = _of_person(comings)
         if halves:
             visits, half_days, unique = visits + begun, half_days + halves, unique + 1

@@ -8,8 +8,8 @@ from hub.opening import Interval, day_of
 from hub.store.connection import Connection
 from hub.store.rows import VisitRow, VisitStatus, VisitStep
 from hub.store.schema import statements
+from hub.store.visit_counts import is_frozen
 from hub.store.visit_places import ALL_DAYS, Members, members_of, within, zones_with_members
-from hub.store.visits import is_frozen
 from hub.visits import NOBODY, Counts, bounds_of, first_day, next_day
 
 MAX_PERIODS = 3_700

@@ -4,12 +4,16 @@ A person is the member to whose pass the badge belonged when it was used, where 
 itself. Ids live in memory while a period is counted; no figure and no log has one. Source: protocol TC1, "Persons".
 """
 
+from collections.abc import Iterator
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from hub.opening import day_of
 from hub.store.connection import Connection
 from hub.store.schema import statements
+
+PAGE = 1_000
+"""Badges read in one step."""
 
 _SQL = statements("visitors")
 
@@ -20,7 +24,7 @@ Held = tuple[int, str, str]
 class Visitors:
     """The register of passes and the journal, as one transaction sees them; what was asked once is kept.
 
-    `many`: persons of a whole zone will be asked for, so that all is read at once and not badge by badge.
+    `many`: persons of a whole zone will be asked for: `read_all` comes first, and nothing is read badge by badge.
     """
 
     def __init__(self, connection: Connection, *, many: bool = False) -> None:
@@ -31,8 +35,6 @@ class Visitors:
         self._first_days: dict[str, date | None] = {}
         self._used: set[str] | None = None
         self._many = many
-        if many:
-            self._read_all()
 
     def person(self, credential: str, at_ms: int) -> str:
         """Return the member to whom a badge belonged at an instant, else the badge; before its first pass, of that."""
@@ -63,17 +65,35 @@ class Visitors:
         used = self._first_days[person]
         return used is None or used >= first
 
-    def _read_all(self) -> None:
-        for credential, *held in self._connection.execute(_SQL["all_held"]):
-            self._held.setdefault(credential, []).append((held[0], held[1], held[2]))
-        for credential, of_badge in self._held.items():
-            for member in {member for _, _, member in of_badge}:
-                self._badges.setdefault(member, []).append(credential)
+    def read_all(self) -> Iterator[None]:
+        """Read what is asked of many persons; yield after each step of some milliseconds."""
+        yield from self._read_held()
         self._used = {row[0] for row in self._connection.execute(_SQL["all_used"])}
-        for row in self._connection.execute(_SQL["used_members"]):
-            self._used.add(row[0])
-        for credential, at_ms, time_zone in self._connection.execute(_SQL["first_entries"]):
-            self._first[credential] = min((at_ms, time_zone), self._first.get(credential, (at_ms, time_zone)))
+        yield
+        self._used.update(row[0] for row in self._connection.execute(_SQL["used_members"]))
+        yield
+        after: str | None = ""
+        while after is not None:
+            page = {"after": after, "most": PAGE}
+            rows = self._connection.execute(_SQL["first_entries"], page).fetchall()
+            self._first.update((credential, (at_ms, time_zone)) for credential, at_ms, time_zone in rows)
+            after = rows[-1][0] if rows else None
+            yield
+
+    def _read_held(self) -> Iterator[None]:
+        page: dict[str, object] = {"after": "", "most": PAGE}
+        while (last := self._connection.execute(_SQL["last_credential"], page).fetchone()[0]) is not None:
+            held: dict[str, list[Held]] = {}
+            for credential, *of_badge in self._connection.execute(
+                _SQL["held_by_many"], {"after": page["after"], "last": last}
+            ):
+                held.setdefault(credential, []).append((of_badge[0], of_badge[1], of_badge[2]))
+            for credential, all_held in held.items():
+                for member in {member for _, _, member in all_held}:
+                    self._badges.setdefault(member, []).append(credential)
+            self._held |= held
+            page["after"] = last
+            yield
 
     def _held_by(self, credential: str) -> list[Held]:
         held = self._held.get(credential)

@@ -16,18 +16,11 @@ from hub.store.connection import Connection
 from hub.store.doors import days_of_doors, forget_doors, instants_of_doors, next_change, settle_doors
 from hub.store.rows import CountDifference
 from hub.store.schema import statements
-from hub.store.visit_places import (
-    ALL_DAYS,
-    Members,
-    belongs,
-    members_of,
-    time_zones,
-    within,
-    zones_with_members,
-)
+from hub.store.visit_counts import PERIODS, is_frozen, purged_until, settle_place
+from hub.store.visit_places import ALL_DAYS, Members, members_of, time_zones, within, zones_with_members
 from hub.store.visitors import Visitors
 from hub.store.zones import ZONE
-from hub.visits import ABSENT_MS, NOBODY, Counts, Entry, Period, bounds_of, count, cuts, first_day, half_of, next_day
+from hub.visits import ABSENT_MS, Period, bounds_of, first_day, next_day
 
 COUNTED_KINDS = frozenset({"access_decided", "door_state_changed"})
 """Events from which visits and doors are counted."""
@@ -39,10 +32,11 @@ the half hour before it: a visit may have begun there."""
 MAX_DAYS_A_SLICE = 60
 """Marked days of sites counted in one transaction: some 0.2 s, so that new history does not wait long behind them."""
 
-MANY_SITES = 50
-"""From how many sites on the whole register is read at once, and not badge by badge."""
+Mark = tuple[str, str]
+"""A site, and a local day to be counted."""
 
-PERIODS: tuple[Period, ...] = ("day", "week", "month")
+FROM_THE_NEWEST: Mark = ("", "9999-12-31")
+
 LAST = 2**62
 GRANTED = '%"reason":"GRANTED"%'
 
@@ -169,26 +163,16 @@ def zone_is_pending(connection: Connection) -> bool:
     return connection.execute(_SQL["zone_is_pending"], _MARKS).fetchone() is not None
 
 
-def settle_sites(connection: Connection) -> None:
-    """Count some of the marked days of sites, the newest first, and mark those days of their zones."""
-    marks = connection.execute(_SQL["marks_of_sites"], {**_MARKS, "most": MAX_DAYS_A_SLICE}).fetchall()
+def settle_sites(connection: Connection, after: Mark = FROM_THE_NEWEST) -> Mark:
+    """Count some of the marked days of sites, the newest first, and mark those days of their zones.
+
+    Return where to go on after: each mark has its turn, however many are made meanwhile.
+    """
+    page = {**_MARKS, "site": after[0], "day": after[1], "most": MAX_DAYS_A_SLICE}
+    marks = connection.execute(_SQL["marks_of_sites"], page).fetchall()
     ours = connection.lock_sites({site for site, _ in marks}, waits=False)
     _settle(connection, [(site, day) for site, day in marks if site in ours])
-
-
-def settle_zone(connection: Connection, after: str = "") -> str:
-    """Count the marked days of one zone, the next after one by its place; return which.
-
-    Each in its turn, or one to which somebody comes all the time would keep the others from being counted. Of a zone of
-    thousands of sites, it takes seconds.
-    """
-    marks = connection.execute(_SQL["marks_of_zones"], {**_MARKS, "after": after}).fetchall()
-    if not marks:
-        marks = connection.execute(_SQL["marks_of_zones"], {**_MARKS, "after": ""}).fetchall()
-    zones = zones_with_members(connection)
-    connection.lock_sites({site for place, _ in marks for site in members_of(zones, place)})
-    _settle(connection, sorted(set(marks)))
-    return str(marks[0][0]) if marks else ""
+    return (marks[-1][0], marks[-1][1]) if len(marks) == MAX_DAYS_A_SLICE else FROM_THE_NEWEST
 
 
 def _settle(connection: Connection, marks: Iterable[tuple[str, str]]) -> None:
@@ -198,7 +182,8 @@ def _settle(connection: Connection, marks: Iterable[tuple[str, str]]) -> None:
     for place, day in marks:
         days.setdefault(place, []).append(day)
     for place, of_place in days.items():
-        connection.executemany(_SQL["take_mark"], [{"site": place, "day": day} for day in of_place])
+        for name in ("take_mark", "drop_taken_day"):
+            connection.executemany(_SQL[name], [{"site": place, "day": day} for day in of_place])
         settle_place(connection, place, members_of(zones, place), of_place)
         if place.startswith(ZONE):
             continue
@@ -209,70 +194,12 @@ def _settle(connection: Connection, marks: Iterable[tuple[str, str]]) -> None:
         _mark_days(connection, {(name, day) for name in around for day in of_place})
 
 
-def settle_place(connection: Connection, place: str, members: Members, days: Iterable[str]) -> list[CountDifference]:
-    """Count the persons of a place in the periods in which these days lie, unless they are frozen.
-
-    Return what was different before.
-    """
-    zones = time_zones(connection, members)
-    purged_ms: int = connection.execute(_SQL["purged"]).fetchone()[0]
-    visitors = Visitors(connection, many=len(members) > MANY_SITES)
-    periods = {(period, first_day(period, date.fromisoformat(day))) for period in PERIODS for day in days}
-    differences: list[CountDifference] = []
-    for period, first in sorted(periods):
-        if is_frozen(period, first, zones.values(), purged_ms):
-            continue
-        there = {site: days for site, days in within(members, first, next_day(period, first)).items() if site in zones}
-        entries = _entries(connection, visitors, there, zones, (period, first))
-        counts = count(entries, lambda person, first=first: visitors.is_new(person, first))  # type: ignore[misc]
-        differences += _store(connection, (place, period, first.isoformat()), counts)
-    return differences
-
-
-def is_frozen(period: Period, first: date, zones: Iterable[ZoneInfo], purged_ms: int) -> bool:
-    """Return whether a part of a period's journal may be gone; of no site at all, by UTC."""
-    start_ms = min((bounds_of(period, first, zone)[0] for zone in set(zones)), default=None)
-    return (bounds_of(period, first, ZoneInfo("UTC"))[0] if start_ms is None else start_ms) < purged_ms
-
-
-def _entries(
-    connection: Connection,
-    visitors: Visitors,
-    members: Members,
-    zones: Mapping[str, ZoneInfo],
-    when: tuple[Period, date],
-) -> Iterator[Entry]:
-    """Yield who came in at sites of a place, while part of it, in a period and in the half hour before it."""
-    halves = {zone: (cuts(*when, zone), bounds_of(*when, zone)) for zone in {zones[site] for site in members}}
-    for site, days in members.items():
-        instants, (start_ms, end_ms) = halves[zones[site]]
-        between = {"site": site, "from_ms": start_ms - ABSENT_MS, "to_ms": end_ms}
-        for credential, at_ms in connection.execute(_SQL["entries"], between).fetchall():
-            half = half_of(at_ms, instants)
-            if days == ALL_DAYS or belongs(days, (when[1] + timedelta(days=half // 2)).isoformat()):
-                yield visitors.person(credential, at_ms), at_ms, half
-
-
-def _store(connection: Connection, where: tuple[str, Period, str], counted: Counts) -> list[CountDifference]:
-    """Make the row of a period what was counted; a live period without anybody has none."""
-    key = dict(zip(("site", "step", "day"), where, strict=True))
-    row = connection.execute(_SQL["figure"], key).fetchone()
-    stored = NOBODY if row is None else Counts(*row)
-    if stored == counted:
-        return []
-    if counted == NOBODY:
-        connection.execute(_SQL["drop_figure"], key)
-    else:
-        connection.execute(_SQL["put_figure"], {**key, **counted._asdict()})
-    return [CountDifference(where[0], "visits", where[1], where[2], tuple(stored), tuple(counted))]
-
-
 # Freezing: before the journal forgets.
 
 
 def freeze(connection: Connection, before_ms: int) -> None:
     """Count what is still to be counted, and keep what depends on journal rows older than `before_ms`: they go now."""
-    purged_ms: int = connection.execute(_SQL["purged"]).fetchone()[0]
+    purged_ms = purged_until(connection)
     until_ms = before_ms + FORGOTTEN_BEFORE_MS
     if until_ms > purged_ms:
         # A mark of a later day may bear on a week or month that is about to freeze; zones are marked by their sites.

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from hashlib import sha256
+from math import inf
 
 from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
@@ -19,14 +20,15 @@ from hub.store.timeline import changed_days, is_pending, mark, settle_marks, sit
 from hub.store.together import put_together
 from hub.store.visits import (
     COUNTED_KINDS,
+    FROM_THE_NEWEST,
     enter_again,
     entry_of,
     mark_events,
-    settle_zone,
     zone_is_pending,
 )
 from hub.store.visits import is_pending as visits_pending
 from hub.store.visits import settle_sites as settle_visits
+from hub.store.zone_counting import ZoneCounting
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,9 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         _replay_erasures(engine)
         self._connection = engine.writer()
-        self._walked_to = self._zone_counted = ""
+        self._walked_to = ""
+        self._counted_to = FROM_THE_NEWEST
+        self._zones = ZoneCounting(self._connection)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is committed durably at its end, or not at all."""
@@ -184,12 +188,12 @@ class Writer:
 
     def settle_visits(self) -> bool:
         """Count some of the persons and doors that are to be counted at sites; return whether more are."""
-        settle_visits(self._connection)
+        self._counted_to = settle_visits(self._connection, self._counted_to)
         return visits_pending(self._connection)
 
-    def settle_zone(self) -> bool:
-        """Count the persons of one zone that are to be counted; return whether there are more zones."""
-        self._zone_counted = settle_zone(self._connection, self._zone_counted)
+    def settle_zone(self, for_s: float = inf) -> bool:
+        """Count the persons of one zone, or go on with it for so long; return whether zones are to be counted."""
+        self._zones.go_on(for_s)
         return zone_is_pending(self._connection)
 
     def visits_pending(self) -> tuple[bool, bool]:

@@ -381,6 +381,7 @@ def test_a_register_that_is_read_at_once_tells_the_same_of_everybody(bench: Benc
         bench.purge(day)
         with bench.store.changed() as connection:
             single, whole = Visitors(connection), Visitors(connection, many=True)
+            assert list(whole.read_all())
             for badge in ("b0000001", "b0000002", "b0000003", "b0000004"):
                 for moment in ("2026-01-01 00:00", "2026-10-05 09:00", "2026-12-06 00:10"):
                     person = single.person(badge, ms(moment))

@@ -22,6 +22,7 @@ order by restored_at;
 select
     (select count(*) from dirty)
     + (select count(*) from visit_mark)
+    + (select count(*) from visit_mark_taken)
     + (select count(*) from stream where folded < position and (first_at is not null or ordinal is not null));
 
 -- name: journal

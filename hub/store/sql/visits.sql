@@ -27,17 +27,46 @@ select stream from stream where site = :site;
 insert into visit_mark (site, day) values (:site, :day);
 
 -- name: marks_of_sites
-select distinct site, day from visit_mark where site not like :zones order by day desc, site limit :most;
+select distinct site, day from visit_mark
+where site not like :zones and (day < :day or (day = :day and site > :site))
+order by day desc, site
+limit :most;
 
--- name: marks_of_zones
-select site, day from visit_mark
-where site = (select min(site) from visit_mark where site like :zones and site > :after);
+-- name: next_zone
+select min(site) from (
+    select min(site) as site from visit_mark where site like :zones and site > :after
+    union all
+    select min(site) as site from visit_mark_taken where site > :after
+) as waiting;
+
+-- name: set_aside
+insert into visit_mark_taken (site, day, counter)
+select distinct site, day, :counter from visit_mark where site = :site
+on conflict (site, day) do nothing;
+
+-- name: take_over
+update visit_mark_taken set counter = :counter where site = :site;
+
+-- name: taken
+select day from visit_mark_taken where site = :site and counter = :counter order by day;
+
+-- name: drop_taken
+delete from visit_mark_taken where site = :site;
+
+-- name: drop_taken_day
+delete from visit_mark_taken where site = :site and day = :day;
 
 -- name: marks_until
-select distinct site, day from visit_mark where day <= :day order by site, day;
+select site, day from visit_mark where day <= :day
+union
+select site, day from visit_mark_taken where day <= :day
+order by 1, 2;
 
 -- name: marks_of_place
-select distinct day from visit_mark where site = :site order by day;
+select day from visit_mark where site = :site
+union
+select day from visit_mark_taken where site = :site
+order by 1;
 
 -- name: take_mark
 delete from visit_mark where site = :site and day = :day;
@@ -46,7 +75,8 @@ delete from visit_mark where site = :site and day = :day;
 select 1 where exists (select 1 from visit_mark where site not like :zones);
 
 -- name: zone_is_pending
-select 1 where exists (select 1 from visit_mark where site like :zones);
+select 1
+where exists (select 1 from visit_mark where site like :zones) or exists (select 1 from visit_mark_taken);
 
 -- name: sites
 select site, network, time_zone from site order by site;

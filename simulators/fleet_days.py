@@ -17,8 +17,9 @@ ALIVE_EVERY_S = 900
 ALIVE_A_DAY = 24 * 3_600 // ALIVE_EVERY_S - 4
 """Events that every site makes on any day, a day of 23 hours included: for how long a fleet has something to play."""
 
-SETTLE_MS, HOLD_MS = 2_000, 300_000
-"""An agent believes a presence after 2 s and an absence after 300 s, and dates both back (docs/method.md)."""
+SETTLE_MS, HOLD_MS, GHOST_MS = 2_000, 300_000, 600_000
+"""An agent believes a presence after 2 s and an absence after 300 s, and dates both back (docs/method.md); it waits ten
+minutes for who has booked."""
 
 IN_USE_SHARE = (0.65, 0.7, 0.65, 0.7, 0.55, 0.15, 0.03)
 """Of the desks, from Monday to Sunday."""
@@ -31,7 +32,8 @@ RESTART_SHARE, UNKNOWN_SHARE, REFUSED_SHARE, NO_SHOW_SHARE = 0.03, 0.01, 0.06, 0
 class Happening:
     """The agent says at `seen_ms` that `subject` has been in `state` since `since_ms`.
 
-    Of `agent` the state is `alive` or `restart`, of `reader-01` the reason of a decision.
+    Of `agent` the state is `alive` or `restart`, of `reader-01` the reason of a decision, of a booking of a room what
+    came of it.
     """
 
     seen_ms: int
@@ -150,12 +152,17 @@ def _room(
         booked_ms, over_ms = base_ms + round(1000 * start), base_ms + round(1000 * end)
         states = [(booked_ms, "booked")]
         if random.random() < NO_SHOW_SHARE:
-            states.append((booked_ms + 600_000, "ghost"))
+            outcome = "no_show"
+            states.append((booked_ms + GHOST_MS, "ghost"))
         else:
+            outcome = "came"
             come_ms = booked_ms + random.randrange(30_000, 420_000)
             states.append((come_ms, "occupied"))
             if random.random() < 0.6:
                 states.append((come_ms + random.randrange(60_000, 300_000), "in_call"))
+        if not confidential:
+            # The last meeting was over a quarter of an hour before the start, at least: whoever was there has left.
+            yield Happening(booked_ms + GHOST_MS + HOLD_MS, name, outcome, booked_ms + GHOST_MS)
         if confidential:
             states = [(at, state) for at, state in states if state == "occupied"]
         if states:

@@ -12,6 +12,9 @@ from contract.events import (
     Access,
     AccessDecided,
     AccessReason,
+    BookingJudged,
+    BookingOfRoom,
+    BookingOutcome,
     Desk,
     DeskState,
     DeskStateChanged,
@@ -28,10 +31,14 @@ from contract.events import (
     Start,
 )
 from contract.messages import DeskNow, DoorNow, Now, RoomNow
-from simulators.fleet_days import Furniture, Happening, happenings
+from simulators.fleet_days import GHOST_MS, Furniture, Happening, happenings
 
 VERSION = "fleet"
 """What its agents call themselves: nobody takes them for real ones."""
+
+OUTCOMES = ("came", "no_show")
+BLIND_MS = 5 * 60_000
+"""A fifth of the 25 minutes that count for a booking: an agent that has missed more of them cannot judge it."""
 
 BOOTED_BEFORE_MS = 86_400_000
 """How long its Pi had been running when the fleet begins."""
@@ -69,7 +76,7 @@ class Place:
         self._members = [f"{self._random.getrandbits(40):08x}" for _ in range(max(1, 2 * furniture.desks))]
         self._coming: deque[Happening] = deque()
         self._day = date.min
-        self._booted_ms = 0
+        self._booted_ms = self._began_ms = 0
 
     @property
     def next_ms(self) -> int:
@@ -83,7 +90,7 @@ class Place:
         for happening in self._happenings(self._day):
             if happening.seen_ms >= at_ms:
                 self._coming.append(happening)
-            elif happening.subject in self._states:
+            elif happening.subject in self._states and happening.state not in OUTCOMES:
                 self._states[happening.subject] = happening.state
         self._look_ahead()
         return self._started(at_ms)
@@ -94,6 +101,8 @@ class Place:
         self._look_ahead()
         if happening.state == "restart":
             return self._started(happening.seen_ms)
+        if happening.state in OUTCOMES:
+            return Seen([(self._judged(happening), None)])
         if happening.subject in self._states:
             self._states[happening.subject] = happening.state
             # Dated back, but not behind what the agent has said of it before.
@@ -132,7 +141,16 @@ class Place:
             self._day += timedelta(days=1)
             self._coming.extend(self._happenings(self._day))
 
+    def _judged(self, happening: Happening) -> Event:
+        at_ms = happening.since_ms
+        start_ms = at_ms - GHOST_MS
+        knows = self._began_ms <= start_ms - 15 * 60_000 + BLIND_MS
+        outcome = cast("BookingOutcome", happening.state if knows else "unknown")
+        value, up = BookingOfRoom(start=start_ms, outcome=outcome), at_ms - self._booted_ms
+        return BookingJudged(subject=happening.subject, value=value, t=at_ms, clock="synced", up=up)
+
     def _started(self, at_ms: int) -> Seen:
+        self._began_ms = at_ms
         up = at_ms - self._booted_ms
         started = EdgeStarted(subject="agent", value=Start(version=VERSION), t=at_ms, clock="synced", up=up)
         return Seen([(started, None), *((self._state(subject, at_ms), None) for subject in self._states)], True)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner
 
+from contract.events import BookingJudged, RoomStateChanged
 from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import Ack, Hello, Now, Status, StreamAck, decode_batch
 from hub.network import read_network
@@ -255,6 +256,23 @@ def test_a_day_says_nothing_before_its_midnight_or_after_the_next(day: date) -> 
     assert seen == sorted(seen)
     assert all(begin <= each.since_ms <= each.seen_ms < end for each in seen)
     assert {each.state for each in seen if each.subject == "room-01"} <= {"free", "occupied"}
+
+
+def test_a_room_that_is_a_ghost_is_one_to_whose_booking_nobody_came_and_a_blind_agent_does_not_know() -> None:
+    begin = midnight_ms(date(2026, 11, 23), PARIS)
+    told: set[tuple[bool, str]] = set()
+    for seed in range(40):
+        place = Place(f"site-{seed}", Furniture(desks=0, rooms=2, confidential=1), PARIS, seed)
+        events = [event for event, _ in place.start(begin + 10 * 3_600_000).events]
+        while place.next_ms < begin + 86_400_000:
+            events += [event for event, _ in place.observe().events]
+        states = [event for event in events if isinstance(event, RoomStateChanged)]
+        ghosts = {(event.subject, event.t) for event in states if event.value.state == "ghost"}
+        judged = [event for event in events if isinstance(event, BookingJudged)]
+        told |= {((event.subject, event.t) in ghosts, event.value.outcome) for event in judged}
+        assert {event.subject for event in judged} <= {"room-02"}
+    assert {(True, "no_show"), (False, "came"), (False, "unknown")} <= told
+    assert not told & {(True, "came"), (False, "no_show")}
 
 
 def test_a_memory_knows_the_time_of_the_worked_examples() -> None:

@@ -111,11 +111,6 @@ def counted_bookings(outcomes: Iterable[Outcome]) -> Bookings:
     return Bookings(len(known), len(known) - known.count("unknown"), known.count("no_show"))
 
 
-def pooled_usage(parts: Iterable[Usage]) -> Usage:
-    """Return several usages as one."""
-    return Usage(*(sum(column) for column in zip(*parts, strict=True)))
-
-
 def pooled_crowd(parts: Iterable[Crowd]) -> Crowd:
     """Return the crowds of one pool in several periods, in order of time, as that of them all."""
     known = list(parts)

@@ -55,11 +55,15 @@ def usage_rows(
     key = {"site": calendar.site, "kind": kind}
     within = {**key, "start_ms": start_ms, "end_ms": end_ms}
     rows: list[_Figures] = connection.execute(_SQL[f"{step}s_of_site"], within).fetchall()
-    between = {**key, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
-    settled = set(connection.execute(_SQL["settled_days_of_site"], between))
-    silent = [row for day in days for row in _silent(calendar, kind, step, day, settled) if start_ms <= row[1] < end_ms]
-    if silent:
-        rows = sorted([*rows, *silent])
+    if step == "day":
+        names = {day_bounds(day, calendar.zone)[0]: day.isoformat() for day in days}
+        settled = {(row[0], names.get(row[1], "")) for row in rows}
+    else:
+        between = {**key, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
+        settled = set(connection.execute(_SQL["settled_days_of_site"], between))
+    for day in days:
+        rows += [row for row in _silent(calendar, kind, step, day, settled) if start_ms <= row[1] < end_ms]
+    rows.sort()  # they nearly are: a server would compare names two thousand times
     # `_make` would count the columns of each row, which the statement has settled.
     new = tuple.__new__
     found = [new(OccupancyRow, (calendar.site, *row)) for row in rows]

@@ -5,18 +5,15 @@ the honest zero of days for which nothing was heard.
 """
 
 from bisect import bisect_left, bisect_right
-from calendar import monthrange
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from functools import lru_cache
-from typing import Any
+from datetime import date
+from functools import lru_cache, partial
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from hub.indicators import (
     Attendance,
-    Bookings,
-    Crowd,
     Outcome,
     Step,
     Usage,
@@ -25,25 +22,27 @@ from hub.indicators import (
     day_after,
     first_day,
     pooled_crowd,
-    pooled_usage,
 )
 from hub.levels import NOTHING, Level, Peaks, peaks, profile, summed, unpack
 from hub.opening import HOUR_MS, Interval, day_bounds, day_of, days_between, opened
-from hub.sessions import Dwell, Session, dwell
+from hub.sessions import Session, dwell
 from hub.store.bookings import read_bookings
 from hub.store.connection import Connection
-from hub.store.figures import MAX_SPAN_DAYS, UsageStep, usage_rows
+from hub.store.figures import UsageStep, usage_rows
+from hub.store.months import Bounds, read_whole_months
 from hub.store.register import Calendar, read_calendar
 from hub.store.rows import Asked, BookingRow, IndicatorRow, Kind, LevelRow, OccupancyRow, SessionRow
 from hub.store.schema import statements
 
-Bounds = Callable[[ZoneInfo], Interval]
-"""What is asked for, half-open, as a time zone understands it."""
-
-FEW_SITES = 50
-"""Up to so many, the months of each are asked for alone."""
-
 _SQL = statements("figures")
+
+
+class _Pool(NamedTuple):
+    """What is known of the desks or the rooms of one site together, in a day or an hour."""
+
+    counts: Peaks | None
+    """As they are kept for each day; None of an hour."""
+    levels: Callable[[], Sequence[Level]]
 
 
 @dataclass(slots=True)
@@ -53,9 +52,10 @@ class _Period:
     start_ms: int
     end_ms: int
     usage: list[OccupancyRow] = field(default_factory=list)
-    days: dict[str, tuple[Interval, list[Sequence[Level]]]] = field(default_factory=dict)
-    """By local day: its bounds (of an hour: the hour's), and the profile of each site."""
-    sessions: list[Session] = field(default_factory=list)
+    days: dict[str, tuple[Interval, list[_Pool]]] = field(default_factory=dict)
+    """By local day: its bounds (of an hour: the hour's), and the pool of each site."""
+    stays_ms: list[int | None] = field(default_factory=list)
+    """How long each session lasted; None where that is not known."""
     bookings: list[Outcome] = field(default_factory=list)
 
 
@@ -82,7 +82,8 @@ def read_indicators(
     A period is of the days (or hours) that begin within the bounds. `by_resource` tells each desk or room apart.
     """
     question = _Question(kind, step, bounds, now_ms)
-    whole = {} if by_resource or step != "month" else _whole_months(connection, asked, question)
+    alone = () if by_resource or step != "month" else (place.sites[0] for place in asked if place.level == "site")
+    whole = read_whole_months(connection, set(alone), kind, bounds, now_ms)
     found: list[IndicatorRow] = []
     for place in asked:
         if place.level == "site" and (months := whole.get(place.place)):
@@ -100,8 +101,8 @@ def read_levels(connection: Connection, site: str, kind: Kind, span: Interval) -
     calendar = read_calendar(connection, site)
     if calendar is None:
         return []
-    rows = _levels(connection, calendar, kind, span)
-    return [LevelRow(site, day, *bounds, counts) for day, bounds, counts, _ in rows]
+    pools = _pools(connection, calendar, kind, span)
+    return [LevelRow(site, day, *bounds, pool.counts or NOTHING) for day, bounds, pool in pools]
 
 
 def read_sessions(connection: Connection, site: str, kind: Kind, span: Interval) -> list[SessionRow]:
@@ -128,29 +129,44 @@ def _read_site(
 ) -> None:
     """Add what is known of one site to the periods."""
     span = _span(calendar, question)
-    periods: dict[int, _Period] = {}  # by the start of a row, which all places have in common
+    looked_up: dict[str | int, _Period] = {}  # by day or begin, which all places of a site have in common
+
+    def period(at_ms: int, day: str | None = None) -> _Period:
+        name = at_ms if day is None or question.step == "hour" else day
+        known = looked_up.get(name)
+        if known is None:
+            known = looked_up[name] = _period(found, calendar, at_ms, question.step)
+        return known
+
     for row in _usage_rows(connection, calendar, question, span):
-        if row.start_ms not in periods:
-            periods[row.start_ms] = _period(found, calendar, row.start_ms, question.step)
-        periods[row.start_ms].usage.append(row)
-    for one in read_sessions(connection, calendar.site, question.kind, span):
-        _period(found, calendar, one.session.start_ms, question.step).sessions.append(one.session)
+        period(row.start_ms).usage.append(row)
+    for _, day, start_ms, length_ms in _stays(connection, calendar.site, question, span):
+        period(start_ms, day).stays_ms.append(length_ms)
     for booking in _bookings(connection, calendar.site, question, span):
-        _period(found, calendar, booking.start_ms, question.step).bookings.append(booking.outcome)
-    for day, bounds, _, levels in _levels(connection, calendar, question.kind, span):
+        period(booking.start_ms, booking.day).bookings.append(booking.outcome)
+    for day, bounds, pool in _pools(connection, calendar, question.kind, span):
         if question.step != "hour":
-            _add_levels(_period(found, calendar, bounds[0], question.step), day, bounds, levels)
+            _add_pool(period(bounds[0], day), day, bounds, pool)
             continue
+        levels = pool.levels()
         begins = [level.at_ms for level in levels]
         for start in range(bounds[0], bounds[1], HOUR_MS):
             if (hour := found.get(start)) is not None:
                 part = levels[max(0, bisect_right(begins, start) - 1) : bisect_left(begins, hour.end_ms) + 1]
-                _add_levels(hour, day, (start, hour.end_ms), part)
+                _add_pool(hour, day, (start, hour.end_ms), _Pool(None, partial(list, part)))
 
 
 def _usage_rows(connection: Connection, calendar: Calendar, question: _Question, span: Interval) -> list[OccupancyRow]:
     step: UsageStep = "hour" if question.step == "hour" else "day"
     return usage_rows(connection, calendar, question.kind, step, span, question.now_ms)
+
+
+def _stays(
+    connection: Connection, site: str, question: _Question, span: Interval
+) -> list[tuple[str, str, int, int | None]]:
+    """Return place, day, begin and length of each session that began in the span; the length of closed ones alone."""
+    key = {"site": site, "kind": question.kind, "start_ms": span[0], "end_ms": span[1]}
+    return connection.execute(_SQL["stays_of_site"], key).fetchall()
 
 
 def _bookings(connection: Connection, site: str, question: _Question, span: Interval) -> list[BookingRow]:
@@ -181,24 +197,27 @@ def _period(found: dict[str | int, _Period], calendar: Calendar, at_ms: int, ste
         midnight, end = day_bounds(day, calendar.zone)
         start = at_ms - (at_ms - midnight) % HOUR_MS
         return found.setdefault(start, _Period(start, min(start + HOUR_MS, end)))
+    name, start, end = _around(day, calendar.zone, step)
+    return found.setdefault(name, _Period(start, end))
+
+
+@lru_cache(maxsize=8192)
+def _around(day: date, zone: ZoneInfo, step: Step) -> tuple[str, int, int]:
+    """Return name, begin and end of the period of days in which a day lies."""
     first = first_day(day, step)
-    period = found.get(first.isoformat())
-    if period is None:
-        start = day_bounds(first, calendar.zone)[0]
-        period = found[first.isoformat()] = _Period(start, day_bounds(day_after(first, step), calendar.zone)[0])
-    return period
+    return first.isoformat(), day_bounds(first, zone)[0], day_bounds(day_after(first, step), zone)[0]
 
 
-def _add_levels(period: _Period, day: str, bounds: Interval, levels: Sequence[Level]) -> None:
-    known, profiles = period.days.setdefault(day, (bounds, []))
-    profiles.append(levels)
-    period.days[day] = (min(known[0], bounds[0]), max(known[1], bounds[1])), profiles
+def _add_pool(period: _Period, day: str, bounds: Interval, pool: _Pool) -> None:
+    known, pools = period.days.setdefault(day, (bounds, []))
+    pools.append(pool)
+    period.days[day] = (min(known[0], bounds[0]), max(known[1], bounds[1])), pools
 
 
-def _levels(
+def _pools(
     connection: Connection, calendar: Calendar, kind: Kind, span: Interval
-) -> Iterator[tuple[str, Interval, Peaks, Sequence[Level]]]:
-    """Yield the local days of a site that `span` touches, with their levels."""
+) -> Iterator[tuple[str, Interval, _Pool]]:
+    """Yield the local days of a site that `span` touches, with what is known of its pool."""
     if span[0] >= span[1]:
         return
     first, last = (day_of(at, calendar.zone).isoformat() for at in (span[0], span[1] - 1))
@@ -206,20 +225,21 @@ def _levels(
     silent = {day.isoformat(): day for day in days_between(span[0], span[1] - 1, calendar.zone)}
     for day, start, end, *counts, packed in connection.execute(_SQL["levels_of_site"], key):
         silent.pop(day, None)
-        yield day, (start, end), Peaks(*counts), unpack(packed, start)
+        yield day, (start, end), _Pool(Peaks._make(counts), partial(unpack, packed, start))
     for name, local in silent.items():
         places = [place for place in calendar.places if place.kind == kind and place.counts_on(name)]
         if calendar.since <= name and places:
             # Nobody knows what was in use there: without it, a zone would seem to be known as a whole.
             hours = opened(calendar.opening_hours(name), calendar.zone, local)
-            yield name, day_bounds(local, calendar.zone), NOTHING, profile([()] * len(places), hours)
+            nobody = partial(profile, [()] * len(places), hours)
+            yield name, day_bounds(local, calendar.zone), _Pool(NOTHING, nobody)
 
 
 def _rows(place: Asked, periods: Iterable[_Period], kind: Kind) -> Iterator[IndicatorRow]:
     for period in periods:
         # By day: the first telecentre may have days that only another one had before.
         days = (period.days[day] for day in sorted(period.days))
-        crowds = (crowd_of_day(peaks(_common(levels), bounds)) for bounds, levels in days)
+        crowds = (crowd_of_day(_peaks(pools, bounds)) for bounds, pools in days)
         yield IndicatorRow(
             place=place.place,
             level=place.level,
@@ -230,27 +250,36 @@ def _rows(place: Asked, periods: Iterable[_Period], kind: Kind) -> Iterator[Indi
             end_ms=period.end_ms,
             usage=_usage(period.usage),
             crowd=pooled_crowd(crowds),
-            attendance=_attendance(period.sessions),
+            attendance=_attendance(period.stays_ms),
             bookings=counted_bookings(period.bookings) if kind == "room" else None,
         )
 
 
-def _common(profiles: Sequence[Sequence[Level]]) -> Sequence[Level]:
-    return profiles[0] if len(profiles) == 1 else summed(profiles)
+def _peaks(pools: Sequence[_Pool], bounds: Interval) -> Peaks:
+    """Return the counts of pools together; those of one site in one day are kept."""
+    if len(pools) == 1 and pools[0].counts is not None:
+        return pools[0].counts
+    profiles = [pool.levels() for pool in pools]
+    return peaks(profiles[0] if len(profiles) == 1 else summed(profiles), bounds)
 
 
-def _usage(rows: Iterable[OccupancyRow]) -> Usage:
-    return pooled_usage(
-        Usage(
-            row.available_ms, row.observed_ms, row.occupied_ms, row.outside_ms, row.ghost_ms, int(row.available_ms > 0)
-        )
-        for row in rows
+def _usage(rows: Sequence[OccupancyRow]) -> Usage:
+    if not rows:
+        return Usage()
+    *_, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms = zip(*rows, strict=True)
+    return Usage(
+        sum(available_ms),
+        sum(observed_ms),
+        sum(occupied_ms),
+        sum(outside_ms),
+        sum(ghost_ms),
+        sum(1 for one in available_ms if one > 0),
     )
 
 
-def _attendance(sessions: Sequence[Session]) -> Attendance:
-    lengths = dwell(one.end_ms - one.start_ms for one in sessions if one.is_closed)
-    return Attendance(len(sessions), lengths.closed, lengths)
+def _attendance(stays_ms: Sequence[int | None]) -> Attendance:
+    lengths = dwell(length for length in stays_ms if length is not None)
+    return Attendance(len(stays_ms), lengths.closed, lengths)
 
 
 def _resources(connection: Connection, site: str, question: _Question) -> Iterator[IndicatorRow]:
@@ -263,9 +292,9 @@ def _resources(connection: Connection, site: str, question: _Question) -> Iterat
     for row in _usage_rows(connection, calendar, question, span):
         periods = found.setdefault(row.resource, {})
         _period(periods, calendar, row.start_ms, question.step).usage.append(row)
-    for one in read_sessions(connection, site, question.kind, span):
-        periods = found.setdefault(one.resource, {})
-        _period(periods, calendar, one.session.start_ms, question.step).sessions.append(one.session)
+    for resource, _, start_ms, length_ms in _stays(connection, site, question, span):
+        periods = found.setdefault(resource, {})
+        _period(periods, calendar, start_ms, question.step).stays_ms.append(length_ms)
     for booking in _bookings(connection, site, question, span):
         periods = found.setdefault(booking.resource, {})
         _period(periods, calendar, booking.start_ms, question.step).bookings.append(booking.outcome)
@@ -273,95 +302,3 @@ def _resources(connection: Connection, site: str, question: _Question) -> Iterat
     for resource, periods in sorted(found.items()):
         for told in _rows(place, sorted(periods.values(), key=lambda period: period.start_ms), question.kind):
             yield told._replace(level="resource", resource=resource, resources=1, crowd=None)
-
-
-def _whole_months(connection: Connection, asked: Sequence[Asked], question: _Question) -> dict[str, list[IndicatorRow]]:
-    """Return the months of each site of which every month that was asked for is over and has every day."""
-    sites = {place.sites[0] for place in asked if place.level == "site"}
-    if len(sites) > FEW_SITES:
-        return _months_of_many(connection, sites, question)
-    found: dict[str, list[IndicatorRow]] = {}
-    for site in sites:
-        for _, time_zone, since in connection.execute(_SQL["register_of_site"], {"site": site}):
-            months = _months_asked(ZoneInfo(time_zone), question)
-            rows = _months_of_one(connection, site, since, months, question.kind) if months else []
-            if rows and len(rows) == len(months):
-                found[site] = rows
-    return found
-
-
-def _months_of_one(
-    connection: Connection, site: str, since: str, months: Mapping[str, Interval], kind: Kind
-) -> list[IndicatorRow]:
-    """Return the months of one site that are whole, in order of time."""
-    key = {"site": site, "kind": kind, "first": min(months), "last": max(months)}
-    return [
-        row
-        for month, first, last, days, *stored in connection.execute(_SQL["months_of_site"], key)
-        if _is_whole(since, month, first, last, days)
-        for row in _month_rows([stored], months[month], kind)
-    ]
-
-
-def _months_of_many(
-    connection: Connection, sites: Collection[str], question: _Question
-) -> dict[str, list[IndicatorRow]]:
-    """Return the months of sites of which every month is whole: a statement a month, for all that have its bounds."""
-    found: dict[str, list[IndicatorRow]] = {}
-    zones = [row[0] for row in connection.execute(_SQL["time_zones"])]
-    of_zones = {tuple(_months_asked(ZoneInfo(zone), question).items()) for zone in zones}
-    for months in of_zones:
-        own: dict[str, list[IndicatorRow]] = {}
-        for month, (start, end) in months:
-            days = monthrange(*date.fromisoformat(month).timetuple()[:2])[1]
-            key = {"kind": question.kind, "month": month, "start_ms": start, "end_ms": end, "days": days}
-            stored = [row for row in connection.execute(_SQL["whole_months"], key).fetchall() if row[0] in sites]
-            for row in _month_rows(stored, (start, end), question.kind):
-                own.setdefault(row.place, []).append(row)
-        found |= {site: rows for site, rows in own.items() if len(rows) == len(months)}
-    return found
-
-
-def _months_asked(zone: ZoneInfo, question: _Question) -> dict[str, Interval]:
-    """Return the months asked for, each by its first day with its bounds; none unless all are whole and over."""
-    start, end = question.bounds(zone)
-    if start >= end or end > question.now_ms or end - start > MAX_SPAN_DAYS * 24 * HOUR_MS:
-        return {}
-    first, at_ms = day_of(start, zone), start
-    months: dict[str, Interval] = {}
-    while at_ms < end:
-        following = day_after(first, "month")
-        months[first.isoformat()] = bounds = day_bounds(first, zone)[0], day_bounds(following, zone)[0]
-        if first.day != 1 or bounds[0] != at_ms:
-            return {}
-        first, at_ms = following, bounds[1]
-    return months if at_ms == end else {}
-
-
-@lru_cache(maxsize=1024)
-def _is_whole(since: str, month: str, first: str, last: str, days: int) -> bool:
-    """Return whether a month has every local day that counts: none for which nothing was heard is missing."""
-    begins, ends = date.fromisoformat(first), date.fromisoformat(last)
-    last_of_all = day_after(date.fromisoformat(month), "month") - timedelta(days=1)
-    has_begin = first == month or since >= first
-    return has_begin and ends == last_of_all and (ends - begins).days + 1 == days
-
-
-def _month_rows(stored: Iterable[Sequence[Any]], bounds: Interval, kind: Kind) -> list[IndicatorRow]:
-    """Return what the columns of stored months say, which the statements `whole_months` and `months_of_site` name."""
-    start, end = bounds
-    # Thousands at once: `_make` would count the columns of each row anew.
-    new = tuple.__new__
-    return [
-        new(
-            IndicatorRow,
-            (
-                *(row[0], "site", row[0], None, row[1], start, end),
-                new(Usage, row[2:8]),
-                new(Crowd, (new(Peaks, row[8:15]), row[15], row[16])),
-                new(Attendance, (row[17], row[18], new(Dwell, row[18:22]))),
-                new(Bookings, row[22:25]) if kind == "room" else None,
-            ),
-        )
-        for row in stored
-    ]

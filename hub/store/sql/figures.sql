@@ -4,8 +4,7 @@ from hour_figure
 where
     site = :site
     and resource in (select resource from resource where site = :site and kind = :kind)
-    and start_ms >= :start_ms and start_ms < :end_ms
-order by resource, start_ms;
+    and start_ms >= :start_ms and start_ms < :end_ms;
 
 -- name: days_of_site
 select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
@@ -13,8 +12,7 @@ from day_figure
 where
     site = :site
     and resource in (select resource from resource where site = :site and kind = :kind)
-    and start_ms >= :start_ms and start_ms < :end_ms
-order by resource, start_ms;
+    and start_ms >= :start_ms and start_ms < :end_ms;
 
 -- name: settled_days_of_site
 select resource, day
@@ -34,8 +32,13 @@ from session
 where site = :site and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms
 order by start_ms, resource;
 
+-- name: stays_of_site
+select resource, day, start_ms, case when begun = 'seen' and ended = 'seen' then end_ms - start_ms end
+from session
+where site = :site and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms;
+
 -- name: register_of_site
-select site, time_zone, since
+select time_zone, since
 from site
 where site = :site;
 

@@ -45,7 +45,7 @@ def test_on_a_lossy_wire_exchanges_fail_and_later_ones_work(bench: Bench, chip: 
     while seen < 20:
         bench.power_cycle(port)
         try:
-            with opened(port) as frontend:
+            with opened(port, patience=1) as frontend:
                 for _ in range(5):
                     target = frontend.sense(RemoteTarget("106A"))
                     seen += target is not None and target.sdd_res == UID

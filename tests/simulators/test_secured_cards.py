@@ -67,7 +67,7 @@ def test_on_a_lossy_wire_proofs_fail_and_later_ones_work(bench: Bench, chip: Pn5
     while proven < 10:
         bench.power_cycle(port)
         try:
-            with opened(port) as frontend:
+            with opened(port, patience=1) as frontend:
                 for seed in range(3):
                     # A zero lost from a PN532's frame leaves its checksums right: the card may hear another command,
                     # and refuse it in good order.

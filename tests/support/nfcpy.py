@@ -24,9 +24,24 @@ def patiently(act: Callable[[], Answer], tries: int = 10) -> Answer:
     return act()
 
 
-def open_reader(port: Path) -> Any:  # noqa: ANN401 - nfcpy has no types
-    """Return nfcpy's frontend on a port of any name."""
-    line = transport.TTY(str(port))
+PATIENCE = 20
+"""How many times longer than nfcpy a test waits for an answer: it gives 100 ms, a busy machine may need more."""
+
+
+class PatientLine(transport.TTY):  # type: ignore[misc]  # nfcpy has no types
+    """The line to a reader, with time to wait."""
+
+    patience = PATIENCE
+
+    def read(self, timeout: float) -> Any:  # noqa: ANN401
+        """Return the next frame."""
+        return super().read(timeout * self.patience)
+
+
+def open_reader(port: Path, *, patience: int = PATIENCE) -> Any:  # noqa: ANN401 - nfcpy has no types
+    """Return nfcpy's frontend on a port of any name; a wire that loses what is awaited wants no patience (1)."""
+    line = PatientLine(str(port))
+    line.patience = patience
     try:
         device = pn532.init(line)
     except LOST:
@@ -46,9 +61,9 @@ def drop(frontend: Any) -> None:  # noqa: ANN401
 
 
 @contextlib.contextmanager
-def opened(port: Path) -> Iterator[Any]:
+def opened(port: Path, *, patience: int = PATIENCE) -> Iterator[Any]:
     """Open a reader, and close it at the end."""
-    frontend = open_reader(port)
+    frontend = open_reader(port, patience=patience)
     try:
         yield frontend
     finally:

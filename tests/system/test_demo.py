@@ -82,7 +82,7 @@ def test_a_badge_opens_the_door_of_murat_and_the_hub_knows_it(demo: RunningDemo,
     assert "the strike of door-01 pulsed" in tap.stdout
     granted = until(
         lambda: [each for each in _decisions(demo, "murat", since) if each["reason"] == "GRANTED"],
-        within_s=5,
+        within_s=RECOVERS_WITHIN_S,
         what="the granted event at the hub",
     )
     late = datetime.fromisoformat(granted[0]["received_at"]) - datetime.fromisoformat(granted[0]["at"])

@@ -176,7 +176,7 @@ def test_a_chip_that_a_killed_program_left_at_high_speed_is_recovered() -> None:
 
 def leave_at_921600(port: Path) -> None:
     """What nfcpy sends to raise the speed, and then no more."""
-    with serial.Serial(str(port), 115_200, timeout=0.5) as line:
+    with serial.Serial(str(port), 115_200, timeout=10) as line:
         line.write(bytes(10) + bytes.fromhex("0000ff02fed4022a00"))
         assert len(line.read(19)) == 19
         line.write(bytes.fromhex("0000ff03fdd410071500"))

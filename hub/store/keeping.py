@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from hub.levels import Peaks
 from hub.store.connection import Connection
 from hub.store.schema import statements
+from hub.store.together import put_together
 
 _SQL = statements("usage")
 
@@ -41,7 +42,7 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
         *("bookings", "judged", "no_shows"),
     ),
 }
-"""What a row says, in order."""
+"""What a row says, in order: the values of a statement are where it is, what tells it apart, and these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +83,15 @@ def keep(connection: Connection, table: Table, where: Mapping[str, str], stored:
     keys = sorted(stored.keys() | computed.keys())
     found = [Found(table, where, key, stored.get(key), computed.get(key)) for key in keys]
     found = [one for one in found if one.before != one.after]
-    dropped = [_values(one) for one in found if one.after is None]
-    put = [_values(one) for one in found if one.after is not None]
+    dropped = [{**where, **dict(zip(KEYS[table], one.key, strict=True))} for one in found if one.after is None]
     if dropped:
         connection.executemany(_SQL[f"drop_{table}"], dropped)
-    if put:
-        connection.executemany(_SQL[f"put_{table}"], put)
+    # Of a session, the row itself says its day: that on which it began.
+    first = [value for name, value in where.items() if name not in COLUMNS[table]]
+    put_together(
+        connection, _SQL[f"put_{table}"], [(*first, *one.key, *one.after) for one in found if one.after is not None]
+    )
     return found
-
-
-def _values(found: Found) -> dict[str, object]:
-    names = (*KEYS[found.table], *COLUMNS[found.table])
-    return {**found.where, **dict(zip(names, (*found.key, *(found.after or ())), strict=False))}
 
 
 def difference(found: Found) -> Difference:

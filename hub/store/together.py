@@ -7,8 +7,9 @@ from itertools import chain
 
 from hub.store.connection import Connection
 
-ROWS_AT_ONCE = 200
-"""Rows of one statement: a few thousand values, which both engines take (32,766 and 65,535)."""
+ROWS_AT_ONCE = (200, 20)
+"""Rows of one statement: as many as history comes in, and as the hours of a day. Each is a statement of its own, which
+an engine reads once; it takes 32,766 values at least."""
 
 _ROW = re.compile(r"\(\?(?:, \?)*\)")
 
@@ -18,17 +19,19 @@ def put_together(connection: Connection, statement: str, rows: Sequence[Sequence
 
     No two may have the same key where the statement updates what is there: PostgreSQL refuses that.
     """
-    written = 0
-    whole = len(rows) - len(rows) % ROWS_AT_ONCE
-    for at in range(0, whole, ROWS_AT_ONCE):
-        values = tuple(chain.from_iterable(rows[at : at + ROWS_AT_ONCE]))
-        written += connection.execute(_of_many(statement), values).rowcount
-    if whole < len(rows):
-        written += connection.executemany(statement, rows[whole:]).rowcount
+    written, done = 0, 0
+    for together in ROWS_AT_ONCE:
+        statement_of_many = _of_many(statement, together)
+        while len(rows) - done >= together:
+            values = tuple(chain.from_iterable(rows[done : done + together]))
+            written += connection.execute(statement_of_many, values).rowcount
+            done += together
+    if done < len(rows):
+        written += connection.executemany(statement, rows[done:]).rowcount
     return written
 
 
-@lru_cache(16)
-def _of_many(statement: str) -> str:
-    """Return a statement that inserts ROWS_AT_ONCE rows."""
-    return _ROW.sub(lambda found: ", ".join([found[0]] * ROWS_AT_ONCE), statement, count=1)
+@lru_cache(32)
+def _of_many(statement: str, rows: int) -> str:
+    """Return a statement that inserts so many rows."""
+    return _ROW.sub(lambda found: ", ".join([found[0]] * rows), statement, count=1)

@@ -46,12 +46,11 @@ where site = :site and day = :day and start_ms >= :start_ms and start_ms < :end_
 -- name: put_hour
 insert into hour_figure
 (site, day, resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms)
-values
-(:site, :day, :resource, :start_ms, :end_ms, :kind, :available_ms, :observed_ms, :occupied_ms, :outside_ms, :ghost_ms)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, resource, start_ms) do update set
-    end_ms = :end_ms, day = :day, kind = :kind,
-    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms, outside_ms = :outside_ms,
-    ghost_ms = :ghost_ms;
+    end_ms = excluded.end_ms, day = excluded.day, kind = excluded.kind, available_ms = excluded.available_ms,
+    observed_ms = excluded.observed_ms, occupied_ms = excluded.occupied_ms, outside_ms = excluded.outside_ms,
+    ghost_ms = excluded.ghost_ms;
 
 -- name: drop_hour
 delete from hour_figure where site = :site and resource = :resource and start_ms = :start_ms;
@@ -64,12 +63,11 @@ where site = :site and day = :day;
 -- name: put_day
 insert into day_figure
 (site, day, resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms)
-values
-(:site, :day, :resource, :start_ms, :end_ms, :kind, :available_ms, :observed_ms, :occupied_ms, :outside_ms, :ghost_ms)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, resource, start_ms) do update set
-    end_ms = :end_ms, day = :day, kind = :kind,
-    available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms, outside_ms = :outside_ms,
-    ghost_ms = :ghost_ms;
+    end_ms = excluded.end_ms, day = excluded.day, kind = excluded.kind, available_ms = excluded.available_ms,
+    observed_ms = excluded.observed_ms, occupied_ms = excluded.occupied_ms, outside_ms = excluded.outside_ms,
+    ghost_ms = excluded.ghost_ms;
 
 -- name: drop_day
 delete from day_figure where site = :site and resource = :resource and start_ms = :start_ms;
@@ -86,15 +84,11 @@ insert into day_level
     site, day, kind, start_ms, end_ms, peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms,
     profile
 )
-values
-(
-    :site, :day, :kind, :start_ms, :end_ms, :peak, :peak_at_ms, :peak_5min, :min_free, :saturated_ms, :saturable_ms,
-    :level_ms, :profile
-)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, kind, day) do update set
-    start_ms = :start_ms, end_ms = :end_ms, peak = :peak, peak_at_ms = :peak_at_ms, peak_5min = :peak_5min,
-    min_free = :min_free, saturated_ms = :saturated_ms, saturable_ms = :saturable_ms, level_ms = :level_ms,
-    profile = :profile;
+    start_ms = excluded.start_ms, end_ms = excluded.end_ms, peak = excluded.peak, peak_at_ms = excluded.peak_at_ms,
+    peak_5min = excluded.peak_5min, min_free = excluded.min_free, saturated_ms = excluded.saturated_ms,
+    saturable_ms = excluded.saturable_ms, level_ms = excluded.level_ms, profile = excluded.profile;
 
 -- name: drop_level
 delete from day_level where site = :site and kind = :kind and day = :day;
@@ -107,17 +101,19 @@ order by start_ms, resource;
 
 -- name: put_session
 insert into session (site, resource, start_ms, end_ms, active_ms, begun, ended, day, kind)
-values (:site, :resource, :start_ms, :end_ms, :active_ms, :begun, :ended, :day, :kind)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, resource, start_ms) do update set
-    end_ms = :end_ms, active_ms = :active_ms, begun = :begun, ended = :ended, day = :day, kind = :kind;
+    end_ms = excluded.end_ms, active_ms = excluded.active_ms, begun = excluded.begun, ended = excluded.ended,
+    day = excluded.day, kind = excluded.kind;
 
 -- name: drop_session
 delete from session where site = :site and resource = :resource and start_ms = :start_ms;
 
 -- name: put_booking
-insert into booking (site, resource, start_ms, outcome, day)
-values (:site, :resource, :start_ms, :outcome, :day)
-on conflict (site, resource, start_ms) do update set outcome = :outcome, day = :day;
+insert into booking (site, day, resource, start_ms, outcome)
+values (?, ?, ?, ?, ?)
+on conflict (site, resource, start_ms) do update set
+    outcome = excluded.outcome, day = excluded.day;
 
 -- name: drop_booking
 delete from booking where site = :site and resource = :resource and start_ms = :start_ms;
@@ -164,21 +160,18 @@ insert into month_figure
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
     sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
 )
-values
-(
-    :site, :month, :kind, :start_ms, :end_ms, :first_day, :last_day, :days, :resources,
-    :available_ms, :observed_ms, :occupied_ms, :outside_ms, :ghost_ms, :place_days,
-    :peak, :peak_at_ms, :peak_5min, :min_free, :saturated_ms, :saturable_ms, :level_ms, :peak_sum, :peak_days,
-    :sessions, :closed, :dwell_mean_ms, :dwell_median_ms, :dwell_p90_ms, :bookings, :judged, :no_shows
-)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, kind, month) do update set
-    start_ms = :start_ms, end_ms = :end_ms, first_day = :first_day, last_day = :last_day, days = :days,
-    resources = :resources, available_ms = :available_ms, observed_ms = :observed_ms, occupied_ms = :occupied_ms,
-    outside_ms = :outside_ms, ghost_ms = :ghost_ms, place_days = :place_days, peak = :peak, peak_at_ms = :peak_at_ms,
-    peak_5min = :peak_5min, min_free = :min_free, saturated_ms = :saturated_ms, saturable_ms = :saturable_ms,
-    level_ms = :level_ms, peak_sum = :peak_sum, peak_days = :peak_days, sessions = :sessions, closed = :closed,
-    dwell_mean_ms = :dwell_mean_ms, dwell_median_ms = :dwell_median_ms, dwell_p90_ms = :dwell_p90_ms,
-    bookings = :bookings, judged = :judged, no_shows = :no_shows;
+    start_ms = excluded.start_ms, end_ms = excluded.end_ms, first_day = excluded.first_day,
+    last_day = excluded.last_day, days = excluded.days, resources = excluded.resources,
+    available_ms = excluded.available_ms, observed_ms = excluded.observed_ms, occupied_ms = excluded.occupied_ms,
+    outside_ms = excluded.outside_ms, ghost_ms = excluded.ghost_ms, place_days = excluded.place_days,
+    peak = excluded.peak, peak_at_ms = excluded.peak_at_ms, peak_5min = excluded.peak_5min,
+    min_free = excluded.min_free, saturated_ms = excluded.saturated_ms, saturable_ms = excluded.saturable_ms,
+    level_ms = excluded.level_ms, peak_sum = excluded.peak_sum, peak_days = excluded.peak_days,
+    sessions = excluded.sessions, closed = excluded.closed, dwell_mean_ms = excluded.dwell_mean_ms,
+    dwell_median_ms = excluded.dwell_median_ms, dwell_p90_ms = excluded.dwell_p90_ms, bookings = excluded.bookings,
+    judged = excluded.judged, no_shows = excluded.no_shows;
 
 -- name: drop_month
 delete from month_figure where site = :site and kind = :kind and month = :month;

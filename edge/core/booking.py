@@ -69,13 +69,12 @@ class Watch:
 
 
 def notice(watch: Watch, wait: Wait, changes: tuple[Change, ...]) -> Watch:
-    """Return the watch after changes of the room's presence; a later word on a time replaces the earlier ones."""
+    """Return the watch after changes of the room's presence, which are true in the order in which they come."""
     seen = watch.seen
     for change in changes:
-        earlier = [one for one in seen if one.since.mono_s < change.since.mono_s]
-        kept_from_s = change.since.mono_s - (wait.early_s + wait.grace_s + 2 * wait.settled_s)
-        begun = [n for n, one in enumerate(earlier) if one.since.mono_s <= kept_from_s]
-        seen = (*earlier[begun[-1] if begun else 0 :], change)[-MAX_CHANGES:]
+        needed_from_s = change.since.mono_s - (wait.early_s + wait.grace_s + wait.settled_s)
+        over = sum(one.since.mono_s <= needed_from_s for one in seen)
+        seen = (*seen[max(0, over - 1) :], change)[-MAX_CHANGES:]
     return replace(watch, seen=seen)
 
 

@@ -92,6 +92,18 @@ def test_somebody_who_was_there_a_quarter_of_an_hour_before_came() -> None:
     assert day.told == [(1000, "came")]
 
 
+def test_who_came_first_is_remembered_when_others_come_before_the_judgement() -> None:
+    day = Day().knows(booking(1000, 4600)).until(100, present=False).until(120, present=True)
+    assert day.until(1630, present=False).until(5000, present=True).told == [(1000, "came")]
+
+
+def test_what_was_seen_is_forgotten_when_no_booking_can_need_it() -> None:
+    day = Day()
+    for hour in range(1, 8):
+        day.until(hour * 3600 - 300, present=False).until(hour * 3600, present=True)
+    assert len(day.room.watch.seen) == 2
+
+
 def test_somebody_who_had_left_before_that_did_not() -> None:
     day = Day().knows(booking(2000, 5600)).until(1000, present=False).until(1090, present=True)
     assert day.until(5000, present=False).told == [(2000, "no_show")]

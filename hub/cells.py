@@ -96,6 +96,7 @@ class CheckedTable:
         self.margins = _margins(self.places, self.periods)
         self.subjects: dict[str, list[Cell]] = {indicator.subject: [] for indicator in table.indicators}
         self._measures: dict[str, list[tuple[Indicator, Measure]]] = {subject: [] for subject in self.subjects}
+        self._nothing: dict[str, dict[Coordinate, bool]] = {subject: {} for subject in self.subjects}
         of_indicator = self._sorted(table.cells)
         for indicator in sorted(table.indicators, key=lambda it: it.id):
             cells = of_indicator[indicator.id]
@@ -143,7 +144,11 @@ class CheckedTable:
 
     def has_nothing(self, subject: str, at: Coordinate) -> bool:
         """Return whether everybody knows that there was nothing to measure: a closed day."""
-        return all(measure.value(*at) + measure.room(*at) == 0 for _, measure in self._measures[subject])
+        known = self._nothing[subject].get(at)
+        if known is None:
+            known = all(measure.value(*at) + measure.room(*at) == 0 for _, measure in self._measures[subject])
+            self._nothing[subject][at] = known
+        return known
 
 
 def _margins(places: Mapping[str, Place], periods: Mapping[str, Period]) -> Margins:

@@ -1,6 +1,6 @@
 """Margins: places as sets of sites, periods as sets of base periods, and what adds up over them. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -83,33 +83,37 @@ class Measure:
 
     def __init__(self, margins: Margins, atoms: Mapping[Coordinate, Atom]) -> None:
         self._margins = margins
-        self._atoms = atoms
+        self._sites: dict[str, dict[str, Atom]] = {site: {} for site in margins.sites}
+        for site, part in sorted(atoms):
+            self._sites[site][part] = atoms[site, part]
         self._known: dict[Coordinate, float] = {}
+        self._rooms: dict[Coordinate, float] = {}
 
-    def atom(self, site: str, part: str) -> Atom:
-        """Return the measure in one site and base period."""
-        return self._atoms.get((site, part), NOTHING)
+    def atoms(self, site: str) -> Mapping[str, Atom]:
+        """Return the measure in one site, by base period; a base period that is not there has nothing."""
+        return self._sites[site]
 
     def value(self, place: str, period: str) -> float:
         """Return the measure in a place and period, as the sum of its atoms."""
         known = self._known.get((place, period))
         if known is None:
-            parts = self._margins.parts[period]
-            known = sum(
-                self.atom(site, part).value for site in sorted(self._margins.sites[place]) for part in sorted(parts)
-            )
-            self._known[place, period] = known
+            known = self._known[place, period] = sum(atom.value for atom in self._atoms_in(place, period))
         return known
 
     def totals(self) -> dict[str, float]:
         """Return what each site has in all its base periods together."""
-        found = dict.fromkeys(self._margins.sites, 0.0)
-        for site, part in sorted(self._atoms):
-            found[site] += self._atoms[site, part].value
-        return found
+        return {site: sum((atom.value for atom in atoms.values()), start=0.0) for site, atoms in self._sites.items()}
 
     def room(self, place: str, period: str) -> float:
         """Return how much higher the measure could be, for all that everybody knows."""
-        sites, parts = sorted(self._margins.sites[place]), self._margins.ordered[period]
-        atoms = (self.atom(site, part) for site in sites for part in parts)
-        return sum(atom.ceiling - atom.value for atom in atoms)
+        known = self._rooms.get((place, period))
+        if known is None:
+            known = sum(atom.ceiling - atom.value for atom in self._atoms_in(place, period))
+            self._rooms[place, period] = known
+        return known
+
+    def _atoms_in(self, place: str, period: str) -> Iterator[Atom]:
+        parts = self._margins.ordered[period]
+        for site in sorted(self._margins.sites[place]):
+            atoms = self._sites[site]
+            yield from (atoms[part] for part in parts if part in atoms)

@@ -23,7 +23,7 @@ from itertools import islice
 from math import inf
 from typing import NamedTuple
 
-from hub.margins import Coordinate, Margins, Measure
+from hub.margins import NOTHING, Atom, Coordinate, Margins, Measure
 
 NEAR = 8
 """Partners of a kind, sites or periods, that are looked at for one cell: more find a better pattern, and cost time."""
@@ -48,6 +48,9 @@ class Swap(NamedTuple):
     other: str | None
 
 
+_UNCHANGED: Mapping[str, float] = {}
+
+
 class _Other:
     """Another table that looks the same from outside, in which one cell is higher (or lower)."""
 
@@ -55,7 +58,7 @@ class _Other:
         self._measure = measure
         self._margins = margins
         self._upwards = upwards
-        self._changes: dict[Coordinate, float] = {}
+        self._changes: dict[str | None, dict[str, float]] = {}
         self._wanted = wanted
         self.left = wanted
 
@@ -92,23 +95,24 @@ class _Other:
 
     def _possible(self, giver: str | None, taker: str | None, period: str) -> list[tuple[str, float]]:
         """Return how much can move from giver to taker in each part of a period, where anything can."""
+        given, taken = self._known(giver), self._known(taker)
+        lost, got = self._changes.get(giver, _UNCHANGED), self._changes.get(taker, _UNCHANGED)
         steps = []
         for part in self._margins.ordered[period]:
-            step = min(self._held(giver, part), self._room(taker, part))
+            held, room = inf, inf
+            if given is not None:
+                held = given.get(part, NOTHING).value + lost.get(part, 0.0)
+            if taken is not None and held > 0:
+                atom = taken.get(part, NOTHING)
+                room = atom.ceiling - atom.value - got.get(part, 0.0)
+            step = min(held, room)
             if step > 0:
                 steps.append((part, step))
         return steps
 
-    def _held(self, site: str | None, part: str) -> float:
-        if site is None:
-            return inf
-        return self._measure.atom(site, part).value + self._changes.get((site, part), 0.0)
-
-    def _room(self, site: str | None, part: str) -> float:
-        if site is None:
-            return inf
-        atom = self._measure.atom(site, part)
-        return atom.ceiling - atom.value - self._changes.get((site, part), 0.0)
+    def _known(self, site: str | None) -> Mapping[str, Atom] | None:
+        """Return what a site has by part; a partner outside of the table has, and takes, as much as is wanted."""
+        return None if site is None else self._measure.atoms(site)
 
     def _apply(self, giver: str | None, taker: str | None, steps: list[tuple[str, float]], amount: float) -> None:
         for part, step in steps:
@@ -116,7 +120,8 @@ class _Other:
             amount -= moved
             for site, change in ((giver, -moved), (taker, moved)):
                 if site is not None:
-                    self._changes[site, part] = self._changes.get((site, part), 0.0) + change
+                    changes = self._changes.setdefault(site, {})
+                    changes[part] = changes.get(part, 0.0) + change
 
 
 class Pattern:
@@ -137,6 +142,8 @@ class Pattern:
         self._hidden: dict[Coordinate, list[tuple[float, str]]] = {}
         self._ranked: dict[Coordinate, list[tuple[float, float, str]]] = {}
         self._totals = measures[0].totals() if measures else {}
+        self._between: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._fullest_of: dict[Coordinate, list[str]] = {}
         self._cutting: dict[tuple[str, str | None], frozenset[str]] = {}
         for place, period in costs:
             self._published[place].add(period)
@@ -169,12 +176,13 @@ class Pattern:
             for wanted, upwards in ((need.up, True), (need.down, False))
         ]
         swaps = self._swaps(coordinate, [])
+        others = [other for other in others if not other.is_far_enough]
         for swap in swaps:
-            others = [other for other in others if not other.is_far_enough]
             if not others:
                 return
             if self._is_unseen(swap):
                 self._move(others, swap)
+                others = [other for other in others if not other.is_far_enough]
         self._protect_at_a_cost(coordinate, others)
 
     def changes(self) -> list[Coordinate]:
@@ -200,22 +208,38 @@ class Pattern:
             others = [other for other in others if not other.is_far_enough]
             if not others:
                 return
-            best = min(self._offers(swaps, others), default=None)
+            best = self._best(swaps, others)
             if best is None:
                 break
-            for seeing in list(self._seeing(best[2], self._published)):
+            for seeing in list(self._seeing(best, self._published)):
                 self._paid.add(seeing)
                 self.hide(seeing)
-            self._move(others, best[2])
+            self._move(others, best)
         if any(not other.is_far_enough for other in others):
             self._surround(coordinate)
 
-    def _offers(self, swaps: list[Swap], others: list[_Other]) -> Iterator[tuple[float, int, Swap]]:
-        """Yield each swap that helps, with the cost of hiding what sees it by the share of the need that it meets."""
-        for rank, swap in enumerate(swaps):
+    def _best(self, swaps: Sequence[Swap], others: Sequence[_Other]) -> Swap | None:
+        """Return the first of the swaps that cost least, by the share of the need that each meets."""
+        best, least = None, inf
+        for swap in swaps:
+            # It meets all of the need at most: what costs more than the best one anyway need not be tried.
+            cost = self._cost(swap, least)
+            if cost > least:
+                continue
             share = sum(other.reach(swap) for other in others) / len(others)
-            if share > 0:
-                yield sum(self.costs[seeing] for seeing in self._seeing(swap, self._published)) / share, rank, swap
+            if share > 0 and cost / share < least:
+                best, least = swap, cost / share
+        return best
+
+    def _cost(self, swap: Swap, most: float) -> float:
+        """Return what it costs to hide what sees a swap; beyond `most`, not how much beyond."""
+        cutting, cost = self._cuts(swap.period, swap.other), 0.0
+        for place in self._apart(swap):
+            for period in self._published[place] & cutting:
+                cost += self.costs[place, period]
+            if cost > most:
+                break
+        return cost
 
     def _surround(self, coordinate: Coordinate) -> None:
         """Hide everything that shares anything with a coordinate."""
@@ -235,7 +259,8 @@ class Pattern:
 
     def _is_unseen(self, swap: Swap) -> bool:
         cutting = self._cuts(swap.period, swap.other)
-        return all(cutting.isdisjoint(self._published[place]) for place in self._apart(swap))
+        published = self._published
+        return all(published[place].isdisjoint(cutting) for place in self._apart(swap))
 
     def _seeing(self, swap: Swap, among: Mapping[str, AbstractSet[str]]) -> Iterator[Coordinate]:
         """Yield the coordinates among those given that would tell that a swap was made."""
@@ -244,12 +269,17 @@ class Pattern:
             for period in sorted(among[place] & cutting):
                 yield place, period
 
-    def _apart(self, swap: Swap) -> Iterator[str]:
-        """Yield the places that hold one of the two sites of a swap and not the other."""
+    def _apart(self, swap: Swap) -> Sequence[str]:
+        """Return the places that hold one of the two sites of a swap and not the other."""
         ours = self._margins.around[swap.site]
-        theirs = () if swap.partner is None else self._margins.around[swap.partner]
-        yield from (place for place in ours if place not in theirs)
-        yield from (place for place in theirs if place not in ours)
+        if swap.partner is None:
+            return ours
+        known = self._between.get((swap.site, swap.partner))
+        if known is None:
+            theirs = self._margins.around[swap.partner]
+            known = (*(place for place in ours if place not in theirs), *(it for it in theirs if it not in ours))
+            self._between[swap.site, swap.partner] = known
+        return known
 
     def _cuts(self, period: str, other: str | None) -> frozenset[str]:
         """Return the periods that touch one of two and do not hold both."""
@@ -275,8 +305,12 @@ class Pattern:
 
     def _fullest(self, site: str, period: str) -> list[str]:
         """Return the periods beside one in which a site has most, hidden or not."""
-        value = self._measures[0].value
-        return nsmallest(NEAR, self._margins.beside[period], key=lambda other: (-value(site, other), other))
+        known = self._fullest_of.get((site, period))
+        if known is None:
+            value = self._measures[0].value
+            known = nsmallest(NEAR, self._margins.beside[period], key=lambda other: (-value(site, other), other))
+            self._fullest_of[site, period] = known
+        return known
 
     def _largest(self, place: str, period: str) -> list[str]:
         sites = self._margins.sites[place]

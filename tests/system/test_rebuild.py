@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.events import DeskState
 from hub.store import CountDifference, Difference
 from tests.support.rebuilt import hubs_beneath, rebuilt
 from tests.support.telecentres import MINUTE_MS, NOON_MS, cantal, put_history
@@ -25,7 +26,7 @@ def hub(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     with closing(cantal(folder)) as store:
         begun = NOON_MS - 180 * MINUTE_MS
-        told = ((0, "vacant"), (60, "occupied"), (120, "vacant"))
+        told: list[tuple[int, DeskState]] = [(0, "vacant"), (60, "occupied"), (120, "vacant")]
         put_history(store, "murat", [(begun + at * MINUTE_MS, "desk-01", state) for at, state in told], until=NOON_MS)
     return folder / "hub.db"
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.events import DeskState
 from hub.store import CountDifference, Difference
 from tests.support.rebuilt import hubs_beneath, rebuilt
-from tests.support.telecentres import MINUTE_MS, NOON_MS, cantal, put_history
+from tests.support.telecentres import MINUTE_MS, NOON_MS, Change, cantal, put_history
 
 CHANGED_BY_HAND = {
     "hour": "update hour_figure set occupied_ms = occupied_ms + 1 where resource = 'desk-01' and occupied_ms > 0",
@@ -26,8 +25,12 @@ def hub(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     with closing(cantal(folder)) as store:
         begun = NOON_MS - 180 * MINUTE_MS
-        told: list[tuple[int, DeskState]] = [(0, "vacant"), (60, "occupied"), (120, "vacant")]
-        put_history(store, "murat", [(begun + at * MINUTE_MS, "desk-01", state) for at, state in told], until=NOON_MS)
+        told: list[Change] = [
+            (begun, "desk-01", "vacant"),
+            (begun + 60 * MINUTE_MS, "desk-01", "occupied"),
+            (begun + 120 * MINUTE_MS, "desk-01", "vacant"),
+        ]
+        put_history(store, "murat", told, until=NOON_MS)
     return folder / "hub.db"
 
 

@@ -12,7 +12,7 @@ from hub.indicators import Step
 from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local, share
 from hub.routes.context import Hub
 from hub.routes.figures import Figure, by_resource, by_site, pooled
-from hub.routes.period import check_period, check_reading, parse_bound, places_of, rows_between
+from hub.routes.period import check_period, check_reading, hours_between, parse_bound, places_of, rows_between
 from hub.routes.places import sites_asked
 from hub.statistics import Status
 from hub.store import Kind
@@ -67,8 +67,11 @@ def occupancy(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) 
     places = max(places_of(asked, question.kind), len(asked))
     check_period(zones.values(), first, last, hub.wall_ms(), question.step, places)
     check_reading(asked, question.kind, first, last)
-    rows = rows_between(hub.store, asked, question.kind, question.step, first, last)
-    figures = pooled(rows, by_resource if question.by == "resource" else by_site)
+    if question.step == "hour" and question.by == "site" and len(asked) == 1:
+        figures = hours_between(hub.store, asked[0], question.kind, first, last)
+    else:
+        rows = rows_between(hub.store, asked, question.kind, question.step, first, last)
+        figures = pooled(rows, by_resource if question.by == "resource" else by_site)
     if asker.wants_csv(question.shape):
         name = file_name(f"occupation-{question.kind}", question.site, first, last)
         return asker.get_csv(_as_csv(figures, question.kind, zones), name)

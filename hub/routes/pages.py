@@ -24,7 +24,7 @@ from hub.routes.context import Context, Hub
 from hub.routes.decision_lines import DecisionLine, told
 from hub.routes.figures import Figure, by_site, pooled
 from hub.routes.live import watch
-from hub.routes.period import days_from, local_day, rows_between
+from hub.routes.period import days_from, hours_between, local_day, rows_between
 from hub.routes.stream import Audience
 from hub.store import Kind, Site, StoreDownError
 from hub.texts import LANGUAGE_NAMES, Words, preferred_language, words
@@ -225,8 +225,7 @@ def _past(hub: Context, site: Site, frame: Frame, spoken: Words) -> Past | None:
 
 def _by_hour(hub: Context, site: Site, kind: Kind, day: date) -> list[tuple[str, Figure]]:
     """Return the figures of a local day's hours in which the site is open, each with the time it begins."""
-    rows = rows_between(hub.store, [site], kind, "hour", day, day + timedelta(days=1))
-    hours = sorted(pooled(rows, by_site), key=lambda figure: figure.start_ms)
+    hours = hours_between(hub.store, site, kind, day, day + timedelta(days=1))
     return [(f"{datetime.fromtimestamp(hour.start_ms / 1000, site.zone):%H:%M}", hour) for hour in hours]
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from hub.indicators import Step as PeriodStep
 from hub.indicators import day_after, first_day
 from hub.routes.context import QueryError
+from hub.routes.figures import Figure
 from hub.store import Kind, OccupancyRow, Site, Step, Store
 
 _LOST_PLUS = re.compile(r"(T[0-9:.]+) (\d\d:?\d\d)$")
@@ -149,6 +150,24 @@ def rows_between(
         own = [row for row in found if row.site in members]
         rows += own if step == kept else _pooled_days(own, step, zone)
     return rows
+
+
+def hours_between(store: Store, site: Site, kind: Kind, start: date | datetime, end: date | datetime) -> list[Figure]:
+    """Return the hours of one site, its desks or rooms pooled, in order of time."""
+    rows = store.hours(site.id, kind, bound_ms(start, site.zone), bound_ms(end, site.zone))
+    return [
+        Figure(
+            site=site.id,
+            resource=row.resource if row.resources == 1 else None,
+            start_ms=row.start_ms,
+            end_ms=row.end_ms,
+            resources=row.resources,
+            available_ms=row.available_ms,
+            observed_ms=row.observed_ms,
+            occupied_ms=row.occupied_ms,
+        )
+        for row in rows
+    ]
 
 
 def _pooled_days(days: Iterable[OccupancyRow], step: PeriodStep, zone: ZoneInfo) -> Iterator[OccupancyRow]:

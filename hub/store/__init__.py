@@ -20,10 +20,12 @@ from hub.store.decisions import read_decisions, read_last_decisions
 from hub.store.doors import read_doors
 from hub.store.erasures import erase
 from hub.store.figures import read_occupancy
-from hub.store.indicators import Bounds, read_indicators, read_levels, read_sessions
+from hub.store.hours import HourRow, read_hours
+from hub.store.indicators import read_indicators, read_levels, read_sessions
 from hub.store.issues import has_leapt, put_site_key
 from hub.store.journal import LEAPT, JournalError, purge_journal
 from hub.store.keeping import Difference
+from hub.store.months import Bounds
 from hub.store.pass_changes import concern_site
 from hub.store.register import ALWAYS, Imported, import_site, read_site, read_sites
 from hub.store.rows import (
@@ -130,10 +132,7 @@ class Store:
     def sites(self, site: str = "") -> list[Site]:
         """Return every site of the register, in order of name; or the named one alone, none when there is no such."""
         with snapshot(self._reader()):
-            if not site:
-                return read_sites(self._reader())
-            found = read_site(self._reader(), site)
-            return [] if found is None else [found]
+            return read_site(self._reader(), site) if site else read_sites(self._reader())
 
     def zones(self, on: date | None = None) -> list[Zone]:
         """Return the valleys, territories, networks and massifs as they were on a local day (default: now)."""
@@ -148,6 +147,11 @@ class Store:
         """
         with snapshot(self._reader()):
             return read_occupancy(self._reader(), site, kind, step, (from_ms, to_ms), self._now_ms())
+
+    def hours(self, site: str, kind: Kind, from_ms: int, to_ms: int) -> list[HourRow]:
+        """Return the hours of one site that begin in [from, to), its desks or rooms pooled, as `occupancy` has each."""
+        with snapshot(self._reader()):
+            return read_hours(self._reader(), site, kind, (from_ms, to_ms), self._now_ms())
 
     def indicators(
         self, asked: Sequence[Asked], kind: Kind, step: PeriodStep, bounds: Bounds, *, by_resource: bool = False

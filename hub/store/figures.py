@@ -1,6 +1,6 @@
 """Reading the figures: what the tables hold, and the honest zero of days for which nothing was heard."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Literal
@@ -15,10 +15,11 @@ MAX_SPAN_DAYS = 3_700
 """The longest period of one question: ten years."""
 
 LONGEST_DAY_MS = 25 * HOUR_MS
+"""What begins so long before now is over, an hour or a day."""
 
 UsageStep = Literal["hour", "day"]
 
-_Figures = tuple[str, int, int, int, int, int, int, int]
+Figures = tuple[str, int, int, int, int, int, int, int]
 """What an `OccupancyRow` says after its site."""
 
 _SQL = statements("figures")
@@ -51,30 +52,43 @@ def usage_rows(
     if span[0] >= span[1]:
         return []
     days = days_between(span[0], span[1] - 1, calendar.zone)[-MAX_SPAN_DAYS:]
-    start_ms, end_ms = max(span[0], day_bounds(days[0], calendar.zone)[0]), span[1]
-    key = {"site": calendar.site, "kind": kind}
-    within = {**key, "start_ms": start_ms, "end_ms": end_ms}
-    rows: list[_Figures] = connection.execute(_SQL[f"{step}s_of_site"], within).fetchall()
-    if step == "day":
+    within = reach(calendar, kind, days, span)
+    rows: list[Figures] = connection.execute(_SQL[f"{step}s_of_site"], within).fetchall()
+    if step == "hour":
+        rows += silent_hours(connection, calendar, kind, days, span)
+    else:
         names = {day_bounds(day, calendar.zone)[0]: day.isoformat() for day in days}
         settled = {(row[0], names.get(row[1], "")) for row in rows}
-    else:
-        between = {**key, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
-        settled = set(connection.execute(_SQL["settled_days_of_site"], between))
-    for day in days:
-        rows += [row for row in _silent(calendar, kind, step, day, settled) if start_ms <= row[1] < end_ms]
+        rows += [row for day in days for row in _silent(calendar, kind, step, day, settled) if row[1] >= span[0]]
     rows.sort()  # they nearly are: a server would compare names two thousand times
     # `_make` would count the columns of each row, which the statement has settled.
     new = tuple.__new__
     found = [new(OccupancyRow, (calendar.site, *row)) for row in rows]
-    if end_ms + LONGEST_DAY_MS <= now_ms:
+    if span[1] + LONGEST_DAY_MS <= now_ms:
         return found
     return [row if row.end_ms <= now_ms else _counted(calendar, row, now_ms) for row in found]
 
 
+def reach(calendar: Calendar, kind: Kind, days: Sequence[date], span: Interval) -> Mapping[str, str | int]:
+    """Return the values of a statement about rows of one site that begin in a span, and on these days."""
+    start_ms = max(span[0], day_bounds(days[0], calendar.zone)[0])
+    return {"site": calendar.site, "kind": kind, "start_ms": start_ms, "end_ms": span[1]}
+
+
+def silent_hours(
+    connection: Connection, calendar: Calendar, kind: Kind, days: Sequence[date], span: Interval
+) -> list[Figures]:
+    """Return the hours of open time, beginning in a span, of places of which nothing was heard on one of these days."""
+    between = {"from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
+    key = {"site": calendar.site, "kind": kind, **between}
+    settled = set(connection.execute(_SQL["settled_days_of_site"], key))
+    silent = (row for day in days for row in _silent(calendar, kind, "hour", day, settled))
+    return [row for row in silent if span[0] <= row[1] < span[1]]
+
+
 def _silent(
     calendar: Calendar, kind: Kind, step: UsageStep, day: date, settled: set[tuple[str, str]]
-) -> Iterator[_Figures]:
+) -> Iterator[Figures]:
     """Yield the rows of the places of which nothing was heard on a day that counts, `settled` being the others."""
     name = day.isoformat()
     resources = [

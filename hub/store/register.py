@@ -59,17 +59,17 @@ def read_sites(connection: Connection) -> list[Site]:
     return sorted(sites, key=lambda site: (_spoken(site.name), site.id))
 
 
-def read_site(connection: Connection, site: str) -> Site | None:
-    """Return one site as it is today, or None when the register does not hold it."""
+def read_site(connection: Connection, site: str) -> list[Site]:
+    """Return one site alone as it is today; none when the register does not hold it."""
     row = connection.execute(_SQL["site"], {"site": site}).fetchone()
     if row is None:
-        return None
+        return []
     openings = connection.execute(_SQL["openings_of_site"], {"site": site}).fetchall()
     resources: dict[tuple[str, str], list[Resource]] = {}
     for name, _, until, kind, confidential in connection.execute(_SQL["resources_of_site"], {"site": site}):
         if until is None:
             resources.setdefault((site, kind), []).append(_resource(name, confidential))
-    return _site(row, openings[-1][1], resources)
+    return [_site(row, openings[-1][1], resources)]
 
 
 def _site(row: Sequence[Any], opening_hours: str, resources: Mapping[tuple[str, str], Sequence[Resource]]) -> Site:

@@ -10,7 +10,7 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import closing, contextmanager
 from datetime import date
 from importlib import resources
@@ -76,27 +76,29 @@ def measure() -> list[Figure]:
 
 
 def _asked(store: Store, engine: str, size: str) -> list[Figure]:
-    """Ask both questions, in turns; return a figure for each."""
+    """Ask the questions in turns; return a figure for each."""
     gc.collect()
     gc.freeze()  # as `telecentre-hub serve` does with what its start has made
     random = Random(SEED)
     sites = sorted(site.id for site in store.sites())
     places = [Asked(site, "site", (site,)) for site in sites]
-    months: list[float] = []
-    hours: list[float] = []
-    found = 0
+    questions: dict[str, tuple[Callable[[str], Sized], float]] = {
+        f"{len(sites):,} telecentres by month": (
+            lambda _: store.indicators(places, "desk", "month", lambda _: MONTH),
+            MONTH_REACH_S,
+        ),
+        "one telecentre's hours of a month": (lambda site: store.hours(site, "desk", *MONTH), HOURS_REACH_S),
+        "the same, desk by desk": (lambda site: store.occupancy(site, "desk", "hour", *MONTH), HOURS_REACH_S),
+    }
+    took_s: dict[str, list[float]] = {what: [] for what in questions}
     for _ in range(QUESTIONS):
         site = random.choice(sites)
-        begun_s = time.perf_counter()
-        store.occupancy(site, "desk", "hour", *MONTH)
-        asked_s = time.perf_counter()
-        found = len(store.indicators(places, "desk", "month", lambda _: MONTH))
-        hours.append(asked_s - begun_s)
-        months.append(time.perf_counter() - asked_s)
-    return [
-        _figure(engine, f"{found:,} telecentres by month", months, MONTH_REACH_S, size),
-        _figure(engine, "one telecentre's hours of a month", hours, HOURS_REACH_S, size),
-    ]
+        for what, (ask, _) in questions.items():
+            begun_s = time.perf_counter()
+            found = ask(site)
+            took_s[what].append(time.perf_counter() - begun_s)
+            assert len(found)
+    return [_figure(engine, what, took_s[what], reach_s, size) for what, (_, reach_s) in questions.items()]
 
 
 def _figure(engine: str, what: str, took_s: list[float], reach_s: float, size: str) -> Figure:

@@ -6,6 +6,17 @@ where
     and resource in (select resource from resource where site = :site and kind = :kind)
     and start_ms >= :start_ms and start_ms < :end_ms;
 
+-- name: pooled_hours_of_site
+select
+    start_ms, max(end_ms), count(*), min(resource),
+    cast(sum(available_ms) as bigint), cast(sum(observed_ms) as bigint), cast(sum(occupied_ms) as bigint)
+from hour_figure
+where
+    site = :site
+    and resource in (select resource from resource where site = :site and kind = :kind)
+    and start_ms >= :start_ms and start_ms < :end_ms and available_ms > 0
+group by start_ms;
+
 -- name: days_of_site
 select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
 from day_figure

@@ -1,0 +1,123 @@
+"""What is read for many at once says the same as what is read one by one."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from hub.network import Network, NetworkTable, SiteTable
+from hub.opening import day_bounds
+from hub.store import Asked, IndicatorRow, Store
+from hub.store.connection import Engine
+from hub.store.hours import HourRow
+from hub.store.months import FEW_SITES
+from tests.support.telecentres import MIDNIGHT_MS, Change, put_history, store_in
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+PARIS = ZoneInfo("Europe/Paris")
+SEPTEMBER = date(2026, 9, 1)
+CROWD = [f"site-{number:03}" for number in range(FEW_SITES + 6)]
+EARLY, LATE, UNHEARD, ABROAD, SILENT = CROWD[:5]
+"""Heard from before September on; from its day of registration on; only later than that; elsewhere; never."""
+
+
+@contextmanager
+def network(home: Path | Engine, now_ms: int) -> Iterator[Store]:
+    table = NetworkTable(id="n", name="N", time_zone="Europe/Paris", opening_hours="Mo-Fr 08:00-19:00")
+    sites = [
+        SiteTable(id=name, name=name, desks=3, visio_rooms=1, time_zone="Indian/Reunion" if name == ABROAD else None)
+        for name in CROWD
+    ]
+    with closing(store_in(home, lambda: now_ms)) as store:
+        store.import_network(Network(network=table, site=sites), today=date(2026, 9, 8))
+        for name, day in ((EARLY, date(2026, 8, 20)), (LATE, date(2026, 9, 8)), (UNHEARD, date(2026, 9, 10))):
+            put_history(store, name, busy(day), until=day_bounds(date(2026, 10, 2), PARIS)[0])
+        put_history(store, ABROAD, busy(date(2026, 8, 20)), until=day_bounds(date(2026, 10, 2), PARIS)[0])
+        settle(store)
+        yield store
+
+
+def settle(store: Store) -> None:
+    with closing(store.writer()) as writer:
+        pending = True
+        while pending:
+            with writer.transaction():
+                pending = writer.settle_slice()
+
+
+def busy(first: date) -> list[Change]:
+    """The third desk is never heard of."""
+    start = day_bounds(first, PARIS)[0] + 9 * HOUR_MS
+    changes: list[Change] = [(start, "desk-01", "vacant"), (start, "desk-02", "vacant")]
+    for day in range((date(2026, 9, 20) - first).days):
+        at = start + day * DAY_MS
+        changes += [(at + HOUR_MS, "desk-01", "occupied"), (at + 3 * HOUR_MS, "desk-01", "vacant")]
+        if day % 3 == 0:
+            changes += [(at + 4 * HOUR_MS, "desk-02", "occupied"), (at + 12 * HOUR_MS, "desk-02", "vacant")]
+    return changes
+
+
+def month(zone: ZoneInfo) -> tuple[int, int]:
+    return day_bounds(SEPTEMBER, zone)[0], day_bounds(date(2026, 10, 1), zone)[0]
+
+
+def two_months(zone: ZoneInfo) -> tuple[int, int]:
+    return day_bounds(date(2026, 8, 1), zone)[0], day_bounds(date(2026, 10, 1), zone)[0]
+
+
+def test_months_of_many_telecentres_are_those_of_each_alone(home: Path | Engine) -> None:
+    def asked(names: list[str]) -> list[IndicatorRow]:
+        places = [Asked(name, "site", (name,)) for name in names]
+        return [
+            row
+            for bounds in (month, two_months)
+            for row in sorted(store.indicators(places, "desk", "month", bounds), key=lambda row: row.place)
+        ]
+
+    with network(home, day_bounds(date(2026, 10, 5), PARIS)[0]) as store:
+        together = asked(CROWD)
+        alone = [row for name in CROWD for row in asked([name])]
+        assert sorted(together) == sorted(alone)
+        september = {row.place: row.values for row in together if row.start_ms == month(PARIS)[0]}
+        assert september[EARLY]["sessions"] == 19 + 7
+        assert september[LATE]["sessions"] == 12 + 4
+        assert september[SILENT]["observed_ms"] == 0
+        # What was not heard of its first two days is missing time, not a shorter month.
+        late, unheard = september[LATE]["available_ms"], september[UNHEARD]["available_ms"]
+        assert late == unheard
+
+
+@pytest.mark.parametrize("days", [60, 0])
+def test_the_hours_of_a_telecentre_are_those_of_its_desks_added_up(home: Path | Engine, days: int) -> None:
+    """Long after, and while an hour of the last day is under way."""
+    end = day_bounds(date(2026, 9, 9), PARIS)[0] + 15 * HOUR_MS + 1_234
+    start = end - 9 * DAY_MS
+    with network(home, end + days * DAY_MS) as store:
+        pooled = {name: store.hours(name, "desk", start, end) for name in CROWD[:5]}
+        for name, hours in pooled.items():
+            expected: dict[int, HourRow] = {}
+            for row in store.occupancy(name, "desk", "hour", start, end):
+                known = expected.get(row.start_ms, HourRow(row.start_ms, row.end_ms, 0, row.resource, 0, 0, 0))
+                expected[row.start_ms] = HourRow(
+                    row.start_ms,
+                    row.end_ms,
+                    known.resources + 1,
+                    min(known.resource, row.resource),
+                    known.available_ms + row.available_ms,
+                    known.observed_ms + row.observed_ms,
+                    known.occupied_ms + row.occupied_ms,
+                )
+            assert hours == [expected[at] for at in sorted(expected)]
+        assert any(hour.occupied_ms for hour in pooled[EARLY])
+        assert pooled[SILENT]
+
+
+def test_a_telecentre_that_the_register_does_not_hold_has_no_hours(home: Path | Engine) -> None:
+    with network(home, MIDNIGHT_MS) as store:
+        assert store.hours("nowhere", "desk", MIDNIGHT_MS - DAY_MS, MIDNIGHT_MS) == []
+        assert store.sites("nowhere") == []
+        assert store.sites(EARLY) == [site for site in store.sites() if site.id == EARLY]

@@ -33,6 +33,10 @@ class HubError(Exception):
     """The hub does not do what it is asked: one sentence."""
 
 
+class UnknownAddressError(HubError):
+    """It knows no such address."""
+
+
 class PlayedHub:
     """A `telecentre-hub` in a folder of its own, on free loopback ports, with the time of a file."""
 
@@ -167,14 +171,27 @@ class PlayedHub:
         Raises:
             HubError: it refuses the question.
         """
+        try:
+            content: dict[str, Any] = json.loads(self.ask_text(path, **question))
+        except UnknownAddressError:
+            return None
+        return content
+
+    def ask_text(self, path: str, **question: str) -> str:
+        """Return an answer of its API as it is written, such as a file.
+
+        Raises:
+            UnknownAddressError: it knows no such address.
+            HubError: it refuses the question.
+        """
         url = f"{self._web}{path}?{urlencode({key.rstrip('_'): value for key, value in question.items()})}"
         try:
             with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:  # noqa: S310 - our own loopback address
-                content: dict[str, Any] = json.load(answer)
-                return content
+                content: bytes = answer.read()
+                return content.decode()
         except urllib.error.HTTPError as error:
             if error.code == 404:
-                return None
+                raise UnknownAddressError(f"{url}: there is no such address") from error
             raise HubError(f"{url}: {error.code} {error.read()[:300].decode(errors='replace')}") from error
 
 

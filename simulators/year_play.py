@@ -10,6 +10,7 @@ from random import Random
 
 from simulators.network import packaged_network
 from simulators.year_ask import ask_occupancy
+from simulators.year_ask_csv import ask_csv
 from simulators.year_ask_indicators import When, ask_indicators
 from simulators.year_ask_persons import ask_doors, ask_visits
 from simulators.year_ask_release import Releases
@@ -173,6 +174,7 @@ class Play:
         month = (max(day.replace(day=1), self._options.days[0]), days[1])
         when = When(month, days, (self._options.days[0], days[1]))
         ask_indicators(self._hub, self._world, truths, when, self._tally)
+        ask_csv(self._hub, month, self._tally)
         if days[1].day == 1:
             self._releases.publish(self._hub, truths, days[1], self._tally)
         for one in self._tally.first[told_before:]:

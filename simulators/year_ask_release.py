@@ -77,9 +77,9 @@ class Releases:
         folder = self._folder / f"{month:%Y-%m}" / today.isoformat()
         folder.mkdir(parents=True)
         for audience in AUDIENCES:
-            revision = hub.export(f"{month:%Y-%m}", folder / audience, audience)["revision"]
+            hub.export(f"{month:%Y-%m}", folder / audience, audience)
             rows = _read(folder / audience, tally)
-            _compare(audience, known.rows.get(audience, {}), (rows, revision), truth, tally)
+            compare_file(audience, known.rows.get(audience, {}), rows, truth, tally)
             if audience not in known.rows:
                 _compare_register(folder / audience, self._world, today, tally)
                 tally.released[audience, "told"] += sum(1 for row in rows.values() if row["valeur"])
@@ -101,26 +101,22 @@ def _read(folder: Path, tally: Tally) -> dict[Key, Row]:
     return rows
 
 
-def _compare(
-    audience: str, before: Mapping[Key, Row], now: tuple[Mapping[Key, Row], int], truth: MonthTruth, tally: Tally
+def compare_file(
+    audience: str, before: Mapping[Key, Row], rows: Mapping[Key, Row], truth: MonthTruth, tally: Tally
 ) -> None:
-    """Compare the rows of this revision with the truth, and those of earlier ones with what they were."""
-    rows, revision = now
+    """Compare each row with the truth; one that an earlier file had in the same revision, with what it was."""
     what = f"release {audience}"
-    expected = dict(_expected(truth, audience))
+    expected = dict(rows_of(truth, audience))
     for key in expected.keys() | rows.keys():
         place, begin, name = key[0], key[1], f"{key[2]}:{key[3]}"
-        row = rows.get(key)
+        row, old = rows.get(key), before.get(key)
         if row is None or key not in expected:
             tally.compare(what, place, begin, {name: key in expected}, {name: row is not None})
-        elif int(row["revision"]) < revision or key in before:
-            old = before.get(key)
-            if int(row["revision"]) < revision or row == old:
-                tally.compare(f"{what} kept", place, begin, {name: old}, {name: row})
-            else:
-                tally.compare(f"{what} revised", place, begin, *_sides(name, expected[key], row))
+        elif old is not None and row["revision"] == old["revision"]:
+            tally.compare(f"{what} kept", place, begin, {name: old}, {name: row})
         else:
-            tally.compare(what, place, begin, *_sides(name, expected[key], row))
+            told = what if old is None else f"{what} revised"
+            tally.compare(told, place, begin, *_sides(name, expected[key], row))
 
 
 def _sides(name: str, told: "Told", row: Row) -> tuple[dict[str, object], dict[str, object]]:
@@ -146,7 +142,7 @@ class Told(NamedTuple):
     open_hours: float | None
 
 
-def _expected(truth: MonthTruth, audience: str) -> Iterator[tuple[Key, Told]]:
+def rows_of(truth: MonthTruth, audience: str) -> Iterator[tuple[Key, Told]]:
     """Yield every row of a file, by what it is about."""
     for place in truth.places:
         finest = FINEST[audience][place.level if len(place.sites) >= FEWEST_SITES else "telecentre"]

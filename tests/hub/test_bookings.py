@@ -36,6 +36,9 @@ RECEIVED = START + 30 * 86_400_000
 ROOMS = ("room-01", "room-02", "room-09")
 """The last one is in no register."""
 
+STARTS = (-40, 119, 120, 900, 1559, 1560, 2400, 3000, 3059, 4000)
+"""Of bookings, in minutes; a local day ends after the second, the fifth and, 25 hours later, the ninth."""
+
 
 def register(rooms: int) -> Network:
     table = NetworkTable(id="n", name="N", time_zone="Europe/Paris", opening_hours="Mo-Sa 08:00-19:00")
@@ -58,7 +61,7 @@ class Said:
     clock: str = "synced"
 
     def line(self) -> bytes:
-        values = {"edge_started": {"version": "1"}, "edge_alive": {}}
+        values = {"edge_started": {"version": "1"}, "edge_alive": {}, "clock_set": {"step_ms": 1}}
         booking = {"start": START + self.start * MINUTE, "outcome": self.outcome}
         shape = {"subject": self.room or "agent", "t": START + self.minute * MINUTE, "clock": self.clock, "up": 0}
         return json.dumps({**shape, "kind": self.kind, "value": values.get(self.kind, booking)}).encode()
@@ -75,15 +78,14 @@ def histories(draw: st.DrawFn) -> list[Stream]:
     for _ in range(draw(st.integers(1, 3))):
         said = [Said(draw(st.integers(0, 3000)), "edge_started")]
         for _ in range(draw(st.integers(0, 8))):
-            start = draw(st.integers(-2, 40)) * 100
-            late = draw(st.sampled_from([5, 10, 10, 10, 11, 1440, 1441, -1, 10**6]))
+            start, room = draw(st.sampled_from(STARTS)), draw(st.sampled_from(ROOMS))
+            late = draw(st.sampled_from([0, 5, 10, 10, 11, 1440, 1441, -1, 10**6]))
             outcome = draw(st.sampled_from(["came", "no_show", "unknown"]))
             clock = draw(st.sampled_from(["synced", "synced", "holdover", "unsynced"]))
-            said.append(
-                Said(start + late, room=draw(st.sampled_from(ROOMS)), start=start, outcome=outcome, clock=clock)
-            )
-            if draw(st.booleans()):
-                said.append(Said(start + draw(st.integers(0, 2000)), "edge_alive"))
+            said.append(Said(start + late, room=room, start=start, outcome=outcome, clock=clock))
+            other = draw(st.sampled_from(["", "", "edge_alive", "clock_set"]))
+            if other:
+                said.append(Said(start + draw(st.integers(0, 2000)), other))
         streams[f"{draw(st.integers(0, 2**64)):032x}"] = said
     return list(streams.items())
 
@@ -217,3 +219,35 @@ def test_bookings_on_a_server_equal_a_count_of_every_event_too(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         compare(postgres.database(Path(folder)), streams, rng)
+
+
+def test_bookings_of_a_room_come_and_go_with_its_place_in_the_register(home: Path | Engine) -> None:
+    said = [Said(1560, "edge_started"), Said(2410, room="room-02", start=2400, outcome="no_show")]
+
+    def counted(store: Store) -> Value:
+        deliver(store, [], random.Random(1))
+        assert store.rebuild() == []
+        return asked(store, "year", DAYS)[0][3]["bookings"]
+
+    with closing(store_in(home, lambda: RECEIVED)) as store:
+        store.import_network(register(1), today=date(2026, 10, 1))
+        deliver(store, [("a" * 32, said)], random.Random(1))
+        assert counted(store) is None
+        store.import_network(register(2), today=CHANGED_ON)
+        assert counted(store) == 1
+        store.import_network(register(1), today=CHANGED_ON)
+        assert counted(store) is None
+
+
+def test_a_month_that_is_over_has_the_bookings_that_come_late(home: Path | Engine) -> None:
+    first = [Said(0, "edge_started"), Said(910, room="room-01", start=900, outcome="came")]
+    late = [Said(12 * 1440, "edge_alive"), Said(2410, room="room-01", start=2400, outcome="no_show")]
+    with closing(store_in(home, lambda: RECEIVED)) as store:
+        store.import_network(register(1), today=date(2026, 10, 1))
+        months = []
+        for stream in (("a" * 32, first), ("b" * 32, late[:1]), ("b" * 32, late)):
+            deliver(store, [stream], random.Random(1))
+            months.append([one[3] for one in asked(store, "month", [date(2026, 10, 1), date(2026, 10, 31)])])
+        assert store.rebuild() == []
+    assert [told[0]["bookings"] for told in months] == [1, 1, 2]
+    assert [told[0] for told in months] == [told[1] for told in months]

@@ -144,8 +144,13 @@ class PostgresConnection:
 
     def executemany(self, statement: str, rows: Iterable[Values], /) -> psycopg.Cursor[Any]:
         """Run one statement for each row of values, without waiting for each answer."""
-        cursor = self._raw.cursor()
-        cursor.executemany(translate(statement), rows)
+        listed = list(rows)
+        if not listed or isinstance(listed[0], Mapping):
+            cursor = self._raw.cursor()
+            cursor.executemany(translate(statement), listed)
+            return cursor
+        cursor = psycopg.RawCursor(self._raw)
+        cursor.executemany(numbered(statement), listed)
         return cursor
 
     def begin(self, *, writes: bool) -> None:

@@ -21,11 +21,13 @@ def put_together(connection: Connection, statement: str, rows: Sequence[Sequence
     """
     written, done = 0, 0
     for together in ROWS_AT_ONCE:
-        statement_of_many = _of_many(statement, together)
-        while len(rows) - done >= together:
-            values = tuple(chain.from_iterable(rows[done : done + together]))
-            written += connection.execute(statement_of_many, values).rowcount
-            done += together
+        whole = len(rows) - (len(rows) - done) % together
+        chunks = [tuple(chain.from_iterable(rows[at : at + together])) for at in range(done, whole, together)]
+        if len(chunks) == 1:
+            written += connection.execute(_of_many(statement, together), chunks[0]).rowcount
+        elif chunks:
+            written += connection.executemany(_of_many(statement, together), chunks).rowcount
+        done = whole
     if done < len(rows):
         written += connection.executemany(statement, rows[done:]).rowcount
     return written

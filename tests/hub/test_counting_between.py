@@ -1,6 +1,7 @@
 """What the ingest does between messages: count visits when nothing waits, and forget by the hub's own clock."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from hub.housekeeping import Housekeeping
 from hub.network import ZoneTable
-from tests.support.comings import DAY, MINUTE, Bench, coming, ms, network
+from tests.support.comings import DAY, MINUTE, Bench, coming, ms, network, settle
 from tests.support.telecentres import store_in
 
 ZONE = "zone:reseau:massif"
@@ -204,3 +205,23 @@ def test_what_a_purge_has_frozen_meanwhile_is_not_counted_without_the_journal(be
             bench.writer.settle_zone(0.0)
     assert bench.counts(ZONE, "day", "2026-10-05") == (2, 2, 2, 2)
     assert bench.status(ZONE, "day", "2026-10-05") == "frozen"
+
+
+def test_of_two_that_count_one_zone_the_one_that_began_later_stores(bench: Bench) -> None:
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    with bench.writer.transaction():
+        bench.writer.settle_visits()
+    begun(bench)
+    bench.come("allanche", ("b0000002", "2026-10-05 10:00"))
+    with closing(bench.store.writer()) as other:
+        with other.transaction():
+            other.settle_visits()
+        for _ in range(3):
+            with other.transaction():
+                other.settle_zone(0.0)
+        for _ in range(40):
+            with bench.writer.transaction():
+                bench.writer.settle_zone(0.0)
+        settle(other)
+    assert bench.counts(ZONE, "day", "2026-10-05") == (2, 2, 2, 2)
+    assert bench.store.totals().dirty == 0

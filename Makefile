@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 ARGS ?=
 MINUTES ?= 10
 BROKER ?= mosquitto
+LONG := $(addprefix tests/hub/test_, $(addsuffix .py, random_histories visit_histories bookings two_engines_race \
+	disclosure_attacks revision_attacks))
 
 .PHONY: demo test check bench campaign pin format clean
 
@@ -34,6 +36,7 @@ campaign: $(READY)
 	@sh tests/prepare.sh
 	@$(BIN)/python -m tests.system.campaign $(MINUTES) $(BROKER)
 	@TELECENTRE_CAMPAIGN=$(MINUTES) $(BIN)/python -m pytest -s tests/protocol tests/system/campaign
+	@TELECENTRE_CAMPAIGN=$(MINUTES) $(BIN)/python -m pytest -s --timeout 7200 $(LONG)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -173,17 +173,17 @@ def test_a_confidential_room_and_one_without_a_calendar_say_nothing_of_bookings(
         assert Day(rules).knows(booking(1000, 4600)).until(5000, present=False).told == []
 
 
-def test_a_clock_that_is_not_set_judges_nothing() -> None:
+def test_a_clock_that_is_not_set_judges_nothing_before_it_is() -> None:
     state = unknown_room(RULES, at(0))
-    told: list[room.Told] = []
+    told: list[tuple[int, BookingOutcome]] = []
     for step_s in range(0, 5000, STEP_S):
-        now = replace(at(step_s), clock="unsynced")
+        now = at(step_s, "unsynced" if step_s < 4000 else "synced")
         state, said = room.elapse(state, RULES, now)
-        told += said
+        told += [(step_s, one.outcome) for one in said if isinstance(one, Judgement)]
         if step_s == 0:
-            state, said = room.learn(state, RULES, (booking(1000, 4600),), now)
+            state, _ = room.learn(state, RULES, (booking(1000, 4600),), now)
         state, _ = room.read(state, RULES, "radar", now, present=False)
-    assert [one for one in told if isinstance(one, Judgement)] == []
+    assert told == [(4000, "no_show")]
 
 
 def test_a_clock_that_goes_back_an_hour_judges_no_booking_twice() -> None:

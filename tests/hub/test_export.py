@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 import sqlite3
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -92,6 +93,19 @@ def test_the_same_data_gives_the_same_bytes(config: Path, tmp_path: Path) -> Non
     for name in ("one", "two"):
         assert export(config, tmp_path / name).exit_code == 0
     one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two
+
+
+def test_the_subjects_of_a_large_month_are_judged_at_once_with_the_same_bytes(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    assert export(config, tmp_path / "out").exit_code == 0
+    monkeypatch.setattr("hub.commands.export.MANY_CELLS", 0)
+    assert export(tmp_path / "copy" / "hub.toml", tmp_path / "copy" / "out").exit_code == 0
+    one, two = (
+        {file.name: file.read_bytes() for file in (at / "out").iterdir()} for at in (tmp_path, tmp_path / "copy")
+    )
     assert one == two
 
 

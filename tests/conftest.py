@@ -5,6 +5,13 @@ import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "loaded", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("loaded")
+"""How long an example takes on a machine that does other things is no property of ours (`make bench` measures)."""
 
 KERNEL_MARKERS = {"needs_ptrace", "needs_mount", "needs_netns"}
 

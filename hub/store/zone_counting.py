@@ -4,7 +4,7 @@ What must stay true here: a mark lives until the counts that it asks for are sto
 nothing is stored that is older than what is there. So the marks of a zone are set aside when its counting begins.
 Whatever changes from then on makes new marks, and the zone is counted again. When a mark that was set aside is gone, or
 another's, or the journal has forgotten, somebody else has counted meanwhile: what was counted here is dropped.
-Source: docs/decisions/0030-figures-have-a-share-of-the-time.md.
+Source: docs/decisions/0035-a-large-zone-is-counted-in-slices.md.
 """
 
 import time

@@ -3,7 +3,7 @@
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 KILLED = (date(2026, 3, 20), date(2026, 8, 4))
 """On these days the hub is killed when it has just acknowledged half a day, and started again."""
+
+AWAY = ("aurillac", date(2026, 5, 25), date(2026, 6, 4))
+"""The line of the largest telecentre is down when May is published, so that what comes late makes a revision."""
 
 STEP_MS = 12 * HOUR_MS
 """How far the clock goes at once: a hub takes half a day of ten telecentres in a fraction of a second."""
@@ -82,6 +85,8 @@ def _act(place: Telecentre, story: Story, options: Options) -> Act:
         faults = desk_faults(span, "occupied", random)
         told[room.id] = tell_room(room, story.rooms[room.id], faults, span[0], random)
     chronicle = make_chronicle(span, random)
+    if place.id == AWAY[0]:
+        chronicle = replace(chronicle, silences=(*chronicle.silences, (local_ms(AWAY[1]), local_ms(AWAY[2]))))
     return Act(place, story, chronicle, make_streams(chronicle, told, story))
 
 

@@ -10,6 +10,7 @@ What is not known in time is not judged: bookings that were not known then, and 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 
 from contract.events import BookingJudged, BookingOfRoom, BookingOutcome
 from edge.core.effects import Publish
@@ -81,7 +82,7 @@ def notice(watch: Watch, wait: Wait, changes: tuple[Change, ...]) -> Watch:
 def deadlines(watch: Watch, wait: Wait, bookings: tuple[Booking, ...], at: Moment) -> Iterator[float]:
     """Give when, on the monotonic clock, bookings are judged; `at` places their wall times on it."""
     for booking in _distinct(bookings):
-        due_s = _mono_s(_until_ms(booking, wait), at) + wait.settled_s
+        due_s = _due_s(booking, wait, at)
         if due_s > watch.done_s:
             yield due_s
 
@@ -90,9 +91,9 @@ def judge(watch: Watch, wait: Wait, bookings: tuple[Booking, ...], at: Moment) -
     """Return the watch at `at`, and what came of the bookings that were due since."""
     judgements: dict[int, Judgement] = {}
     for booking in _distinct(bookings):
-        until_s = _mono_s(_until_ms(booking, wait), at)
-        if booking.start_ms in watch.said or not watch.done_s < until_s + wait.settled_s <= at.mono_s:
+        if booking.start_ms in watch.said or not watch.done_s < _due_s(booking, wait, at) <= at.mono_s:
             continue
+        until_s = _mono_s(_until_ms(booking, wait), at)
         outcome = _outcome(watch.seen, _mono_s(booking.start_ms, at) - wait.early_s, until_s)
         judgements[booking.start_ms] = Judgement(booking.start_ms, outcome, at.moved_to(until_s))
     said = (*watch.said, *judgements)[-MAX_SAID:]
@@ -125,6 +126,11 @@ def _outcome(seen: tuple[Change, ...], from_s: float, until_s: float) -> Booking
 def _distinct(bookings: tuple[Booking, ...]) -> Iterable[Booking]:
     """Return the bookings by their starts: those that start together are one, the longest."""
     return {one.start_ms: one for one in sorted(bookings, key=lambda one: one.end_ms)}.values()
+
+
+def _due_s(booking: Booking, wait: Wait, at: Moment) -> float:
+    """Return when a booking is judged: at a whole millisecond, so that the moment of that instant agrees."""
+    return _mono_s(ceil(_until_ms(booking, wait) + wait.settled_s * 1000), at)
 
 
 def _until_ms(booking: Booking, wait: Wait) -> float:

@@ -81,6 +81,14 @@ def test_it_is_said_when_the_sensors_word_is_final_and_is_true_from_the_end_of_t
     assert day.said_s == [(1600, 1600 + HOLD_S)]
 
 
+def test_waits_that_are_no_whole_milliseconds_lose_no_booking() -> None:
+    presence = replace(RULES.presence, hold_s=42.857_142)
+    day = Day(replace(RULES, presence=presence, ghost_after_s=85.714_28))
+    starts = [1000 + 300.007 * n for n in range(30)]
+    day.knows(*(booking(start, start + 200) for start in starts)).until(11_000, present=False)
+    assert len(day.told) == len(starts)
+
+
 def test_a_booking_that_is_over_sooner_is_judged_at_its_end() -> None:
     day = Day().knows(booking(1000, 1300)).until(1310, present=False).until(5000, present=True)
     assert day.told == [(1000, "no_show")]

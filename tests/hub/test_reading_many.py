@@ -121,3 +121,8 @@ def test_a_telecentre_that_the_register_does_not_hold_has_no_hours(home: Path | 
         assert store.hours("nowhere", "desk", MIDNIGHT_MS - DAY_MS, MIDNIGHT_MS) == []
         assert store.sites("nowhere") == []
         assert store.sites(EARLY) == [site for site in store.sites() if site.id == EARLY]
+
+
+def test_a_name_that_is_no_text_of_a_database_is_no_telecentre(home: Path | Engine) -> None:
+    with closing(store_in(home)) as store:
+        assert store.sites("murat\0") == []

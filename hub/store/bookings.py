@@ -30,8 +30,8 @@ def start_of(value: str, at_ms: int | None) -> int | None:
     return start_ms if at_ms is not None and start_ms <= at_ms <= start_ms + MAX_WAIT_MS else None
 
 
-def judged(connection: Connection, site: str, span: Interval, rooms: Iterable[str]) -> Rows:
-    """Return what came of each booking of these rooms that starts in a span, half-open, by room and start."""
+def judged(connection: Connection, site: str, day: str, span: Interval, rooms: Iterable[str]) -> Rows:
+    """Return what came of each booking of these rooms that starts in a span of a day, half-open, by room and start."""
     start, end = span
     key = {"site": site, "start_ms": start, "end_ms": end + MAX_WAIT_MS}
     counted = set(rooms)
@@ -39,13 +39,13 @@ def judged(connection: Connection, site: str, span: Interval, rooms: Iterable[st
     for room, value, at_ms in connection.execute(_SQL["judged"], key) if counted else ():
         start_ms, outcome = _booking(value)
         if room in counted and start <= start_ms < end and start_of(value, at_ms) is not None:
-            found[room, start_ms] = (outcome,)
+            found[room, start_ms] = (outcome, day)
     return found
 
 
 def kept(connection: Connection, site: str, span: Interval) -> Rows:
     """Return the stored rows of the bookings that start in a span, as `judged` does."""
-    return {key: row[:1] for key, row in rows_by_key(_between(connection, site, span), 2).items()}
+    return rows_by_key(_between(connection, site, span), 2)
 
 
 def sums(connection: Connection, site: str, span: Interval) -> tuple[int, int, int]:

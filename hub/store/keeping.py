@@ -33,7 +33,7 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
     "day": _FIGURE,
     "level": ("start_ms", "end_ms", *_PEAKS, "profile"),
     "session": ("end_ms", "active_ms", "begun", "ended", "day", "kind"),
-    "booking": ("outcome",),
+    "booking": ("outcome", "day"),
     "month": (
         *("start_ms", "end_ms", "first_day", "last_day", "days", "resources"),
         *("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms", "place_days"),
@@ -86,7 +86,7 @@ def keep(connection: Connection, table: Table, where: Mapping[str, str], stored:
     dropped = [{**where, **dict(zip(KEYS[table], one.key, strict=True))} for one in found if one.after is None]
     if dropped:
         connection.executemany(_SQL[f"drop_{table}"], dropped)
-    # Of a session, the row itself says its day: that on which it began.
+    # Of a session and of a booking, the row itself says its day: that on which it began.
     first = [value for name, value in where.items() if name not in COLUMNS[table]]
     put_together(
         connection, _SQL[f"put_{table}"], [(*first, *one.key, *one.after) for one in found if one.after is not None]

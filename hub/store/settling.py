@@ -203,7 +203,8 @@ def _in_service(day: _Day, stretches: Sequence[Stretch]) -> list[Interval]:
 def _settle_bookings(connection: Connection, day: _Day, within: Interval | None) -> list[Found]:
     """Make the bookings that began on a day what was said of them; what was said within an interval begins in it."""
     span = day.bounds if within is None else (max(day.bounds[0], within[0]), min(day.bounds[1], within[1] + 1))
-    computed = judged(connection, day.site, span, [place.resource for place in day.places if place.kind == "room"])
+    rooms = [place.resource for place in day.places if place.kind == "room"]
+    computed = judged(connection, day.site, day.day, span, rooms)
     if within is not None and not computed:
         return []
     return keep(connection, "booking", {"site": day.site, "day": day.day}, kept(connection, day.site, span), computed)

@@ -6,6 +6,7 @@ room and start, and asks the register whether the room counted on that day.
 
 import json
 import random
+import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -258,3 +259,29 @@ def test_a_month_that_is_over_has_the_bookings_that_come_late(home: Path | Engin
         assert store.rebuild() == []
     assert [told[0]["bookings"] for told in months] == [1, 1, 2]
     assert [told[0] for told in months] == [told[1] for told in months]
+
+
+CHANGED_BY_HAND = {
+    "outcome": "update booking set outcome = 'came'",
+    "day": "update booking set day = '2026-10-01'",
+    "none": "delete from booking",
+    "before the first word": "update booking set start_ms = start_ms - 864000000, day = '2026-10-14'",
+    "after the last word": "update booking set start_ms = start_ms + 2592000000, day = '2026-11-23'",
+    "month": "update month_figure set no_shows = 9 where kind = 'room'",
+}
+
+
+@pytest.mark.parametrize("change", CHANGED_BY_HAND)
+def test_rebuild_finds_what_came_of_a_booking_that_no_event_tells(tmp_path: Path, change: str) -> None:
+    told = [Said(0, "edge_started"), Said(910, room="room-01", start=900, outcome="no_show")]
+    with closing(store_in(tmp_path, lambda: RECEIVED)) as store:
+        store.import_network(register(1), today=date(2026, 10, 1))
+        deliver(store, [("a" * 32, [*told, Said(12 * 1440, "edge_alive")])], random.Random(1))
+        with store.seen() as connection:
+            before = read_bookings(connection, SITE, (0, 2 * RECEIVED))
+        with closing(sqlite3.connect(store.file)) as by_hand, by_hand:
+            assert by_hand.execute(CHANGED_BY_HAND[change]).rowcount == 1
+        assert store.rebuild() != []
+        assert store.rebuild() == []
+        with store.seen() as connection:
+            assert read_bookings(connection, SITE, (0, 2 * RECEIVED)) == before

@@ -85,4 +85,8 @@ select case when exists (select 1 from dirty)
     then 1 else 0 end;
 
 -- name: days_with_figures
-select distinct day from day_figure where site = :site order by day;
+select day from day_figure where site = :site
+union select day from day_level where site = :site
+union select day from session where site = :site
+union select day from booking where site = :site
+order by day;

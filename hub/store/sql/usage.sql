@@ -110,7 +110,7 @@ on conflict (site, resource, start_ms) do update set
 delete from session where site = :site and resource = :resource and start_ms = :start_ms;
 
 -- name: put_booking
-insert into booking (site, day, resource, start_ms, outcome)
+insert into booking (site, resource, start_ms, outcome, day)
 values (?, ?, ?, ?, ?)
 on conflict (site, resource, start_ms) do update set
     outcome = excluded.outcome, day = excluded.day;

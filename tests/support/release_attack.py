@@ -141,6 +141,10 @@ class Reader:
         rows = self._releases[-1].rows
         return {_at(row): float(row["valeur"]) for row in rows if row["indicateur"] in STEPS and row["valeur"]}
 
+    def was_never_safe(self, at: At) -> bool:
+        """Return whether a figure was confidential for its own sake in every revision; late data may make it safe."""
+        return all(release.truth.is_unsafe(at, self.k) for release in self._releases)
+
     def hidden(self) -> list[At]:
         """Return the figures that the last revision does not tell, those of a grain too fine for it among them."""
         told = self.told()
@@ -252,7 +256,7 @@ class Attack:
         """Yield what is found out: a confidential figure that is told, or can be narrowed too much."""
         reader = self._reader
         for at in reader.told():
-            if reader.first.is_unsafe(at, reader.k):
+            if reader.was_never_safe(at):
                 yield f"{at} is told"
         for at in self.attacked:
             value = reader.first.parts[at].value

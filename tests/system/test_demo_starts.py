@@ -15,6 +15,9 @@ from simulators.folder import Folder
 from tests.support.demo import STOPS_WITHIN_S, RunningDemo, program, until
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.timeout(400)
+"""Two demos one after another take 40 s; of a machine that runs ten times slower, each wait has its own bound."""
+
 SLEEPING = Path(__file__).parents[1] / "support" / "faketime"
 """What a Python under faketime needs to sleep."""
 

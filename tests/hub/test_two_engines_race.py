@@ -24,7 +24,8 @@ from tests.support.telecentres import MINUTE_MS, NOON_MS, cantal
 SITES = ("allanche", "murat", "ydes")
 WRITERS, SETTLERS = 4, 2
 DAY_MS = 1_440 * MINUTE_MS
-DAYS = 200 if CAMPAIGN_MINUTES else 5
+DAYS = 30 if CAMPAIGN_MINUTES else 5
+JOINED_WITHIN_S = 3_000.0 if CAMPAIGN_MINUTES else 100.0
 BATCHES_A_DAY = 6
 """Of each writer; two sites in one transaction each time, in any order."""
 
@@ -75,10 +76,10 @@ class Race:
         for thread in settlers + writers:
             thread.start()
         for thread in writers:
-            thread.join(100)
+            thread.join(JOINED_WITHIN_S)
         self._done.set()
         for thread in settlers:
-            thread.join(100)
+            thread.join(JOINED_WITHIN_S)
         if self.wrong:
             raise self.wrong[0]
 
@@ -106,7 +107,7 @@ class Race:
                         messages.append(message(site, number, positions[site] + 1, changes))
                         positions[site] += len(changes)
                     commit(writer, messages, settle=rng.random() < 0.5)
-                self._day_over.wait(100)
+                self._day_over.wait(JOINED_WITHIN_S)
         with self._lock:
             self.sent += sum(positions.values())
 

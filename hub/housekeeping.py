@@ -16,7 +16,7 @@ WORK: tuple[Work, ...] = get_args(Work)
 WORK_EVERY_S = 10.0
 """In a long burst, some is done this often all the same: to walk what comes costs as much as to store it."""
 
-SHARE = 0.2
+SHARE = 1 / 7
 """Of the ingest's time, at most, that all this takes while messages come one by one: who waits for an Ack comes first.
 At 300 events a second each of 4,072 telecentres has its turn within some minutes; a network of ten, at once."""
 

@@ -178,8 +178,9 @@ def _refusal(request: Request, status: int, field: str, message: str, text: str)
 
 
 async def _query_error(request: Request, error: Exception) -> Response:
-    field, message = (error.field, error.message) if isinstance(error, QueryError) else ("", str(error))
-    return _wrong_field(request, field, message)
+    if not isinstance(error, QueryError):
+        raise error
+    return _refusal(request, 422, error.field, error.message, error.text)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

@@ -35,12 +35,16 @@ Hub = Annotated[Context, Depends(_context)]
 
 
 class QueryError(ValueError):
-    """A question cannot be answered: which field is wrong, and one sentence that says what is allowed."""
+    """A question cannot be answered: which field is wrong, and one sentence that says what is allowed.
 
-    def __init__(self, field: str, message: str) -> None:
+    `text` is the key of what a page says of it, in its reader's language.
+    """
+
+    def __init__(self, field: str, message: str, text: str = "page.bad_address") -> None:
         super().__init__(message)
         self.field = field
         self.message = message
+        self.text = text
 
 
 def asks_only(*fields: str) -> Callable[[Request], None]:

@@ -1,7 +1,7 @@
 """What `from` and `to` mean: a date is local midnight at the site, an instant carries its offset. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -94,15 +94,23 @@ def check_period(
     lengths_ms = [bound_ms(end, zone) - bound_ms(start, zone) for zone in asked]
     if min(lengths_ms) < 0:
         raise QueryError("from", "'from' must not be after 'to': exchange the two.")
-    if all(bound_ms(start, zone) > now_ms for zone in asked):
-        raise QueryError(
-            "from", "'from' is in the future, and there are no figures of it yet: ask from today or before."
-        )
+    check_begun("from", asked, start, now_ms)
     if max(lengths_ms) > MAX_SPAN_MS:
         raise QueryError("from", "'from' and 'to' must be at most ten years apart: ask in parts.")
     if (max(lengths_ms) // STEP_MS[step] + 1) * max(places, 1) > most:
         message = f"This would be more than {most} figures: ask for one site or zone, or a coarser 'step'."
         raise QueryError("step", message)
+
+
+def check_begun(field: str, zones: Collection[ZoneInfo], start: date | datetime, now_ms: int) -> None:
+    """Refuse a period that has begun in none of these time zones.
+
+    Raises:
+        QueryError: for `field`.
+    """
+    if all(bound_ms(start, zone) > now_ms for zone in zones):
+        message = f"'{field}' is in the future, and there are no figures of it yet: ask from today or before."
+        raise QueryError(field, message, text="page.not_begun")
 
 
 def places_of(sites: Sequence[Site], kind: Kind) -> int:

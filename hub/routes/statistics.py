@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -13,7 +14,7 @@ from hub.routes.context import Context, Hub, QueryError
 from hub.routes.figures import total
 from hub.routes.indicators import read, times_of
 from hub.routes.pages import WEEK_DAYS, by_day, page, reader_of
-from hub.routes.period import LAST_DAY, bound_ms, check_reading, days_from, local_day, parse_bound
+from hub.routes.period import LAST_DAY, bound_ms, check_begun, check_reading, days_from, local_day, parse_bound
 from hub.routes.place_lines import Speaker, counted, period_name
 from hub.store import Kind, Site, VisitRow, VisitStep, Zone
 from hub.store.rows import Asked
@@ -47,7 +48,10 @@ def statistics(
     reader, sites = reader_of(request), hub.store.sites()
     today = local_day(hub.wall_ms(), sites[0].zone) if sites else date(2026, 1, 1)
     begin = _date("from", first) if first else today - timedelta(days=WEEK_DAYS - 1)
-    last = min(_date("until", until), today) if until else today
+    last = _date("until", until) if until else today
+    zones = {site.zone for site in sites} or {ZoneInfo("UTC")}
+    check_begun("from", zones, begin, hub.wall_ms())
+    check_begun("until", zones, first_day(last, step), hub.wall_ms())
     days = days_from(begin, WEEK_DAYS)
     found = by_day(hub, sites, kind, days)
     newest = days[::-1]  # a narrow screen shows the first columns, and today is what most come for
@@ -73,7 +77,7 @@ def statistics(
         csv=f"/api/v1/occupancy?{urlencode(asked)}",
         chosen=reader.chosen,
         steps=list(COUNTED_BY),
-        **_closely(hub, sites, _Choice(place, kind, step, last), reader.words),
+        **_closely(hub, sites, _Choice(place, kind, step, min(last, today)), reader.words),
     )
 
 

@@ -160,8 +160,32 @@ def test_a_wrong_address_is_one_sentence(app: FastAPI, asked: dict[str, str]) ->
     assert refused.text.count("<h1>") == 1
 
 
-def test_a_day_to_come_shows_today(app: FastAPI) -> None:
-    assert lines(app, place="murat", until="2027-06-01") == lines(app, place="murat")
+def test_a_day_to_come_of_a_period_under_way_shows_today(app: FastAPI) -> None:
+    assert lines(app, place="murat", until="2026-11-30") == lines(app, place="murat")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"from": "2026-11-22"},
+        {"from": "2030-01-01"},
+        {"until": "2026-12-01"},
+        {"until": "2026-11-23", "step": "week"},
+        {"until": "2027-01-01", "step": "year"},
+    ],
+)
+def test_a_period_that_has_not_begun_is_refused_as_the_api_refuses_it(app: FastAPI, asked: dict[str, str]) -> None:
+    refused = ask(app, "/statistics", {"place": "murat", **asked})
+    assert refused.status_code == 422
+    assert words("fr")("page.not_begun") in html.unescape(refused.text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_period_that_has_not_begun_has_its_sentence_and_remedy_in_every_language(app: FastAPI, language: str) -> None:
+    page = ask(app, "/statistics", {"lang": language, "from": "2030-01-01"}).text
+    sentence = words(language)("page.not_begun")
+    assert ":" in sentence
+    assert f"<h1>{sentence}</h1>" in html.unescape(page)
 
 
 def visits(status: VisitStatus) -> VisitRow:

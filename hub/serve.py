@@ -4,7 +4,6 @@ The main thread serves the web; a bug in any other thread ends the process, and 
 """
 
 import asyncio
-import gc
 import logging
 import secrets
 import signal
@@ -21,6 +20,7 @@ from host.systemd import notify, watchdog_interval_s
 from hub.app import create_app, let_watchers_go
 from hub.broker import EmbeddedBroker
 from hub.clock import clock_of
+from hub.collector import look_seldom
 from hub.config import HubSettings, WebSettings
 from hub.enrolling import Enrolments
 from hub.health import Health
@@ -90,8 +90,7 @@ def _run(settings: HubSettings, engine: Engine, listener: socket.socket, asked: 
     )
     issuers = _issuers(settings, (store, ingest, board), now_ms, crashes.append)
     app = create_app(settings, store, board, ingest.health, now_ms=now_ms, on_crash=crashes.append)
-    # What is there now stays: the collector need not look at its 80,000 objects again after each long answer.
-    gc.freeze()
+    look_seldom()
     broker = None
     if settings.broker.embedded:
         file = beside(settings.database).with_suffix(".broker.toml")

@@ -39,10 +39,13 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
         *("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms", "place_days"),
         *_PEAKS,
         *("peak_sum", "peak_days", "sessions", "closed", "dwell_mean_ms", "dwell_median_ms", "dwell_p90_ms"),
-        *("bookings", "judged", "no_shows"),
+        *("bookings", "judged", "no_shows", "told"),
     ),
 }
 """What a row says, in order: the values of a statement are where it is, what tells it apart, and these."""
+
+PACKED = {"profile", "told"}
+"""What no person reads, and other columns say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def difference(found: Found) -> Difference:
     table, where, key, before, after = found
     names = COLUMNS[table]
     pairs = zip(names, before or [None] * len(names), after or [None] * len(names), strict=True)
-    differing = [(name, was, is_now) for name, was, is_now in pairs if was != is_now and name != "profile"]
+    differing = [(name, was, is_now) for name, was, is_now in pairs if was != is_now and name not in PACKED]
     start_ms = key[1] if len(key) > 1 else dict(zip(names, after or before or (), strict=True))["start_ms"]
     return Difference(
         site=where["site"],

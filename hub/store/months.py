@@ -1,9 +1,12 @@
 """Reading local months that are over as they stand: one row a telecentre, for thousands of them at once."""
 
 from calendar import monthrange
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import repeat
+from operator import itemgetter
+from struct import Struct
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,14 +27,34 @@ FEW_SITES = 50
 
 _SQL = statements("figures")
 
+_TOLD = Struct("<i iqqqqqi iqiiqqq iiii ddq iii")
+"""Which of the values are unknown, a bit each; then the columns of a month from `resources` on: `integer` as i,
+`bigint` as q, `double precision` as d. In the order of Usage, Peaks, Crowd, Attendance, Dwell and Bookings."""
+
+
+def packed(told: Sequence[float | None]) -> bytes:
+    """Return the columns of a month from `resources` on as one value, from which months of thousands are read."""
+    unknown = sum(1 << number for number, value in enumerate(told) if value is None)
+    return _TOLD.pack(unknown, *(value or 0 for value in told))
+
+
+def unpacked(told: Iterable[bytes]) -> list[tuple[Any, ...]]:
+    """Return what was packed, behind which of it is unknown."""
+    return [row if not row[0] else _partly(row) for row in _TOLD.iter_unpack(b"".join(told))]
+
+
+def _partly(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    unknown, *told = row
+    return (unknown, *(None if unknown >> number & 1 else value for number, value in enumerate(told)))
+
 
 def read_whole_months(
     connection: Connection, sites: Collection[str], kind: Kind, bounds: Bounds, now_ms: int
-) -> dict[str, list[IndicatorRow]]:
+) -> Mapping[str, Sequence[IndicatorRow]]:
     """Return the months of each site of which every month that was asked for is over and has every day."""
     if len(sites) > FEW_SITES:
         return _months_of_many(connection, sites, kind, bounds, now_ms)
-    found: dict[str, list[IndicatorRow]] = {}
+    found: dict[str, Sequence[IndicatorRow]] = {}
     for site in sites:
         for time_zone, since in connection.execute(_SQL["register_of_site"], {"site": site}).fetchall():
             months = _months_asked(ZoneInfo(time_zone), bounds, now_ms)
@@ -48,28 +71,29 @@ def _months_of_one(
     key = {"site": site, "kind": kind, "first": min(months), "last": max(months)}
     return [
         row
-        for month, first, last, days, *stored in connection.execute(_SQL["months_of_site"], key)
+        for month, first, last, days, told in connection.execute(_SQL["months_of_site"], key).fetchall()
         if _is_whole(since, month, first, last, days)
-        for row in _month_rows([stored], months[month], kind)
+        for row in _month_rows([site], [told], months[month], kind)
     ]
 
 
 def _months_of_many(
     connection: Connection, sites: Collection[str], kind: Kind, bounds: Bounds, now_ms: int
-) -> dict[str, list[IndicatorRow]]:
+) -> dict[str, tuple[IndicatorRow, ...]]:
     """Return the months of sites of which every month is whole: a statement a month, for all that have its bounds."""
-    found: dict[str, list[IndicatorRow]] = {}
-    zones = [row[0] for row in connection.execute(_SQL["time_zones"])]
-    of_zones = {tuple(_months_asked(ZoneInfo(zone), bounds, now_ms).items()) for zone in zones}
-    for months in of_zones:
-        own: dict[str, list[IndicatorRow]] = {}
-        for month, (start, end) in months:
+    found: dict[str, tuple[IndicatorRow, ...]] = {}
+    zones = [row[0] for row in connection.execute(_SQL["time_zones"]).fetchall()]
+    for months in {tuple(_months_asked(ZoneInfo(zone), bounds, now_ms).items()) for zone in zones}:
+        whole: dict[str, tuple[IndicatorRow, ...]] = {}
+        for number, (month, (start, end)) in enumerate(months):
             days = monthrange(*date.fromisoformat(month).timetuple()[:2])[1]
             key = {"kind": kind, "month": month, "start_ms": start, "end_ms": end, "days": days}
             stored = [row for row in connection.execute(_SQL["whole_months"], key).fetchall() if row[0] in sites]
-            for row in _month_rows(stored, (start, end), kind):
-                own.setdefault(row.place, []).append(row)
-        found |= {site: rows for site, rows in own.items() if len(rows) == len(months)}
+            names = list(map(itemgetter(0), stored))
+            months_told = _month_rows(names, map(itemgetter(1), stored), (start, end), kind)
+            rows = zip(names, zip(months_told, strict=True), strict=True)
+            whole = {site: (*whole[site], *row) for site, row in rows if site in whole} if number else dict(rows)
+        found |= whole
     return found
 
 
@@ -98,21 +122,22 @@ def _is_whole(since: str, month: str, first: str, last: str, days: int) -> bool:
     return has_begin and ends == last_of_all and (ends - begins).days + 1 == days
 
 
-def _month_rows(stored: Iterable[Sequence[Any]], bounds: Interval, kind: Kind) -> list[IndicatorRow]:
-    """Return what the columns of stored months say, which the statements `whole_months` and `months_of_site` name."""
-    start, end = bounds
-    # Thousands at once: `_make` would count the columns of each row anew.
+def _month_rows(sites: Sequence[str], told: Iterable[bytes], bounds: Interval, kind: Kind) -> Iterator[IndicatorRow]:
+    """Yield what stored months of these sites say."""
+    months = unpacked(told)
+
+    def column(number: int) -> Iterator[Any]:
+        return map(itemgetter(number), months)
+
+    def columns(first: int, end: int) -> Iterator[Any]:
+        return map(itemgetter(slice(first, end)), months)
+
+    # Thousands at once: a tuple is made from a tuple, and no line of ours runs for each row.
     new = tuple.__new__
-    return [
-        new(
-            IndicatorRow,
-            (
-                *(row[0], "site", row[0], None, row[1], start, end),
-                new(Usage, row[2:8]),
-                new(Crowd, (new(Peaks, row[8:15]), row[15], row[16])),
-                new(Attendance, (row[17], row[18], new(Dwell, row[18:22]))),
-                new(Bookings, row[22:25]) if kind == "room" else None,
-            ),
-        )
-        for row in stored
-    ]
+    usage = map(new, repeat(Usage), columns(2, 8))
+    crowd = map(new, repeat(Crowd), zip(map(new, repeat(Peaks), columns(8, 15)), column(15), column(16), strict=True))
+    dwell = map(new, repeat(Dwell), columns(18, 22))
+    attendance = map(new, repeat(Attendance), zip(column(17), column(18), dwell, strict=True))
+    bookings = map(new, repeat(Bookings), columns(22, 25)) if kind == "room" else repeat(None)
+    place = (sites, repeat("site"), sites, repeat(None), column(1), repeat(bounds[0]), repeat(bounds[1]))
+    return map(new, repeat(IndicatorRow), zip(*place, usage, crowd, attendance, bookings, strict=False))

@@ -18,6 +18,7 @@ from hub.statistics import OBSERVED, OCCUPIED, Stretch, figures
 from hub.store.bookings import judged, kept, sums
 from hub.store.connection import Connection
 from hub.store.keeping import Difference, Found, Rows, difference, keep, rows_by_key
+from hub.store.months import packed
 from hub.store.reaching import PlaceDay, place_days, sessions_across
 from hub.store.register import Calendar, Place, read_calendar
 from hub.store.schema import statements
@@ -301,15 +302,14 @@ def _settle_month(connection: Connection, calendar: Calendar, month: date, horiz
             continue
         peaks_of_all, peak_sum, peak_days = pooled_crowd(crowd_of_day(one) for _, one in pool)
         sessions, closed = lengths.get(kind, (0, []))
-        computed[kind,] = (
-            *bounds,
-            *(pool[0][0], pool[-1][0], len(pool)),
+        told = (
             *(int(number) for number in usage),
             *peaks_of_all,
             *(peak_sum, peak_days, sessions),
             *dwell(closed),
             *(booked if kind == "room" else (0, 0, 0)),
         )
+        computed[kind,] = (*bounds, pool[0][0], pool[-1][0], len(pool), *told, packed(told))
     return keep(connection, "month", where, stored, computed)
 
 

@@ -5,7 +5,6 @@ settles every event of it; then their rows of register and figures are copied in
 events themselves are not copied: no question here reads them.
 """
 
-import gc
 import re
 import sqlite3
 import tempfile
@@ -24,6 +23,7 @@ import psycopg
 from contract.events import encode
 from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import BatchHeader
+from hub.collector import look_seldom
 from hub.network import read_network
 from hub.opening import HOUR_MS, Interval, day_bounds
 from hub.receiver import Batch
@@ -77,8 +77,7 @@ def measure() -> list[Figure]:
 
 def _asked(store: Store, engine: str, size: str) -> list[Figure]:
     """Ask the questions in turns; return a figure for each."""
-    gc.collect()
-    gc.freeze()  # as `telecentre-hub serve` does with what its start has made
+    look_seldom()  # as `telecentre-hub serve` does when it has started
     random = Random(SEED)
     sites = sorted(site.id for site in store.sites())
     places = [Asked(site, "site", (site,)) for site in sites]

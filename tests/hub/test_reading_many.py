@@ -7,22 +7,27 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.network import Network, NetworkTable, SiteTable
 from hub.opening import day_bounds
 from hub.store import Asked, IndicatorRow, Store
 from hub.store.connection import Engine
 from hub.store.hours import HourRow
-from hub.store.months import FEW_SITES
+from hub.store.months import FEW_SITES, packed, unpacked
+from hub.store.rows import Kind
 from tests.support.telecentres import MIDNIGHT_MS, Change, put_history, store_in
 
+KINDS: tuple[Kind, ...] = ("desk", "room")
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 PARIS = ZoneInfo("Europe/Paris")
 SEPTEMBER = date(2026, 9, 1)
 CROWD = [f"site-{number:03}" for number in range(FEW_SITES + 6)]
-EARLY, LATE, UNHEARD, ABROAD, SILENT = CROWD[:5]
-"""Heard from before September on; from its day of registration on; only later than that; elsewhere; never."""
+EARLY, LATE, UNHEARD, ABROAD, SILENT, BLIND = CROWD[:6]
+"""Heard from before September on; from its day of registration on; only later than that; elsewhere; never; and one that
+knows nothing of its desks."""
 
 
 @contextmanager
@@ -37,6 +42,8 @@ def network(home: Path | Engine, now_ms: int) -> Iterator[Store]:
         for name, day in ((EARLY, date(2026, 8, 20)), (LATE, date(2026, 9, 8)), (UNHEARD, date(2026, 9, 10))):
             put_history(store, name, busy(day), until=day_bounds(date(2026, 10, 2), PARIS)[0])
         put_history(store, ABROAD, busy(date(2026, 8, 20)), until=day_bounds(date(2026, 10, 2), PARIS)[0])
+        blind: list[Change] = [(day_bounds(date(2026, 8, 20), PARIS)[0], "desk-01", "unknown")]
+        put_history(store, BLIND, blind, until=day_bounds(date(2026, 10, 2), PARIS)[0])
         settle(store)
         yield store
 
@@ -69,26 +76,72 @@ def two_months(zone: ZoneInfo) -> tuple[int, int]:
     return day_bounds(date(2026, 8, 1), zone)[0], day_bounds(date(2026, 10, 1), zone)[0]
 
 
-def test_months_of_many_telecentres_are_those_of_each_alone(home: Path | Engine) -> None:
-    def asked(names: list[str]) -> list[IndicatorRow]:
-        places = [Asked(name, "site", (name,)) for name in names]
-        return [
-            row
-            for bounds in (month, two_months)
-            for row in sorted(store.indicators(places, "desk", "month", bounds), key=lambda row: row.place)
-        ]
+def asked(store: Store, names: list[str]) -> list[IndicatorRow]:
+    places = [Asked(name, "site", (name,)) for name in names]
+    return [
+        row
+        for bounds in (month, two_months)
+        for kind in KINDS
+        for row in sorted(store.indicators(places, kind, "month", bounds), key=lambda row: (row.place, row.start_ms))
+    ]
 
+
+def test_months_of_many_telecentres_are_those_of_each_alone(home: Path | Engine) -> None:
     with network(home, day_bounds(date(2026, 10, 5), PARIS)[0]) as store:
-        together = asked(CROWD)
-        alone = [row for name in CROWD for row in asked([name])]
-        assert sorted(together) == sorted(alone)
-        september = {row.place: row.values for row in together if row.start_ms == month(PARIS)[0]}
+        together = asked(store, CROWD)
+        alone = [row for name in CROWD for row in asked(store, [name])]
+        assert sorted(together, key=repr) == sorted(alone, key=repr)
+        september = {
+            row.place: row.values for row in together if row.start_ms == month(PARIS)[0] and row.bookings is None
+        }
         assert september[EARLY]["sessions"] == 19 + 7
         assert september[LATE]["sessions"] == 12 + 4
         assert september[SILENT]["observed_ms"] == 0
+        blind = september[BLIND]
+        assert (blind["sessions"], blind["peak"], blind["min_free"], blind["dwell_median_ms"]) == (0, None, None, None)
         # What was not heard of its first two days is missing time, not a shorter month.
         late, unheard = september[LATE]["available_ms"], september[UNHEARD]["available_ms"]
         assert late == unheard
+
+
+def test_months_that_an_older_hub_has_kept_are_told_from_their_days_until_they_are_kept_anew(
+    home: Path | Engine,
+) -> None:
+    now_ms = day_bounds(date(2026, 10, 5), PARIS)[0]
+    with network(home, now_ms) as store:
+        before, kept = asked(store, CROWD), months_kept(store)
+        assert kept
+        with store.changed() as older:
+            older.execute("alter table month_figure drop column told")
+            older.execute("delete from migration where version = 15")
+    with closing(store_in(home, lambda: now_ms)) as store:
+        assert months_kept(store) == 0
+        assert asked(store, CROWD) == before
+        settle(store)
+        assert months_kept(store) == kept
+        assert asked(store, CROWD) == before
+        assert store.rebuild() == []
+
+
+def months_kept(store: Store) -> int:
+    with store.seen() as connection:
+        return int(connection.execute("select count(*) from month_figure where told is not null").fetchone()[0])
+
+
+integers = st.integers(-(2**31), 2**31 - 1) | st.none()
+times = st.integers(-(2**63), 2**63 - 1) | st.none()
+means = st.floats(allow_nan=False) | st.none()
+
+
+@given(
+    st.tuples(
+        *([integers] + [times] * 5 + [integers]),
+        *([integers, times, integers, integers] + [times] * 3 + [integers] * 2),
+        *(integers, integers, means, means, times, integers, integers, integers),
+    )
+)
+def test_what_is_unknown_of_a_month_stays_unknown(told: tuple[float | None, ...]) -> None:
+    assert [row[1:] for row in unpacked([packed(told)] * 2)] == [told, told]
 
 
 @pytest.mark.parametrize("days", [60, 0])

@@ -58,27 +58,20 @@ select distinct time_zone from site;
 
 -- name: whole_months
 -- Of each site whose month begins and ends then, and has every day from the first one on which it was known.
-select
-    site, resources,
-    available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
-    peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
+select site, told
 from month_figure
 where
     kind = :kind and month = :month and start_ms = :start_ms and end_ms = :end_ms
-    and days + cast(substr(first_day, 9) as integer) = :days + 1
     and (
-        first_day = month
-        or exists (select 1 from site where site.site = month_figure.site and site.since >= month_figure.first_day)
+        (first_day = month and days = :days)
+        or (
+            first_day > month and days + cast(substr(first_day, 9) as integer) = :days + 1
+            and exists (select 1 from site where site.site = month_figure.site and site.since >= month_figure.first_day)
+        )
     );
 
 -- name: months_of_site
-select
-    month, first_day, last_day, days,
-    site, resources,
-    available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
-    peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
+select month, first_day, last_day, days, told
 from month_figure
 where site = :site and kind = :kind and month >= :first and month <= :last
 order by month;

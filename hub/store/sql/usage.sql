@@ -148,7 +148,7 @@ select
     kind, start_ms, end_ms, first_day, last_day, days, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows, told
 from month_figure
 where site = :site and month = :month;
 
@@ -158,9 +158,9 @@ insert into month_figure
     site, month, kind, start_ms, end_ms, first_day, last_day, days, resources,
     available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms, place_days,
     peak, peak_at_ms, peak_5min, min_free, saturated_ms, saturable_ms, level_ms, peak_sum, peak_days,
-    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows
+    sessions, closed, dwell_mean_ms, dwell_median_ms, dwell_p90_ms, bookings, judged, no_shows, told
 )
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, kind, month) do update set
     start_ms = excluded.start_ms, end_ms = excluded.end_ms, first_day = excluded.first_day,
     last_day = excluded.last_day, days = excluded.days, resources = excluded.resources,
@@ -171,7 +171,7 @@ on conflict (site, kind, month) do update set
     level_ms = excluded.level_ms, peak_sum = excluded.peak_sum, peak_days = excluded.peak_days,
     sessions = excluded.sessions, closed = excluded.closed, dwell_mean_ms = excluded.dwell_mean_ms,
     dwell_median_ms = excluded.dwell_median_ms, dwell_p90_ms = excluded.dwell_p90_ms, bookings = excluded.bookings,
-    judged = excluded.judged, no_shows = excluded.no_shows;
+    judged = excluded.judged, no_shows = excluded.no_shows, told = excluded.told;
 
 -- name: drop_month
 delete from month_figure where site = :site and kind = :kind and month = :month;

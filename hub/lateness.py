@@ -5,13 +5,14 @@ docs/decisions/0029 says why the gate judges what was added as a table of its ow
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
 from hub.cells import Cell, Place, Table
 from hub.disclosure import Figure
 from hub.observatory import (
+    ALL_SUBJECTS,
     MINUTE_MS,
     NOBODY,
     NOTHING,
@@ -29,7 +30,7 @@ from hub.observatory import (
 )
 
 
-def late_table(before: Month, after: Month) -> Table:
+def late_table(before: Month, after: Month, subjects: Collection[str] = ALL_SUBJECTS) -> Table:
     """Return what a month has more than it had, as a table of its own: a figure of how much was added, and of whom.
 
     What has not changed is nothing, and everybody knows: whoever compares two revisions may know which telecentre was
@@ -51,13 +52,15 @@ def late_table(before: Month, after: Month) -> Table:
             more.append(Used(*key, most_ms, most_ms, max(0, occupied_ms), max(0, sessions)))
     sums = sums_of(before, more)
     cells: list[Cell] = []
-    for place in before.places:
-        for period in periods_of(before.month):
-            for subject in SUBJECTS.values():
+    for subject in SUBJECTS.values():
+        for place in before.places if subject in subjects else ():
+            for period in periods_of(before.month):
                 known = sums.get((place.id, period.id, subject), NOTHING)
                 fell = any((subject, site, part) in less for site in place.sites for part in period.parts)
                 cells += (_kept(cell, fell=fell) for cell in time_cells(place, period, subject, known))
-    return Table(before.places, periods_of(before.month), indicators(), [*cells, *_late_visits(before, after)])
+    if PERSONS in subjects:
+        cells += _late_visits(before, after)
+    return Table(before.places, periods_of(before.month), indicators(subjects), cells)
 
 
 def _kept(cell: Cell, *, fell: bool) -> Cell:
@@ -89,18 +92,20 @@ def _late_visits(before: Month, after: Month) -> Iterator[Cell]:
     yield from visit_cells(before, visits, came)
 
 
-def had_nothing(month: Month) -> set[Figure]:
+def had_nothing(month: Month, subjects: Collection[str] = ALL_SUBJECTS) -> set[Figure]:
     """Return the places, periods and subjects of which everybody knows that there was nothing: nobody watched."""
     sums = sums_of(month, month.used)
     periods = periods_of(month.month)
     found = set()
     for place in month.places:
         for period in periods:
-            for subject in SUBJECTS.values():
+            for subject in subjects:
                 known = sums.get((place.id, period.id, subject), NOTHING)
-                if not known.observed_ms and not known.sessions:
+                if subject != PERSONS and not known.observed_ms and not known.sessions:
                     found.add(Figure(place.id, period.id, subject))
-            if not any((site, part) in month.came for site in place.sites for part in period.parts):
+            if PERSONS in subjects and not any(
+                (site, part) in month.came for site in place.sites for part in period.parts
+            ):
                 found.add(Figure(place.id, period.id, PERSONS))
     return found
 

@@ -4,17 +4,16 @@ Time of desks and of visio rooms, and how many came. Confidential rooms are left
 table, because sums are made of it; the gate does not let it through.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from math import inf
 from typing import NamedTuple
 
 from hub.cells import Cell, Freq, Indicator, Level, Period, Place, Table
-from hub.opening import day_bounds, day_of
+from hub.opening import day_bounds
 from hub.release import Facts
-from hub.store import Kind, OccupancyRow, SessionRow, Site, VisitRow, Zone
+from hub.store import Kind, Site, VisitRow, Zone
 
 MINUTE_MS = 60_000
 
@@ -25,6 +24,8 @@ TIME, RATE = "temps_occupe", "taux_occupation"
 SESSIONS, TURNOVER = "sessions", "rotation"
 PERSONS = "personnes"
 """The subject of the counts of persons."""
+
+ALL_SUBJECTS = (*SUBJECTS.values(), PERSONS)
 
 VISITS, VISITORS = f"visites:{PERSONS}", f"visiteurs_uniques:{PERSONS}"
 ZONE = "zone:"
@@ -66,16 +67,30 @@ class Month:
     came: Mapping[tuple[str, str], Came]
     """By place and period; a place that nobody counted is not there."""
 
+    def about(self, subject: str) -> "Month":
+        """Return what there is of one subject."""
+        if subject == PERSONS:
+            return Month(self.month, self.places, (), self.came)
+        return Month(self.month, self.places, tuple(row for row in self.used if row.subject == subject), {})
 
-def indicators() -> tuple[Indicator, ...]:
+
+def indicators(subjects: Collection[str] = ALL_SUBJECTS) -> tuple[Indicator, ...]:
     """Return what is told of; an hour of a desk and one visit are the smallest differences that tell something."""
     found = []
-    for subject in SUBJECTS.values():
+    for subject in _measured(subjects):
         found.append(Indicator(f"{TIME}:{subject}", subject, additive=True, step=60))
         found.append(Indicator(f"{RATE}:{subject}", subject, additive=False, decimals=2))
         found.append(Indicator(f"{SESSIONS}:{subject}", subject, additive=True))
         found.append(Indicator(f"{TURNOVER}:{subject}", subject, additive=False, decimals=2))
-    return (*found, Indicator(VISITS, PERSONS, additive=True), Indicator(VISITORS, PERSONS, additive=False))
+    if PERSONS in subjects:
+        found.append(Indicator(VISITS, PERSONS, additive=True))
+        found.append(Indicator(VISITORS, PERSONS, additive=False))
+    return tuple(found)
+
+
+def _measured(subjects: Collection[str]) -> list[str]:
+    """Return those subjects whose time is measured."""
+    return [subject for subject in SUBJECTS.values() if subject in subjects]
 
 
 @dataclass
@@ -183,60 +198,40 @@ def week_of(day: date) -> str:
     return f"{year}-W{week:02d}"
 
 
-def used_in(
-    month: str,
-    sites: Sequence[Site],
-    rows: Mapping[Kind, Sequence[OccupancyRow]],
-    sessions: Mapping[Kind, Sequence[SessionRow]],
-) -> tuple[Used, ...]:
-    """Return the desks and rooms of a month from rows of local days and sessions, without the confidential rooms."""
-    by_id = {site.id: site for site in sites}
-    closed = {("room", site.id, room.id) for site in sites for room in site.rooms if room.confidential}
-    found: list[Used] = []
-    for kind, subject in SUBJECTS.items():
-        times = {
-            (row.site, row.resource, day_of(row.start_ms, by_id[row.site].zone).isoformat()): row
-            for row in rows[kind]
-            if row.site in by_id
-        }
-        begun = Counter((one.site, one.resource, one.day) for one in sessions[kind])
-        for at in sorted(times.keys() | begun.keys()):
-            if at[2][:7] == month and (kind, *at[:2]) not in closed:
-                row = times.get(at)
-                of_day = (0, 0, 0) if row is None else (row.available_ms, row.observed_ms, row.occupied_ms)
-                found.append(Used(subject, *at, *of_day, begun[at]))
-    return tuple(sorted(found))
-
-
-def came_in(month: str, rows: Iterable[VisitRow]) -> dict[tuple[str, str], Came]:
-    """Return how many came by place and period, from rows of days, weeks and months."""
+def came_in(month: str, places: Iterable[Place], rows: Iterable[VisitRow]) -> dict[tuple[str, str], Came]:
+    """Return how many came to these places by period, from rows of days, weeks and months of any place."""
     known = {period.id for period in periods_of(month)}
+    told_of = {place.id for place in places}
     found = {}
     for row in rows:
         first = date.fromisoformat(row.day)
         period = {"day": row.day, "week": week_of(first), "month": row.day[:7]}[row.step]
-        if period in known:
-            place = row.place.removeprefix(ZONE) if row.place.startswith(f"{ZONE}reseau:") else row.place
+        place = row.place.removeprefix(ZONE) if row.place.startswith(f"{ZONE}reseau:") else row.place
+        if period in known and place in told_of:
             found[place, period] = Came(row.visits, row.unique_visitors, row.most_visits)
     return found
 
 
-def month_table(month: Month) -> tuple[Table, dict[tuple[str, str, str], Facts]]:
+def month_table(
+    month: Month, subjects: Collection[str] = ALL_SUBJECTS
+) -> tuple[Table, dict[tuple[str, str, str], Facts]]:
     """Return the table of a month, and what the register says of each place and period."""
     periods = periods_of(month.month)
     sums = sums_of(month, month.used)
     cells: list[Cell] = []
     facts: dict[tuple[str, str, str], Facts] = {}
-    for place in month.places:
-        for period in periods:
-            for subject in SUBJECTS.values():
+    for subject in _measured(subjects):
+        for place in month.places:
+            for period in periods:
                 known = sums.get((place.id, period.id, subject), NOTHING)
                 cells += time_cells(place, period, subject, known)
                 facts[place.id, period.id, subject] = Facts(known.resources, _open_hours(place, known))
-    visits = {at: Visits(came.visits, inf) for at, came in month.came.items()}
-    cells += visit_cells(month, visits, month.came)
-    facts |= {(place.id, period.id, PERSONS): Facts(None, None) for place in month.places for period in periods}
-    return Table(month.places, periods, indicators(), cells), facts
+    if PERSONS in subjects:
+        visits = {at: Visits(came.visits, inf) for at, came in month.came.items()}
+        cells += visit_cells(month, visits, month.came)
+        nothing = Facts(None, None)
+        facts |= {(place.id, period.id, PERSONS): nothing for place in month.places for period in periods}
+    return Table(month.places, periods, indicators(subjects), cells), facts
 
 
 NOTHING = Total()

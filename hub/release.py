@@ -6,8 +6,9 @@ hours. Columns as domain.md 4.2 has them; docs/method.md explains them.
 
 import csv
 import hashlib
+import heapq
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from hub.cells import Freq, Level
@@ -119,7 +120,7 @@ class Telecentre:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What stands beside a figure and is about the place alone."""
 
@@ -142,20 +143,42 @@ FigureRow = list[str]
 """A row of `indicateurs.csv`, as it stands there."""
 
 
+def figure_text(
+    edition: Edition,
+    levels: Mapping[str, Level],
+    facts: Mapping[tuple[str, str, str], Facts],
+    verdicts: Sequence[Verdict],
+) -> str:
+    """Return what the gate says as an `indicateurs.csv`; what is too fine for an audience has no row."""
+    rows = (_figure(verdict, edition, levels, facts) for verdict in verdicts if verdict.conf_status != "N")
+    return to_csv(FIGURE_COLUMNS, rows)
+
+
 def figure_rows(
     edition: Edition,
     levels: Mapping[str, Level],
     facts: Mapping[tuple[str, str, str], Facts],
     verdicts: Sequence[Verdict],
 ) -> list[FigureRow]:
-    """Return what the gate says as rows; what is too fine for an audience has none."""
-    rows = [_figure(verdict, edition, levels, facts) for verdict in verdicts if verdict.conf_status != "N"]
-    return read_rows(to_csv(FIGURE_COLUMNS, rows).encode())
+    """Return the rows of the same."""
+    return read_rows(figure_text(edition, levels, facts, verdicts).encode())
 
 
 def read_rows(content: bytes) -> list[FigureRow]:
     """Return the rows of an `indicateurs.csv`."""
-    return list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=";"))[1:]
+    return list(each_row(content.decode()))
+
+
+def each_row(text: str) -> Iterator[FigureRow]:
+    """Yield the rows of an `indicateurs.csv`."""
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=";")
+    next(lines, None)
+    return lines
+
+
+def joined(texts: Iterable[str]) -> Iterator[FigureRow]:
+    """Yield the rows of several `indicateurs.csv` in the order of one: by place, period, indicator and subject."""
+    return heapq.merge(*map(each_row, texts), key=lambda row: (row[0], row[3], f"{row[4]}:{row[5]}"))
 
 
 def told_in(rows: Sequence[FigureRow]) -> set[Figure]:
@@ -178,7 +201,7 @@ def merged(before: Sequence[FigureRow], anew: Sequence[FigureRow]) -> list[Figur
 
 
 def release_files(
-    edition: Edition, telecentres: Sequence[Telecentre], rows: Sequence[FigureRow], k: int
+    edition: Edition, telecentres: Sequence[Telecentre], rows: Iterable[FigureRow], k: int
 ) -> dict[str, bytes]:
     """Return the files of a release by name; the same input gives the same bytes."""
     files = {

@@ -1,46 +1,40 @@
 """`telecentre-hub export`: one month for the observatory, in a new folder, every figure through the gate."""
 
 import gc
-import os
 import re
-import shutil
+import sys
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
 from importlib.metadata import version
-from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import click
 
-from hub.cells import Table
+from hub.cells import TableError
+from hub.commands.at_once import at_once
+from hub.commands.draft import drafted, stoppable, unstoppable
 from hub.commands.options import config_option, in_one_sentence, json_option, now_of, store_of, tell
-from hub.disclosure import AGREEMENT_K, PUBLIC_K, AuditLine, Figure, Release, by_subject, disclose_to, revise, together
-from hub.lateness import Basis, decode_basis, had_nothing, late_table
-from hub.observatory import Month, came_in, month_span, month_table, next_month, places_of, used_in
+from hub.disclosure import AuditLine, Figure
+from hub.judging import AUDIENCES, LateQuestion, Question, Told, first_told, told_anew
+from hub.lateness import Basis, decode_basis
+from hub.observatory import ALL_SUBJECTS, SUBJECTS, Month, Used, came_in, month_span, next_month, places_of
 from hub.opening import day_of
-from hub.release import (
-    FIGURES,
-    Edition,
-    ReleaseError,
-    Telecentre,
-    figure_rows,
-    merged,
-    read_rows,
-    release_files,
-    told_in,
-)
-from hub.store import Kind, Site, Store, VisitStep
+from hub.release import FIGURES, Edition, ReleaseError, Telecentre, each_row, joined, release_files
+from hub.store import Site, Store, StoreRefusedError, VisitStep
+from hub.store.connection import Connection
+from hub.store.publishing import last_heard_ms, pending_before, read_days, read_zones_of
+from hub.store.register import read_sites
 from hub.store.releases import Frozen, put_release, read_release
-from hub.store.visits import is_pending, zone_is_pending
+from hub.store.visit_figures import read_all_visits
 
-MANY_CELLS = 100_000
-"""Of some hundred telecentres: below this the gate takes seconds, and a process of its own half a second."""
+MANY_PLACES = 400
+"""Below this the gate takes seconds, and a process of its own half a second."""
 
-AUDIENCES = {"public": PUBLIC_K, "agreement": AGREEMENT_K}
+Asked = TypeVar("Asked", Question, LateQuestion)
 
 
 def _month(_context: click.Context, _option: click.Parameter, text: str) -> date:
@@ -59,32 +53,30 @@ def _month(_context: click.Context, _option: click.Parameter, text: str) -> date
 def export(month: date, folder: Path, audience: str, config: Path, *, as_json: bool) -> None:
     """Freeze and write the figures of a month that may be published; print how many were hidden and why.
 
-    What was published stays. Late data makes a new revision, if it changes a figure that may be told anew.
+    What was published stays. Late data makes a new revision, if it changes a figure that may be told anew. Stopped
+    before its end, nothing is frozen and nothing written.
     """
     store = store_of(config)
-    if os.path.lexists(folder):
-        raise ReleaseError(f"{folder} is there already: a release is never written over")
-    sites = store.sites()
-    if not sites:
-        raise ReleaseError("the register holds no telecentre")
-    if month_span(month, sites)[1] > now_of(config):
-        raise ReleaseError(f"{month:%Y-%m} is not over in every telecentre")
-    _refuse_pending(store)
-    now = _read_month(store, month, sites)
-    with store.seen() as connection:
-        last = read_release(connection, now.month)
-    version_, as_of = version("telecentre"), _as_of(store.last_heard_ms(), sites)
-    edition = Edition(now.month, version_, as_of, 1 if last is None else last.revision + 1)
-    frozen, audit = _first(now, edition, sites) if last is None else _later(now, edition, sites, last)
-    if frozen is not last:
-        with store.changed() as connection:
-            put_release(connection, now.month, frozen)
-    files = frozen.files[audience]
-    _write(folder, files)
-    rows = read_rows(files[FIGURES])
-    shown = sum(1 for row in rows if row[6])
-    sentence = f"{folder}: revision {frozen.revision} of {now.month}, {shown} figures published."
-    lines = audit.get(audience, ())
+    with stoppable(), _uncollected(), drafted(folder) as draft:
+        known = _read(store, month, now_of(config))
+        try:
+            frozen, audits = _first(known) if known.last is None else _later(known, known.last)
+        except TableError as error:
+            raise ReleaseError(f"{known.month.month} cannot be published: {error}") from error
+        files = frozen.files[audience]
+        _say(f"writing {folder}")
+        draft.write(files)
+        with unstoppable():
+            if frozen is not known.last:
+                _freeze(store, known.month.month, frozen)
+            draft.publish()
+    shown = sum(1 for row in each_row(files[FIGURES].decode()) if row[6])
+    size = sum(map(len, files.values())) / 1_000_000
+    sentence = (
+        f"{folder}: revision {frozen.revision} of {known.month.month}, {shown} figures published,"
+        f" {len(files)} files of {size:.1f} MB."
+    )
+    lines = audits.get(audience, ())
     if lines:
         counts: Counter[str] = Counter()
         for line in lines:
@@ -94,86 +86,146 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
     answer = {
         "folder": str(folder),
         "revision": frozen.revision,
-        "is_new": frozen is not last,
+        "is_new": frozen is not known.last,
         "published": shown,
         "audit": [line._asdict() for line in lines],
     }
     tell(sentence, answer, as_json=as_json)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Run the block without the collector, which would walk again and again through rows that stay to its end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _say(sentence: str) -> None:
+    """Tell somebody who waits at a terminal what is done."""
+    if sys.stderr.isatty():
+        click.echo(f"telecentre-hub: {sentence}", err=True)
+
+
+class _Known(NamedTuple):
+    """What the database holds of a month, in one state of it."""
+
+    sites: Sequence[Site]
+    month: Month
+    edition: Edition
+    last: Frozen | None
+
+
+def _read(store: Store, month: date, now_ms: int) -> _Known:
+    """Read all of a month at once: beside a hub that goes on, nothing of it may be of another moment."""
+    with store.seen() as connection:
+        sites = read_sites(connection)
+        if not sites:
+            raise ReleaseError("the register holds no telecentre")
+        if month_span(month, sites)[1] > now_ms:
+            raise ReleaseError(f"{month:%Y-%m} is not over in every telecentre")
+        pending = pending_before(connection, next_month(month), month_span(month, sites)[1])
+        if pending:
+            raise ReleaseError(f"{pending} figures of {month:%Y-%m} are still to be computed: let the hub run a while")
+        _say(f"reading {month:%Y-%m} of {len(sites):,} telecentres")
+        known = read_month(connection, month, sites, now_ms)
+        last = read_release(connection, known.month)
+        as_of = _as_of(last_heard_ms(connection), sites)
+    edition = Edition(known.month, version("telecentre"), as_of, 1 if last is None else last.revision + 1)
+    return _Known(sites, known, edition, last)
+
+
+def read_month(connection: Connection, month: date, sites: Sequence[Site], now_ms: int) -> Month:
+    """Return all that a release of a month is computed from."""
+    name, span, end = f"{month:%Y-%m}", month_span(month, sites), next_month(month)
+    places = places_of(sites, read_zones_of(connection, month, end))
+    steps: tuple[VisitStep, ...] = ("day", "week", "month")
+    came = came_in(name, places, (row for step in steps for row in read_all_visits(connection, step, span, now_ms)))
+    used = (
+        Used(subject, *row)
+        for kind, subject in SUBJECTS.items()
+        for row in read_days(connection, kind, span, month, end)
+    )
+    return Month(name, places, tuple(used), came)
+
+
 Audits = Mapping[str, Sequence[AuditLine]]
 
 
-def _refuse_pending(store: Store) -> None:
-    pending = store.totals().dirty
-    if pending:
-        raise ReleaseError(f"{pending} figures are still to be computed: let the hub run until `status` says none")
-    with store.seen() as connection:
-        if is_pending(connection) or zone_is_pending(connection):
-            raise ReleaseError("visits are still to be counted: let the hub run for some minutes")
-
-
-def _read_month(store: Store, month: date, sites: Sequence[Site]) -> Month:
-    start, end = month_span(month, sites)
-    days = (next_month(month) - month).days
-    places = places_of(sites, [store.zones(month + timedelta(days=number)) for number in range(days)])
-    asked = [None, *(f"zone:{place.id.removeprefix('zone:')}" for place in places if place.level != "site")]
-    steps: tuple[VisitStep, ...] = ("day", "week", "month")
-    came = [row for place in asked for step in steps for row in store.visits(place, step, start, end)]
-    kinds: tuple[Kind, ...] = ("desk", "room")
-    rows = {kind: store.occupancy(None, kind, "day", start, end) for kind in kinds}
-    sessions = {kind: [one for site in sites for one in store.sessions(site.id, kind, start, end)] for kind in kinds}
-    name = f"{month:%Y-%m}"
-    return Month(name, places, used_in(name, sites, rows, sessions), came_in(name, came))
-
-
-def _first(now: Month, edition: Edition, sites: Sequence[Site]) -> tuple[Frozen, Audits]:
+def _first(known: _Known) -> tuple[Frozen, Audits]:
     """Return the first release of a month, for every audience from the same figures."""
-    table, facts = month_table(now)
-    levels = {place.id: place.level for place in table.places}
-    releases = _judged(table)
-    telecentres = [_telecentre(site) for site in sites]
+    asked = [Question(subject, known.edition, known.month.about(subject)) for subject in ALL_SUBJECTS]
+    told = _judged(first_told, asked, known.month)
     files = {
-        audience: release_files(edition, telecentres, figure_rows(edition, levels, facts, releases[k].verdicts), k)
+        audience: release_files(known.edition, _telecentres(known), joined(one[audience].rows for one in told), k)
         for audience, k in AUDIENCES.items()
     }
+    audits = {audience: sorted(line for one in told for line in one[audience].audit) for audience in AUDIENCES}
     kept = {audience: frozenset[Figure]() for audience in AUDIENCES}
-    frozen = Frozen(edition.revision, Basis(now, kept).encoded(), files)
-    return frozen, {audience: releases[k].audit for audience, k in AUDIENCES.items()}
+    return Frozen(known.edition.revision, Basis(known.month, kept).encoded(), files), audits
 
 
-def _judged(table: Table) -> dict[int, Release]:
-    """Return what the gate lets through for each audience; of many telecentres, its subjects are judged at once."""
-    thresholds = list(AUDIENCES.values())
-    if len(table.cells) < MANY_CELLS:
-        return disclose_to(table, thresholds)
-    # Processes that begin anew, so that none inherits a connection; the collector would walk what is kept to the end.
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=gc.disable) as pool:
-        found = list(pool.map(disclose_to, by_subject(table), repeat(thresholds)))
-    return {k: together([releases[k] for releases in found]) for k in thresholds}
-
-
-def _later(now: Month, edition: Edition, sites: Sequence[Site], last: Frozen) -> tuple[Frozen, Audits]:
+def _later(known: _Known, last: Frozen) -> tuple[Frozen, Audits]:
     """Return the next revision of a month, or the last one when it tells nothing that is different."""
     basis = decode_basis(last.basis)
-    after = basis.later(now)
+    after = basis.later(known.month)
     if after == basis.month:
         return last, {}
-    table, facts = month_table(after)
-    levels = {place.id: place.level for place in table.places}
-    nothing = had_nothing(basis.month)
-    late = _judged(late_table(basis.month, after))
-    files, kept = dict(last.files), {}
+    before = {audience: files[FIGURES].decode() for audience, files in last.files.items()}
+    asked = [
+        LateQuestion(
+            subject,
+            known.edition,
+            basis.month.about(subject),
+            after.about(subject),
+            before,
+            {
+                audience: frozenset(one for one in kept if one.subject == subject)
+                for audience, kept in basis.kept.items()
+            },
+        )
+        for subject in ALL_SUBJECTS
+    ]
+    told = _judged(told_anew, asked, after)
+    files = dict(last.files)
     for audience, k in AUDIENCES.items():
-        before = read_rows(last.files[audience][FIGURES])
-        revision = revise(table, late[k], told_in(before) | nothing, basis.kept[audience])
-        kept[audience] = revision.kept
-        rows = merged(before, figure_rows(edition, levels, facts, revision.verdicts))
-        if rows != before:
-            files[audience] = release_files(edition, [_telecentre(site) for site in sites], rows, k)
+        if any(one[audience].is_other for one in told):
+            rows = joined(one[audience].rows for one in told)
+            files[audience] = release_files(known.edition, _telecentres(known), rows, k)
     if files == last.files:
         return last, {}
-    return Frozen(edition.revision, Basis(after, kept).encoded(), files), {}
+    closed = {audience: frozenset[Figure]().union(*(one[audience].kept for one in told)) for audience in AUDIENCES}
+    return Frozen(known.edition.revision, Basis(after, closed).encoded(), files), {}
+
+
+def _judged(
+    work: Callable[[Asked], dict[str, Told]], asked: Sequence[Asked], month: Month
+) -> Sequence[Mapping[str, Told]]:
+    """Return what the gate lets through of each subject; of many telecentres, they are judged at once."""
+    if len(month.places) < MANY_PLACES:
+        return [work(one) for one in asked]
+    begun_s = time.monotonic()
+    _say(f"the gate judges {', '.join(one.subject for one in asked)}: this takes minutes; Ctrl-C leaves all as it was")
+
+    def done(one: Asked) -> None:
+        _say(f"{one.subject} judged after {time.monotonic() - begun_s:.0f} s")
+
+    return at_once(work, asked, done)
+
+
+def _freeze(store: Store, month: str, release: Frozen) -> None:
+    """Keep a release for ever.
+
+    Raises:
+        ReleaseError: somebody else has published the month meanwhile.
+    """
+    try:
+        with store.changed() as connection:
+            put_release(connection, month, release)
+    except StoreRefusedError as error:
+        raise ReleaseError(f"{month} was published by another export meanwhile: run this one again") from error
 
 
 def _as_of(heard_ms: int | None, sites: Sequence[Site]) -> str:
@@ -181,41 +233,21 @@ def _as_of(heard_ms: int | None, sites: Sequence[Site]) -> str:
     return "" if heard_ms is None else day_of(heard_ms, sites[0].zone).isoformat()
 
 
-def _telecentre(site: Site) -> Telecentre:
-    return Telecentre(
-        id=site.id,
-        nom=site.name,
-        code_insee=site.code_insee,
-        reseau=site.network,
-        latitude=site.latitude,
-        longitude=site.longitude,
-        fuseau=site.time_zone,
-        horaires=site.opening_hours,
-        nb_postes=len(site.desks),
-        nb_salles_visio=len(site.rooms),
-        acces_badge="true" if site.doors else "false",
-        source=site.network_name,
-    )
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make the folder with all its files, or nothing of it.
-
-    Raises:
-        ReleaseError: the folder is there already, or cannot be made.
-    """
-    draft = folder.with_name(f".{folder.name}.draft")
-    try:
-        draft.mkdir()
-        for name, content in files.items():
-            with (draft / name).open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        draft.rename(folder)
-    except FileExistsError as error:
-        raise ReleaseError(f"{draft} is there: another export runs, or one was cut off; remove it") from error
-    except OSError as error:
-        with suppress(OSError):
-            shutil.rmtree(draft)
-        raise ReleaseError(f"{folder} cannot be written: {error.strerror}") from error
+def _telecentres(known: _Known) -> list[Telecentre]:
+    return [
+        Telecentre(
+            id=site.id,
+            nom=site.name,
+            code_insee=site.code_insee,
+            reseau=site.network,
+            latitude=site.latitude,
+            longitude=site.longitude,
+            fuseau=site.time_zone,
+            horaires=site.opening_hours,
+            nb_postes=len(site.desks),
+            nb_salles_visio=len(site.rooms),
+            acces_badge="true" if site.doors else "false",
+            source=site.network_name,
+        )
+        for site in known.sites
+    ]

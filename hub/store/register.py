@@ -121,6 +121,21 @@ def read_calendar(connection: Connection, site: str) -> Calendar | None:
     return Calendar(site, ZoneInfo(row[4]), row[8], tuple(openings), tuple(places))
 
 
+def read_calendars(connection: Connection) -> dict[str, Calendar]:
+    """Return the calendar of every site, in order of id."""
+    openings: dict[str, list[tuple[str, str]]] = {}
+    for site, *opening in connection.execute(_SQL["openings"]):
+        openings.setdefault(site, []).append((opening[0], opening[1]))
+    places: dict[str, list[Place]] = {}
+    for site, resource, kind, valid_from, valid_until in connection.execute(_SQL["places"]):
+        places.setdefault(site, []).append(Place(resource, kind, valid_from, valid_until))
+    rows = sorted((row[0], row[4], row[8]) for row in connection.execute(_SQL["sites"]))
+    return {
+        site: Calendar(site, ZoneInfo(zone), since, tuple(openings.get(site, ())), tuple(places.get(site, ())))
+        for site, zone, since in rows
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What an import changed of one site."""

@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import json
+import os
 import shutil
+import signal
 import sqlite3
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,10 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hub.__main__ import main
+from hub.commands.draft import drafted
+from hub.commands.export import read_month
+from hub.judging import Question, Told, first_told
 from hub.network import read_network
-from hub.observatory import Month, month_span, month_table, places_of, used_in
+from hub.observatory import Month, month_span
 from hub.release import FIGURE_COLUMNS, PLACE_COLUMNS
-from hub.store import OccupancyRow, Store
+from hub.store import Store
+from hub.store.register import read_sites
+from hub.store.releases import read_release
 from tests.support.telecentres import CANTAL, Change, put_history
 
 HOUR_MS = 3_600_000
@@ -101,7 +108,7 @@ def test_the_subjects_of_a_large_month_are_judged_at_once_with_the_same_bytes(
 ) -> None:
     shutil.copytree(tmp_path, tmp_path / "copy")
     assert export(config, tmp_path / "out").exit_code == 0
-    monkeypatch.setattr("hub.commands.export.MANY_CELLS", 0)
+    monkeypatch.setattr("hub.commands.export.MANY_PLACES", 0)
     assert export(tmp_path / "copy" / "hub.toml", tmp_path / "copy" / "out").exit_code == 0
     one, two = (
         {file.name: file.read_bytes() for file in (at / "out").iterdir()} for at in (tmp_path, tmp_path / "copy")
@@ -204,10 +211,63 @@ def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence_and_nothing_stays
     assert (done.exit_code, "cannot be written: No such file or directory" in done.output) == (1, True)
 
 
-def test_a_draft_of_an_export_that_was_cut_off_is_named(config: Path, tmp_path: Path) -> None:
+def test_what_a_killed_export_left_is_taken_over_by_the_next(config: Path, tmp_path: Path) -> None:
     (tmp_path / ".out.draft").mkdir()
-    done = export(config, tmp_path / "out")
-    assert (done.exit_code, "one was cut off; remove it" in done.output) == (1, True)
+    (tmp_path / ".out.draft" / "indicateurs.csv").write_text("half", encoding="utf-8")
+    assert export(config, tmp_path / "out").exit_code == 0
+    assert not (tmp_path / ".out.draft").exists()
+    assert len(table(tmp_path / "out" / "indicateurs.csv")) > 100
+
+
+def test_an_export_that_is_stopped_freezes_nothing(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("hub.commands.export.first_told", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        done = export(config, tmp_path / "out")
+    assert (done.exit_code, done.output) == (1, "telecentre-hub: stopped: nothing was frozen, and nothing written\n")
+    assert [file.name for file in tmp_path.iterdir() if "out" in file.name] == []
+    assert json.loads(export(config, tmp_path / "out", "--json").output)["is_new"]
+
+
+def test_what_another_export_published_meanwhile_is_not_published_twice(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beside(asked: Question) -> dict[str, Told]:
+        if not (tmp_path / "beside").exists():
+            (tmp_path / "beside").mkdir()
+            assert export(config, tmp_path / "beside" / "out").exit_code == 0
+        return first_told(asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hub.commands.export.first_told", beside)
+        done = export(config, tmp_path / "out")
+    assert (done.exit_code, "published by another export meanwhile: run this one again" in done.output) == (1, True)
+    assert not json.loads(export(config, tmp_path / "out", "--json").output)["is_new"]
+    one, two = (
+        {file.name: file.read_bytes() for file in at.iterdir()}
+        for at in (tmp_path / "out", tmp_path / "beside" / "out")
+    )
+    assert one == two
+
+
+def test_what_was_frozen_and_not_written_comes_as_the_same_bytes(config: Path, tmp_path: Path) -> None:
+    assert export(config, tmp_path / "one").exit_code == 0
+    shutil.rmtree(tmp_path / "one")  # as if it had been killed after it froze
+    (tmp_path / ".one.draft").mkdir()
+    again = json.loads(export(config, tmp_path / "one", "--json").output)
+    assert (again["revision"], again["is_new"]) == (1, False)
+    with Store(config.parent / "hub.db").seen() as connection:
+        frozen = read_release(connection, "2025-10")
+    assert frozen is not None
+    assert {file.name: file.read_bytes() for file in (tmp_path / "one").iterdir()} == frozen.files["public"]
+
+
+def test_two_exports_to_one_folder_do_not_meet(config: Path, tmp_path: Path) -> None:
+    with drafted(tmp_path / "out"):
+        done = export(config, tmp_path / "out")
+        assert (done.exit_code, "another export writes" in done.output) == (1, True)
+    assert [file.name for file in tmp_path.iterdir() if "out" in file.name] == []
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "October", "1999-10", "2026-10-01", ""])
@@ -225,7 +285,7 @@ def test_nothing_is_exported_while_figures_are_pending(config: Path, tmp_path: P
     store = Store(config.parent / "hub.db")
     put_history(store, "allanche", october(store, "allanche", 4), until=FIRST_MS + 31 * 24 * HOUR_MS)
     done = export(config, tmp_path / "out")
-    assert (done.exit_code, "figures are still to be computed" in done.output) == (1, True)
+    assert (done.exit_code, "1 figures of 2025-10 are still to be computed" in done.output) == (1, True)
     assert not (tmp_path / "out").exists()
 
 
@@ -253,13 +313,21 @@ def test_a_hub_without_telecentres_has_nothing_to_export(tmp_path: Path) -> None
 
 def test_a_confidential_room_is_in_no_figure(config: Path) -> None:
     store = Store(config.parent / "hub.db")
-    sites = [site for site in store.sites() if site.id == "chaudes-aigues"]
-    rooms = [OccupancyRow("chaudes-aigues", sites[0].rooms[0].id, FIRST_MS, FIRST_MS + 24 * HOUR_MS, 9, 9, 9)]
-    used = used_in("2025-10", sites, {"desk": [], "room": rooms}, {"desk": [], "room": []})
-    _, facts = month_table(Month("2025-10", places_of(sites, ()), used, {}))
-    assert sites[0].rooms[0].confidential
-    assert used == ()
-    assert {known.resources for known in facts.values()} == {0, None}
+    (site,) = [site for site in store.sites() if site.id == "chaudes-aigues"]
+    (room,) = site.rooms
+    assert room.confidential
+    assert site.id not in {row.site for row in october_of(store).used if row.subject == "salle_visio"}
+    # Whoever makes it an open room in November does not open what was in October.
+    whole = read_network(CANTAL)
+    sites = [one.model_copy(update={"confidential_rooms": 0}) if one.id == site.id else one for one in whole.site]
+    store.import_network(whole.model_copy(update={"site": sites}), today=date(2025, 11, 10))
+    settle(store)
+    assert site.id not in {row.site for row in october_of(store).used if row.subject == "salle_visio"}
+
+
+def october_of(store: Store) -> Month:
+    with store.seen() as connection:
+        return read_month(connection, OCTOBER, read_sites(connection), FIRST_MS + 60 * 24 * HOUR_MS)
 
 
 # Revisions: what was published stays, and what came late is told only where it could be told alone.

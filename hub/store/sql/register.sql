@@ -25,6 +25,12 @@ from resource
 where valid_until is null
 order by site, resource, valid_from;
 
+-- name: places
+select site, resource, kind, valid_from, valid_until
+from resource
+where kind in ('desk', 'room')
+order by site, resource, valid_from;
+
 -- name: resources_of_site
 select resource, valid_from, valid_until, kind, confidential
 from resource

@@ -127,6 +127,27 @@ order by day;
 -- name: first_figure
 select min(day) from visit_figure where site = :site and step = :step;
 
+-- name: first_figures
+select place.site, (select min(day) from visit_figure where visit_figure.site = place.site and step = :step)
+from (
+    select site from site union all select site from zone union all select distinct :networks || network from site
+) as place;
+
+-- name: figures_of_all
+select visit_figure.site, day, visits, half_days, unique_visitors, new_visitors, most_visits, most_half_days
+from (
+    select site from site union all select site from zone union all select distinct :networks || network from site
+) as place
+cross join visit_figure
+where
+    visit_figure.site = place.site and visit_figure.step = :step
+    and visit_figure.day >= :from_day and visit_figure.day <= :to_day;
+
+-- name: marks
+select site, day from visit_mark
+union
+select site, day from visit_mark_taken;
+
 -- name: days_with_figures
 select distinct day from visit_figure where site = :site and day >= :from_day;
 

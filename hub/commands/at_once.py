@@ -1,0 +1,99 @@
+"""The parts of a long computation at once, each in a process of its own that ends with this one, however that ends."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+from hub.cells import TableError
+from hub.release import ReleaseError
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+NICE = 10
+"""Behind a hub that runs on the same machine: its telecentres wait for answers, nobody waits for a release."""
+
+END_TIMEOUT_S = 5.0
+"""For a process that was told to end; it holds nothing."""
+
+
+def at_once(work: Callable[[P], R], parts: Sequence[P], done: Callable[[P], None]) -> list[R]:
+    """Return what a work makes of each part, in their order; `done` is called when it has done one.
+
+    Raises:
+        TableError: the work refuses a part.
+        ReleaseError: a process ended before its part was done.
+    """
+    context = get_context("spawn")  # a fork would inherit the database's connections
+    found: dict[Connection, R] = {}
+    processes = []
+    try:
+        waiting: dict[Connection, P] = {}
+        with _interrupts_left_alone():
+            for part in parts:
+                ours, theirs = context.Pipe(duplex=False)
+                process = context.Process(target=_child, args=(theirs, work, part), daemon=True)
+                process.start()
+                theirs.close()
+                processes.append(process)
+                waiting[ours] = part
+        in_order = list(waiting)
+        while waiting:
+            ready = wait(list(waiting))
+            for ours in [one for one in waiting if one in ready]:
+                found[ours] = _received(ours)
+                done(waiting.pop(ours))
+        return [found[ours] for ours in in_order]
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join(END_TIMEOUT_S)
+
+
+def _received(ours: Connection) -> Any:  # noqa: ANN401 - what the work returns
+    try:
+        answer = ours.recv()
+    except EOFError as error:
+        raise ReleaseError("a part of the computation was ended from outside: is there enough memory?") from error
+    finally:
+        ours.close()
+    if isinstance(answer, TableError):
+        raise answer
+    return answer
+
+
+@contextmanager
+def _interrupts_left_alone() -> Iterator[None]:
+    """See that processes begun within the block never hear of a Ctrl-C, which a terminal sends to all: we end them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _child(theirs: Connection, work: Callable[[P], R], part: P) -> None:
+    gc.disable()  # it would walk through millions of rows that stay to the end
+    os.nice(NICE)
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    try:
+        answer: R | TableError = work(part)
+    except TableError as error:
+        answer = error
+    theirs.send(answer)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that began it is gone."""
+    parent = parent_process()
+    if parent is None:
+        sys.exit("not a process of ours")
+    parent.join()
+    os._exit(1)

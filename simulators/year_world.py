@@ -13,7 +13,7 @@ from typing import Literal
 
 from simulators.network import Network
 from simulators.year_calendar import Hours
-from simulators.year_zones import OPENS, ZONES, Zone, network_zone, toml_of
+from simulators.year_zones import OPENS, Zone, network_zone, toml_of, zones_from
 
 USUAL = Hours(week=(480, 1140), saturday=(540, 720))
 """Mo-Fr 08:00-19:00, Sa 09:00-12:00: those of cantal.toml."""
@@ -81,6 +81,8 @@ class World:
     network: Network
     telecentres: tuple[Telecentre, ...]
     members: tuple[Member, ...]
+    groups: tuple[Zone, ...]
+    """Its zones but the network, as they are known from the first day on."""
 
     def network_toml(self, day: date) -> str:
         """Write what the register of a hub must say on a day: the telecentres that are open by then."""
@@ -89,12 +91,12 @@ class World:
             f'time_zone = "{self.network.time_zone}"\nopening_hours = "{USUAL.osm}"\n'
         )
         tables = [_table(one, day) for one in self.telecentres if one.since <= day]
-        return "\n".join([head, *tables, *toml_of(ZONES, day)])
+        return "\n".join([head, *tables, *toml_of(self.groups, day)])
 
     def zones(self, day: date) -> list[Zone]:
         """Return the zones that the register of a hub holds on a day, the network first."""
         there = [one.id for one in self.telecentres if one.since <= day]
-        return [network_zone(self.network.id, self.network.name, there), *ZONES]
+        return [network_zone(self.network.id, self.network.name, there), *self.groups]
 
     def members_csv(self) -> str:
         """Write the members for `telecentre-hub member import`; a second badge of a member is on a pass of its own."""
@@ -116,7 +118,7 @@ class World:
         days = {one.since for one in self.telecentres}
         days |= {begin for one in self.telecentres for begin, _ in one.openings if begin > one.since}
         days |= {begin for one in self.telecentres for _, begin in one.desks if begin > one.since}
-        days |= {day for zone in ZONES for day in zone.changes()}
+        days |= {day for zone in self.groups for day in zone.changes()}
         return sorted(days)
 
 
@@ -136,7 +138,7 @@ def make_world(network: Network, seed: int, first: date = YEAR[0]) -> World:
         )
         for site in network.sites
     )
-    return World(network, telecentres, tuple(_members(telecentres, random)))
+    return World(network, telecentres, tuple(_members(telecentres, random)), zones_from(first))
 
 
 def _more_desks(site: str, desks: int, first: date) -> tuple[tuple[str, date], ...]:

@@ -6,7 +6,7 @@ within another.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -89,6 +89,17 @@ ZONES = (
         ),
     ),
 )
+
+
+def zones_from(first: date) -> tuple[Zone, ...]:
+    """Return the zones as a hub knows them that begins on a day: whoever belongs to one on that day always has."""
+    return tuple(replace(zone, members=tuple(_from(first, zone.members))) for zone in ZONES)
+
+
+def _from(first: date, members: Iterable[Belonging]) -> Iterator[Belonging]:
+    for one in members:
+        if one.end is None or one.end > first:
+            yield replace(one, begin=None) if one.begin is not None and one.begin <= first else one
 
 
 def network_zone(network: str, name: str, sites: Iterable[str]) -> Zone:

@@ -1,6 +1,6 @@
 """What the year says a release must be, on a world that a person can work out; and that a wrong file is told."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -8,7 +8,8 @@ from simulators.year_ask_release import Key, compare_file, rows_of, written
 from simulators.year_persons import passages
 from simulators.year_release import DESKS, PERSONS, ROOMS, MonthTruth, Place, periods_of, places_of
 from simulators.year_tally import Tally
-from simulators.year_zones import LEAVES, RETURNS, ZONES, Belonging, Zone, days_between
+from simulators.year_world import YEAR
+from simulators.year_zones import LEAVES, RETURNS, ZONES, Belonging, Zone, days_between, zones_from
 from tests.support.year_outbox import TUESDAY, alive, badge, state, stream, truth
 
 MARCH = date(2026, 3, 1)
@@ -70,6 +71,19 @@ def test_a_zone_that_changes_within_a_month_is_no_place_of_it() -> None:
     assert "zone:cere" in names[MARCH]
     assert "zone:sud-cantal" not in names[MARCH]
     assert "zone:cere" not in names[LEAVES.replace(day=1)]
+
+
+def test_a_play_that_begins_on_the_day_of_a_change_begins_with_what_a_hub_is_told_then() -> None:
+    (cere,) = (zone for zone in zones_from(RETURNS) if zone.id == "cere")
+    assert list(cere.changes()) == []
+    assert "murat" in cere.sites(RETURNS.replace(day=1))
+    assert "zone:cere" in {place.id for place in places_of(RETURNS, [], zones_from(RETURNS))}
+
+
+def test_a_play_that_begins_before_a_change_knows_of_it_and_of_none_that_is_over() -> None:
+    changes = {day for zone in zones_from(RETURNS - timedelta(days=1)) for day in zone.changes()}
+    assert changes == {RETURNS}
+    assert zones_from(YEAR[0]) == ZONES
 
 
 def test_a_zone_has_the_telecentres_of_each_day() -> None:

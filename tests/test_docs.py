@@ -6,7 +6,6 @@ import json
 import pkgutil
 import re
 import tomllib
-from dataclasses import astuple
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -33,10 +32,7 @@ from hub import config as hub_config
 from hub import network as hub_network
 from hub.config import read_settings as read_hub_settings
 from hub.routes import doors, indicators, visits
-from hub.routes.figures import by_site, pooled
 from hub.routes.occupancy import CSV_HEADER
-from hub.statistics import figures
-from hub.store import OccupancyRow
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "firmware_config" / "examples"
@@ -274,31 +270,7 @@ def test_every_section_of_a_settings_file_has_its_table() -> None:
     assert models == set(SECTIONS.values())
 
 
-MINUTE_MS = 60_000
 METHOD = ROOT / "docs" / "method.md"
-
-
-def clock_ms(text: str) -> int:
-    hours, minutes = text.split(":")
-    return (int(hours) * 60 + int(minutes)) * MINUTE_MS
-
-
-def percent(share: float | None) -> str:
-    return "none" if share is None else f"{round(100 * share)} %"
-
-
-def test_the_worked_examples_of_the_method_come_out_as_written() -> None:
-    opened = [(clock_ms("08:00"), clock_ms("10:00"))]
-    rows = table_rows(METHOD.read_text(encoding="utf-8"), "#", "what happened")
-    assert len(rows) == 4
-    for _, story, *written in rows:
-        changes = [(clock_ms(at), state) for state, at in re.findall(r"(\w+) (\d\d:\d\d)", story) if state != "event"]
-        last = re.search(r"last event (\d\d:\d\d)", story)
-        (part,) = figures(changes, None, clock_ms(last[1]) if last else None, opened, [(0, clock_ms("24:00"))])
-        (figure,) = pooled([OccupancyRow("murat", "desk-01", *astuple(part))], by_site)
-        minutes = [figure.available_ms, figure.observed_ms, figure.occupied_ms]
-        shares = [percent(figure.coverage), figure.status, percent(figure.rate)]
-        assert [*(f"{part // MINUTE_MS} min" for part in minutes), *shares] == written, story
 
 
 def test_the_columns_of_the_file_are_documented() -> None:

@@ -1,8 +1,8 @@
-"""The worked examples of sessions and peaks in docs/method.md come out as written, and what they leave out."""
+"""The worked examples of docs/method.md come out as written, and what they leave out."""
 
 import re
+from dataclasses import astuple
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +13,74 @@ from edge.core.room import RoomRules, elapse, learn, lose, read, unknown_room
 from hub.indicators import Attendance as Attended
 from hub.indicators import Outcome, Step, Usage, counted_bookings, day_after, first_day, values
 from hub.levels import Level, Peaks, pack, peaks, profile, summed, unpack
+from hub.routes.figures import by_site, pooled
 from hub.sessions import MERGE_MS, dwell, sessions
-from hub.statistics import Stretch, stretches
+from hub.statistics import Stretch, figures, stretches
+from hub.store import OccupancyRow
 from tests.support.moments import at
-from tests.test_docs import clock_ms, percent, table_rows
+from tests.test_docs import METHOD, table_rows
 
-METHOD = Path(__file__).parents[2] / "docs" / "method.md"
 MINUTE = 60_000
+
+
+def clock_ms(text: str) -> int:
+    hours, minutes = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * MINUTE
+
+
+def percent(share: float | None) -> str:
+    return "none" if share is None else f"{round(100 * share)} %"
+
+
 DAY = (clock_ms("00:00"), clock_ms("24:00"))
 OPEN = [(clock_ms("08:00"), clock_ms("10:00"))]
+
+
+def worked_examples() -> list[list[str]]:
+    return table_rows(METHOD.read_text(encoding="utf-8"), "#", "what happened")
+
+
+def told_of(story: str, desk: str = "desk-01") -> OccupancyRow:
+    """Return the times of a desk of which this is told, on a day on which it is open from 08:00 to 10:00."""
+    changes = [(clock_ms(at), state) for state, at in re.findall(r"(\w+) (\d\d:\d\d)", story) if state != "event"]
+    last = re.search(r"last event (\d\d:\d\d)", story)
+    (part,) = figures(changes, None, clock_ms(last[1]) if last else None, OPEN, [DAY])
+    return OccupancyRow("murat", desk, *astuple(part))
+
+
+def test_the_worked_examples_of_the_method_come_out_as_written() -> None:
+    rows = worked_examples()
+    assert len(rows) == 4
+    for _, story, *written in rows:
+        (figure,) = pooled([told_of(story)], by_site)
+        minutes = [figure.available_ms, figure.observed_ms, figure.occupied_ms]
+        shares = [percent(figure.coverage), figure.status, percent(figure.rate)]
+        assert [*(f"{part // MINUTE} min" for part in minutes), *shares] == written, story
+
+
+def sentence(begin: str) -> str:
+    """Return the sentence of the method that begins so."""
+    page = " ".join(METHOD.read_text(encoding="utf-8").split())
+    assert page.count(begin) == 1
+    return begin + re.split(r"\.(?= |$)", page.partition(begin)[2], maxsplit=1)[0]
+
+
+def test_a_desk_that_was_watched_for_a_quarter_of_the_time_has_the_coverage_and_the_status_of_the_page() -> None:
+    text = sentence("With nothing but")
+    story, last, coverage, status = re.findall(
+        r'"(.+)" and a last event at (\d\d:\d\d), coverage would be (\d+ %): status `(\w)`, and no rate$', text
+    )[0]
+    (figure,) = pooled([told_of(f"{story}, last event {last}")], by_site)
+    assert (percent(figure.coverage), figure.status, figure.rate) == (coverage, status, None)
+
+
+def test_two_desks_are_pooled_as_the_page_says_and_not_averaged() -> None:
+    first, second, *written = re.findall(r"\d+", sentence("Two desks, examples"))
+    stories = {number: story for number, story, *_ in worked_examples()}
+    (one,), (other,) = (pooled([told_of(stories[number])], by_site) for number in (first, second))
+    (both,) = pooled([told_of(stories[first], "desk-01"), told_of(stories[second], "desk-02")], by_site)
+    shares = [percent(figure.rate).removesuffix(" %") for figure in (both, one, other)]
+    assert [f"{both.occupied_ms // MINUTE}", f"{both.observed_ms // MINUTE}", *shares] == written
 
 
 def told(story: str, last: str) -> tuple[list[Stretch], str | None]:

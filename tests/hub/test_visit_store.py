@@ -1,6 +1,5 @@
 """Visits in the store: counted from the journal, right however late it comes, kept when the journal forgets."""
 
-import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -305,40 +304,6 @@ def test_the_store_of_a_network_without_events_answers_nothing(tmp_path: Path) -
     assert store.visits(None, "day", 0, 2**52) == []
     assert store.visits("zone:nowhere", "day", 0, 2**52) == []
     store.close()
-
-
-def worked_examples() -> list[tuple[list[tuple[str, str]], tuple[int, ...]]]:
-    """Return the examples of docs/method.md: who was let in when, and the four counts of 5 October."""
-    page = (Path(__file__).parents[2] / "docs" / "method.md").read_text(encoding="utf-8")
-    section = page.partition("\n## Visits\n")[2].partition("\n## ")[0]
-    rows = [line.strip("|").split("|") for line in section.splitlines() if re.match(r"\| \d ", line)]
-    badges = {"A": "b0000001", "B": "b0000002"}
-    comings = [[coming.split() for coming in row[1].split(",")] for row in rows]
-    return [
-        ([(badges[who], f"2026-10-{int(day):02} {time}") for who, day, time in told], tuple(map(int, row[2:6])))
-        for told, row in zip(comings, rows, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(("comings", "counts"), worked_examples())
-def test_the_worked_examples_of_the_page_of_method_hold(
-    tmp_path: Path, comings: list[tuple[str, str]], counts: tuple[int, ...]
-) -> None:
-    store = store_in(tmp_path, lambda: ms("2026-10-31 12:00"))
-    store.import_network(network("murat"), today=date(2026, 1, 1))
-    bench = Bench(store, [ms("2026-10-31 12:00")])
-    bench.member("b0000001")
-    bench.member("b0000002")
-    bench.come("murat", ("b0000002", "2026-09-10 09:00"), *comings)
-    bench.settle()
-    assert bench.counts("murat", "day", "2026-10-05") == counts
-    if counts == (1, 1, 1, 1) and len({time[:10] for _, time in comings}) == 2:
-        assert bench.counts("murat", "week", "2026-10-05") == (2, 2, 1, 1)
-    bench.close()
-
-
-def test_the_page_of_method_has_examples() -> None:
-    assert len(worked_examples()) == 6
 
 
 def test_a_site_that_joins_a_zone_counts_from_that_day(tmp_path: Path) -> None:

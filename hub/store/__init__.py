@@ -54,6 +54,7 @@ from hub.store.rows import (
 from hub.store.schema import migrate, statements
 from hub.store.settling import forget_figures
 from hub.store.sqlite import SqliteFile
+from hub.store.strays import places_with_counts, sites_with_figures
 from hub.store.timeline import mark_all, rebuild_site
 from hub.store.undeclared import Undeclared, read_undeclared
 from hub.store.visit_figures import read_visits
@@ -297,12 +298,11 @@ class Store:
         try:
             differences: list[Difference | CountDifference] = []
             with snapshot(connection):
-                sites = connection.execute(_TOTALS["sites_with_events"]).fetchall()
-            for (site,) in sites:
+                sites, places = sites_with_figures(connection), places_with_counts(connection)
+            for site in sites:
                 with transaction(connection):
+                    connection.lock_sites({site})
                     differences += rebuild_site(connection, site)
-            with snapshot(connection):
-                places = [site.id for site in read_sites(connection)] + sorted(zones_with_members(connection))
             for place in places:
                 with transaction(connection):
                     differences += rebuild_visits(connection, place)

@@ -13,15 +13,16 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-from hub.opening import Interval, days_between
+from hub.opening import Interval, day_bounds, days_between
 from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Heard, walk
 from hub.store.bookings import KIND as BOOKING_KIND
 from hub.store.bookings import start_of
 from hub.store.connection import Connection
-from hub.store.keeping import Difference
+from hub.store.keeping import Difference, difference
 from hub.store.register import read_calendar
 from hub.store.schema import statements
 from hub.store.settling import first_settled, settle_days
+from hub.store.strays import drop_strays
 from hub.store.together import put_together
 
 MAX_WALK_EVENTS = 20_000
@@ -156,15 +157,24 @@ def mark(connection: Connection, site: str, days: list[str]) -> None:
 
 def mark_all(connection: Connection, site: str, from_day: str) -> None:
     """Note that every figure of a site from a local day on is to be computed: its register changed."""
-    calendar = read_calendar(connection, site)
-    first_at, heard_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
-    if calendar is not None and heard_ms is not None:
-        # A clock that was set back puts states before the first instant that was told.
-        changed_ms = connection.execute(_SQL["first_forgotten"], {"site": site, "ordinal": 0}).fetchone()[0]
-        first_ms = min(first_at, heard_ms, heard_ms if changed_ms is None else changed_ms)
-        days = {day.isoformat() for day in days_between(first_ms, heard_ms, calendar.zone)}
+    if days := set(_days_told(connection, site)):
         days |= {row[0] for row in connection.execute(_SQL["days_with_figures"], {"site": site})}
         mark(connection, site, sorted(day for day in days if day >= from_day))
+
+
+def _days_told(connection: Connection, site: str) -> dict[str, Interval]:
+    """Return the local days on which a site spoke or may have been spoken of, in order, with their bounds.
+
+    None of a site that the register does not hold.
+    """
+    calendar = read_calendar(connection, site)
+    first_at, heard_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
+    if calendar is None or heard_ms is None:
+        return {}
+    # A clock that was set back puts states before the first instant that was told.
+    changed_ms = connection.execute(_SQL["first_forgotten"], {"site": site, "ordinal": 0}).fetchone()[0]
+    first_ms = min(first_at, heard_ms, heard_ms if changed_ms is None else changed_ms)
+    return {day.isoformat(): day_bounds(day, calendar.zone) for day in days_between(first_ms, heard_ms, calendar.zone)}
 
 
 def sites_marked(connection: Connection, most: int) -> list[str]:
@@ -198,8 +208,9 @@ def rebuild_site(connection: Connection, site: str) -> list[Difference]:
     connection.execute(_SQL["forget_standing"], {"site": site})
     while walk_site(connection, site) is not None:
         pass
-    mark_all(connection, site, "")
-    return list(_settle_taken(connection, site, _marked(connection, site)))
+    days = _days_told(connection, site)
+    strays = [difference(one) for one in drop_strays(connection, site, days)]
+    return [*strays, *settle_days(connection, site, list(days))]
 
 
 def _marked(connection: Connection, site: str) -> list[str]:

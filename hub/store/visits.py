@@ -16,6 +16,7 @@ from hub.store.connection import Connection
 from hub.store.doors import days_of_doors, forget_doors, instants_of_doors, next_change, settle_doors
 from hub.store.rows import CountDifference
 from hub.store.schema import statements
+from hub.store.strays import drop_doors, drop_stray_visits
 from hub.store.visit_counts import PERIODS, is_frozen, purged_until, settle_place
 from hub.store.visit_places import ALL_DAYS, Members, members_of, time_zones, within, zones_with_members
 from hub.store.visitors import Visitors
@@ -276,12 +277,14 @@ def rebuild_visits(connection: Connection, place: str) -> list[CountDifference]:
     _settle(connection, _pending_of(connection, [*members, place]))
     # A zone's sites have marked it again.
     _settle(connection, _pending_of(connection, [place]))
-    if place.startswith(ZONE):
-        return settle_place(connection, place, members, sorted(_days_of_zone(connection, place, members)))
+    differences = drop_stray_visits(connection, place)
+    own = time_zones(connection, (place,))
+    if not own:  # a zone, or a site that the register does not hold
+        found = settle_place(connection, place, members, sorted(_days_of_zone(connection, place, members)))
+        return [*differences, *found, *drop_doors(connection, place)]
     for (stream,) in connection.execute(_SQL["streams"], {"site": place}).fetchall():
         enter_again(connection, place, stream)
-    differences: list[CountDifference] = []
-    for site, zone in time_zones(connection, (place,)).items():
+    for site, zone in own.items():
         days = sorted(_all_days(connection, site, zone))
         differences += settle_place(connection, site, members, days)
         differences += [one for day in days for one in settle_doors(connection, site, zone, day)]

@@ -6,43 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from hub.store import CountDifference, Difference
+from tests.support.changed_figures import CHANGED_BY_HAND, STRAYS, hub_that_was_used
 from tests.support.rebuilt import hubs_beneath, rebuilt
-from tests.support.telecentres import MINUTE_MS, NOON_MS, Change, cantal, put_history
 
-CHANGED_BY_HAND = {
-    "hour": "update hour_figure set occupied_ms = occupied_ms + 1 where resource = 'desk-01' and occupied_ms > 0",
-    "day": "update day_figure set observed_ms = 5 where resource = 'desk-01'",
-    "level": "update day_level set peak = 7",
-    "session": "delete from session",
-}
+WRONG = CHANGED_BY_HAND | STRAYS
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Path:
-    """A hub's database, deep in a folder, with one desk that was taken for an hour on Saturday morning."""
-    folder = tmp_path / "state" / "hub"
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub's database, deep in a folder, with a figure of every kind."""
+    base = tmp_path_factory.mktemp("used")
+    folder = base / "state" / "hub"
     folder.mkdir(parents=True)
-    with closing(cantal(folder)) as store:
-        begun = NOON_MS - 180 * MINUTE_MS
-        told: list[Change] = [
-            (begun, "desk-01", "vacant"),
-            (begun + 60 * MINUTE_MS, "desk-01", "occupied"),
-            (begun + 120 * MINUTE_MS, "desk-01", "vacant"),
-        ]
-        put_history(store, "murat", told, until=NOON_MS)
-    return folder / "hub.db"
+    hub_that_was_used(folder).close()
+    return base
 
 
-@pytest.mark.parametrize("change", CHANGED_BY_HAND)
-def test_a_figure_that_was_changed_by_hand_is_found_and_put_right(hub: Path, tmp_path: Path, change: str) -> None:
-    assert rebuilt(hub).differences == []
-    with closing(sqlite3.connect(hub)) as connection, connection:
-        assert connection.execute(CHANGED_BY_HAND[change]).rowcount > 0
-    (found,) = hubs_beneath(tmp_path)
-    differences: list[Difference | CountDifference] = rebuilt(found).differences
-    assert differences
-    assert {difference.site for difference in differences if isinstance(difference, Difference)} == {"murat"}
+@pytest.mark.parametrize("what", WRONG)
+def test_a_figure_that_was_changed_by_hand_is_found_and_put_right(hub: Path, what: str) -> None:
+    (found,) = hubs_beneath(hub)
+    with closing(sqlite3.connect(found)) as connection, connection:
+        assert connection.execute(WRONG[what]).rowcount > 0
+    assert rebuilt(found).differences
     assert rebuilt(found).differences == []
 
 

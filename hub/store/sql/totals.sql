@@ -28,8 +28,5 @@ select
 -- name: journal
 select count(*) from journal;
 
--- name: sites_with_events
-select distinct site from stream order by site;
-
 -- name: last_heard
 select max(heard_ms) from stream;

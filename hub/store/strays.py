@@ -1,0 +1,85 @@
+"""Rows of figures that lie where no event can have put them: what settles days one by one would never come upon them.
+
+A rebuild looks at the local days on which a site spoke, and at every row that lies in one of them. What lies elsewhere
+is dropped first, for months are added up from days. Each function runs inside the caller's transaction.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import get_args
+
+from hub.opening import Interval
+from hub.store.connection import Connection
+from hub.store.keeping import COLUMNS, KEYS, Found, Table, keep
+from hub.store.rows import CountDifference
+from hub.store.schema import statements
+from hub.store.visit_places import zones_with_members
+from hub.store.zones import ZONE
+from hub.visits import Period, first_day
+
+_SQL = statements("strays")
+
+PERIODS = get_args(Period)
+
+
+def sites_with_figures(connection: Connection) -> list[str]:
+    """Return every site that ever spoke or has a figure of desks or rooms."""
+    return [row[0] for row in connection.execute(_SQL["sites"])]
+
+
+def places_with_counts(connection: Connection) -> list[str]:
+    """Return every site of the register, every zone, and whatever else has counts; zones last, for sites mark them."""
+    places = {row[0] for row in connection.execute(_SQL["places"])} | zones_with_members(connection).keys()
+    return sorted(places, key=lambda place: (place.startswith(ZONE), place))
+
+
+def drop_strays(connection: Connection, site: str, days: Mapping[str, Interval]) -> list[Found]:
+    """Drop the figures of desks and rooms that lie in none of these local days, given with their bounds."""
+    starts = sorted(days.values())
+    months = {f"{day[:7]}-01" for day in days}
+
+    def lies_within(at_ms: int) -> bool:
+        place = bisect_right(starts, at_ms, key=lambda bounds: bounds[0])
+        return place > 0 and at_ms < starts[place - 1][1]
+
+    def is_hour(day: str, start_ms: int) -> bool:
+        return day in days and days[day][0] <= start_ms < days[day][1]
+
+    belongs: Mapping[Table, Callable[[str, int], bool]] = {
+        "hour": is_hour,
+        "day": lambda day, _: day in days,
+        "level": lambda day, _: day in days,
+        "session": lambda _, start_ms: lies_within(start_ms),
+        "booking": lambda _, start_ms: lies_within(start_ms),
+        "month": lambda month, _: month in months,
+    }
+    return [one for table in KEYS for one in _drop(connection, table, site, belongs[table])]
+
+
+def _drop(connection: Connection, table: Table, site: str, belongs: Callable[[str, int], bool]) -> Iterator[Found]:
+    width = len(KEYS[table])
+    start = (*KEYS[table], *COLUMNS[table]).index("start_ms") + 1
+    rows = [row for row in connection.execute(_SQL[table], {"site": site}) if not belongs(row[0], row[start])]
+    for period, *row in rows:
+        where = {"site": site, "month" if table == "month" else "day": period}
+        yield from keep(connection, table, where, {tuple(row[:width]): tuple(row[width:])}, {})
+
+
+def drop_stray_visits(connection: Connection, place: str) -> list[CountDifference]:
+    """Drop the counts of persons of what is no period: a week that does not begin on a Monday."""
+    found: list[CountDifference] = []
+    for step, day, *counts in connection.execute(_SQL["visits"], {"site": place}).fetchall():
+        if step not in PERIODS or first_day(step, date.fromisoformat(day)).isoformat() != day:
+            connection.execute(_SQL["drop_visits"], {"site": place, "step": step, "day": day})
+            found.append(CountDifference(place, "visits", step, day, tuple(counts), ()))
+    return found
+
+
+def drop_doors(connection: Connection, site: str) -> list[CountDifference]:
+    """Drop all that is counted of the doors of a site that the register does not hold."""
+    found: list[CountDifference] = []
+    for door, start_ms, what, day, times in connection.execute(_SQL["doors"], {"site": site}).fetchall():
+        connection.execute(_SQL["drop_door"], {"site": site, "door": door, "start_ms": start_ms, "what": what})
+        found.append(CountDifference(site, f"{door} {what}", "hour", day, (times,), ()))
+    return found

@@ -5,11 +5,13 @@
 
 import os
 import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import fleet_load, idle_edge, replay, settled_ingest, stored_month, tap_to_strike, thrift
-from tests.benchmarks.figures import HEAD, machine, merged, row
+from tests.benchmarks.figures import HEAD, merged, row
+from tests.benchmarks.machine import machine
 
 BENCHMARKS = {
     "B1": replay.measure,
@@ -21,9 +23,11 @@ BENCHMARKS = {
     "B8": thrift.measure,
     "B9": fleet_load.measure_flat,
 }
+WIDTH = 120
 INTRODUCTION = f"""# Benchmarks
 
-`make bench` on {machine()}.
+{textwrap.fill(f"`make bench` on {machine()}.", WIDTH)}
+
 Ratios travel; absolute figures do not. The load is that of the minute before a benchmark began: on a quiet machine it
 is below 1. B9 is no number of the blueprint's: what an event costs at four sizes of a network.
 """

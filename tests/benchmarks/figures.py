@@ -1,8 +1,6 @@
 """One line of the benchmark table: what was measured, against which peer, at which size."""
 
 import math
-import os
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,12 +24,6 @@ def percentile(values: Iterable[float], share: float) -> float:
     if not ordered:
         raise ValueError("no values")
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
-
-
-def machine() -> str:
-    """Return the machine in one line: cores, processor architecture, kernel, Python."""
-    uname = platform.uname()
-    return f"{os.cpu_count()} cores, {uname.machine}, Linux {uname.release}, Python {platform.python_version()}"
 
 
 HEAD = (

@@ -49,6 +49,12 @@ MONTH_REACH_S, HOURS_REACH_S = 0.050, 0.005
 RAW = frozenset({"event", "journal", "timeline", "standing", "dirty", "quarantine", "alarm", "migration"})
 """Tables that are not copied: history, and what has no site of the network."""
 
+BUILT = (
+    f"{PLAYED_SITES} telecentres lived the month, their register and figures were copied for the other"
+    f" {COMMUNES - PLAYED_SITES:,}, their events were not"
+)
+"""What is in the tables, for whoever reads the page."""
+
 _TABLE = re.compile(r"create table (\w+) \(\n    site text not null|create table (site) \(")
 
 
@@ -71,7 +77,7 @@ def measure() -> list[Figure]:
                 play(store)
                 rows = copy(file if engine == "SQLite" else server)
                 built_s = time.perf_counter() - begun_s
-                figures += _asked(store, engine, f"{rows:,} figures of hours, built in {built_s:.0f} s")
+                figures += _asked(store, engine, f"{rows:,} figures of hours, built in {built_s:.0f} s: {BUILT}")
     return figures
 
 

@@ -63,7 +63,8 @@ def sessions(stretches: Sequence[Stretch], after: str | None, merge_ms: int) -> 
     for start, end, state in stretches:
         if state in OCCUPIED:
             if session is not None and (empty_from is None or start - empty_from <= merge_ms):
-                session = session._replace(end_ms=end, active_ms=session.active_ms + end - start, ended="open")
+                # Made anew by place: there are dozens a day, and `_replace` takes four times as long.
+                session = Session(session.start_ms, end, session.active_ms + end - start, session.begun, "open")
             else:
                 found += _kept(session)
                 session = Session(start, end, end - start, "lost" if empty_from is None else "seen", "open")
@@ -80,7 +81,7 @@ def sessions(stretches: Sequence[Stretch], after: str | None, merge_ms: int) -> 
 
 
 def _ended(session: Session | None, ended: Ended) -> Session | None:
-    return session._replace(ended=ended) if session is not None and session.ended == "open" else session
+    return Session(*session[:4], ended) if session is not None and session.ended == "open" else session
 
 
 def _kept(session: Session | None) -> list[Session]:

@@ -47,6 +47,13 @@ class Connection(Protocol):
     def executemany(self, statement: str, rows: Iterable[Values], /) -> Cursor:
         """Run one statement for each row of values."""
 
+    def insert(self, statement: str, rows: Sequence[Sequence[object]], /, *, new: bool = False) -> int:
+        """Insert rows, their values in the order of the one group of marks `(?, ?)`; return how many were written.
+
+        No two may have the same key. `new` says that the table has none of these keys either: the database refuses all
+        if it has.
+        """
+
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction: one that writes, or one that reads one consistent state."""
 

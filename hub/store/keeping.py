@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 from hub.levels import Peaks
 from hub.store.connection import Connection
 from hub.store.schema import statements
-from hub.store.together import put_together
 
 _SQL = statements("usage")
 
@@ -91,9 +90,7 @@ def keep(connection: Connection, table: Table, where: Mapping[str, str], stored:
         connection.executemany(_SQL[f"drop_{table}"], dropped)
     # Of a session and of a booking, the row itself says its day: that on which it began.
     first = [value for name, value in where.items() if name not in COLUMNS[table]]
-    put_together(
-        connection, _SQL[f"put_{table}"], [(*first, *one.key, *one.after) for one in found if one.after is not None]
-    )
+    connection.insert(_SQL[f"put_{table}"], [(*first, *one.key, *one.after) for one in found if one.after is not None])
     return found
 
 

@@ -22,6 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
 from psycopg.types.string import StrDumper
 
+from hub.store.arrays import Column, ColumnDumper, as_copy, columns, from_arrays
 from hub.store.connection import StoreDownError, StoreRefusedError, Values
 
 OLDEST_SERVER = 150_000
@@ -52,6 +53,9 @@ _REGISTER, _STRANGERS, _HUB = 1, 2, 3
 _NAMED = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _LOCK = re.compile(r"/\*lock (.*?)\*/")
 _BYTE_ORDER = {"C", "POSIX", "C.UTF-8", "C.utf8"}
+
+COPIED_ROWS = 16
+"""From so many on, rows that are new are copied into their table: to begin a copy takes two more answers."""
 
 _SNAPSHOT = b"begin transaction isolation level repeatable read, read only"
 
@@ -152,6 +156,22 @@ class PostgresConnection:
         cursor = psycopg.RawCursor(self._raw)
         cursor.executemany(numbered(statement), listed)
         return cursor
+
+    def insert(self, statement: str, rows: Sequence[Sequence[object]], /, *, new: bool = False) -> int:
+        """Insert rows, their values in the order of the one group of marks; return how many were written.
+
+        What is new is copied, which takes the server half as long: it need not look for a row with the same key first.
+        """
+        if new and len(rows) >= COPIED_ROWS:
+            with self._raw.cursor() as cursor:
+                with cursor.copy(as_copy(statement)) as copy:
+                    for row in rows:
+                        copy.write_row(row)
+                return cursor.rowcount
+        if len(rows) > 1:
+            types, arrays = columns(rows)
+            return psycopg.RawCursor(self._raw).execute(from_arrays(statement, types), arrays, binary=True).rowcount
+        return sum(self.execute(statement, row).rowcount for row in rows)
 
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction; one that writes takes its turn with those who change the register."""
@@ -312,6 +332,7 @@ class PostgresServer:
         raw.adapters.register_dumper(bool, _BoolDumper)
         raw.adapters.register_dumper(int, Int8Dumper)
         raw.adapters.register_dumper(str, StrDumper)
+        raw.adapters.register_dumper(Column, ColumnDumper)
         raw.adapters.register_loader("numeric", _NumericLoader)
         raw.adapters.register_loader("numeric", _NumericBinaryLoader)
         try:

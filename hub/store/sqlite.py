@@ -3,13 +3,14 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from hub.store.connection import StoreDownError, StoreRefusedError
 from hub.store.erasures import ledger_of
 from hub.store.lock import claimed
+from hub.store.together import put_together
 
 BEAT_S = 0.5
 """Between two signs of life while a whole file is read."""
@@ -30,6 +31,10 @@ class SqliteConnection(sqlite3.Connection):
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction; one that writes takes its turn among the writers at once."""
         self.execute("begin immediate" if writes else "begin")
+
+    def insert(self, statement: str, rows: Sequence[Sequence[object]], /, *, new: bool = False) -> int:  # noqa: ARG002 - it is no quicker then
+        """Insert rows, their values in the order of the one group of marks; return how many were written."""
+        return put_together(self, statement, rows)
 
     @property
     def is_open(self) -> bool:

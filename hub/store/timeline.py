@@ -23,7 +23,6 @@ from hub.store.register import read_calendar
 from hub.store.schema import statements
 from hub.store.settling import first_settled, settle_days
 from hub.store.strays import drop_strays
-from hub.store.together import put_together
 
 MAX_WALK_EVENTS = 20_000
 """Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
@@ -111,10 +110,18 @@ def _walk_stream(
     rows = connection.execute(_SQL["events"], {**key, "most": most}).fetchall()
     last = rows[-1][0] if len(rows) == most else stream.position
     missing = [row[0] for row in connection.execute(_SQL["missing"], {**key, "last": last})]
+    stood_since = {name: change.start_ms for name, change in standing.items()}
     changes, heard_ms = walk(_heard(rows, missing), standing, heard_ms)
     # Of several changes at one instant, the last one holds.
     last_of = {(resource, start_ms): state for resource, start_ms, state in changes}
-    put_together(connection, _SQL["put_change"], [(site, *at, stream.ordinal, state) for at, state in last_of.items()])
+    following: list[tuple[object, ...]] = []
+    replacing: list[tuple[object, ...]] = []
+    for (resource, start_ms), state in last_of.items():
+        # States of a place never go back in time: what begins after all that stood cannot be there already.
+        rows = replacing if start_ms == stood_since.get(resource) else following
+        rows.append((site, resource, start_ms, stream.ordinal, state))
+    connection.insert(_SQL["put_change"], following, new=True)
+    connection.insert(_SQL["put_change"], replacing)
     connection.execute(_SQL["walked"], {**key, "ordinal": stream.ordinal, "folded": last, "heard_ms": heard_ms})
     # What came of a booking counts where the booking starts, maybe on the day before.
     starts = [start_of(value, at_ms) for _, kind, _, at_ms, value in rows if kind == BOOKING_KIND]

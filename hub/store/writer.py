@@ -17,7 +17,6 @@ from hub.store.rows import REFUSED
 from hub.store.schema import statements
 from hub.store.settling import settle_days
 from hub.store.timeline import changed_days, is_pending, mark, settle_marks, sites_marked, sites_to_walk, walk_site
-from hub.store.together import put_together
 from hub.store.visits import (
     COUNTED_KINDS,
     FROM_THE_NEWEST,
@@ -55,6 +54,9 @@ MAX_EMPTY_STREAMS = 1_000
 """Of a site, known by a gap alone: each costs its sender a few bytes. An edge fills its oldest first, and then there is
 room for the next; a hub that lost everything meets some hundred."""
 
+_Reference = tuple[int, str, int, int]
+"""What ties a boot's clock to UTC: `up`, stream and seq of the event that said it, and the offset."""
+
 _SQL = statements("history")
 
 
@@ -88,11 +90,9 @@ class Writer:
         """
         header = batch.header
         key = {"site": header.site, "stream": header.stream}
-        row = self._connection.execute(_SQL["stream"], key).fetchone()
-        boot, committed = row if row is not None else (header.boot, 0)
-        if boot is not None and boot != header.boot:
+        boot, committed, reference = self._stream(header)
+        if boot != header.boot:
             self.raise_alarm(header.site, "boot_changed", received_at, header.boot.encode())
-        reference = self._reference(header.site, boot or header.boot)
         receipt = receive(batch, committed, received_at, reference[3] if reference is not None else None)
         self._compare(header, receipt, batch, received_at)
         if receipt.position == committed:
@@ -116,7 +116,7 @@ class Writer:
             },
         )
         if receipt.reference is not None and receipt.reference.seq not in refused:
-            self._tie_clock(key, boot or header.boot, receipt.reference, reference)
+            self._tie_clock(key, boot, receipt.reference, reference)
         self._raise_alarms(header.site, receipt, len(refused), received_at)
         return receipt.position, stored
 
@@ -213,11 +213,14 @@ class Writer:
             return 0
         return purge_journal(self._connection, now_ms)
 
-    def _reference(self, site: str, boot: str) -> tuple[int, str, int, int] | None:
-        row: tuple[int, str, int, int] | None = self._connection.execute(
-            _SQL["boot"], {"site": site, "boot": boot}
-        ).fetchone()
-        return row
+    def _stream(self, header: BatchHeader) -> tuple[str, int, _Reference | None]:
+        """Return the boot of a batch's stream, its committed position, and what ties that boot's clock to UTC."""
+        key = {"site": header.site, "stream": header.stream, "boot": header.boot}
+        row = self._connection.execute(_SQL["stream"], key).fetchone()
+        if row is None:
+            return header.boot, 0, self._connection.execute(_SQL["boot"], key).fetchone()
+        boot, position, *reference = row
+        return boot or header.boot, position, None if reference[0] is None else (*reference,)
 
     def _committed(self, hello: Hello) -> dict[str, int]:
         """Return the committed position of each known stream of a Hello: one question, however many they are."""
@@ -261,7 +264,8 @@ class Writer:
         rows = [where + event for event in events]
         if singly:
             return self._put_singly(rows, events)
-        return put_together(self._connection, _SQL["put_event"], rows), set()
+        # The site is ours, and its stream is committed up to before them: nobody has stored any.
+        return self._connection.insert(_SQL["put_event"], rows, new=True), set()
 
     def _put_singly(self, rows: Sequence[tuple[object, ...]], events: tuple[NewEvent, ...]) -> tuple[int, set[int]]:
         """Insert event by event, each of which the database may refuse."""
@@ -326,7 +330,7 @@ class Writer:
         key: dict[str, str],
         boot: str,
         found: ClockReference,
-        known: tuple[int, str, int, int] | None,
+        known: _Reference | None,
     ) -> None:
         """Re-time every unsynced event of a boot by its first clock_set, whichever came first."""
         if known is not None and known[:3] <= (found.up, key["stream"], found.seq):

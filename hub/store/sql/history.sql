@@ -1,5 +1,8 @@
 -- name: stream
-select boot, position from stream where site = :site and stream = :stream;
+select stream.boot, stream.position, boot.up, boot.stream, boot.seq, boot.offset_ms
+from stream
+left join boot on boot.site = stream.site and boot.boot = coalesce(stream.boot, :boot)
+where stream.site = :site and stream.stream = :stream;
 
 -- name: positions
 select stream, position from stream where site = ? and stream in (?);

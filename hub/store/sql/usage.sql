@@ -15,11 +15,9 @@ from standing
 where standing.site = :site;
 
 -- name: changes
-select timeline.resource, timeline.start_ms, timeline.state
-from standing
-join timeline on timeline.site = standing.site and timeline.resource = standing.resource
-where standing.site = :site and timeline.start_ms >= :start_ms and timeline.start_ms < :end_ms
-order by timeline.resource, timeline.start_ms, timeline.ordinal;
+select resource, start_ms, ordinal, state
+from timeline
+where site = ? and resource = ? and start_ms >= ? and start_ms < ?;
 
 -- name: earlier
 select start_ms, state

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hub.store import Store
+from hub.store.schema import statements
 from tests.support.postgres import Postgres
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
@@ -21,6 +22,10 @@ KEYS = """
 """
 SITES = "select table_name from information_schema.columns where table_schema = 'public' and column_name = 'site'"
 FOREIGN_KEYS = "select count(*) from pg_constraint where contype = 'f'"
+
+
+NAMED = re.compile(r"`(\w+)\.sql: (\w+)`")
+BY_SITE = re.compile(r"\bsite = :site\b")
 
 
 def distribution() -> dict[str, str]:
@@ -43,3 +48,24 @@ def test_every_table_has_its_distribution_and_what_is_spread_is_keyed_by_site(
             assert keys.get(table, "site") == "site", table
         else:
             assert keys[table] != "site", table
+
+
+def test_the_statements_that_reach_across_sites_are_there_and_do() -> None:
+    named = set(NAMED.findall(PAGE.read_text(encoding="utf-8")))
+    assert len(named) > 10
+    spread = {table for table, where in distribution().items() if where == "site"}
+    for file, name in sorted(named):
+        statement = statements(file)[name]
+        assert spread & set(re.findall(r"\w+", statement)), name
+        assert BY_SITE.search(statement) is None, name
+
+
+def test_what_the_ingest_asks_of_all_sites_is_named() -> None:
+    """Statements by which events are stored and figures computed: those that name no site are on the page."""
+    spread = {table for table, where in distribution().items() if where == "site"}
+    named = set(NAMED.findall(PAGE.read_text(encoding="utf-8")))
+    for file in ("history", "timeline", "usage", "bookings", "doors"):
+        for name, statement in statements(file).items():
+            tables = re.findall(r"\b(?:from|join|into|update)\s+(\w+)", statement)
+            by_site = statement.startswith("insert into") or re.search(r"\bsite = (?::site|\?)", statement)
+            assert by_site or (file, name) in named or not spread.intersection(tables), (file, name)

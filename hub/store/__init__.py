@@ -20,7 +20,7 @@ from hub.store.decisions import read_decisions, read_last_decisions
 from hub.store.doors import read_doors
 from hub.store.erasures import erase
 from hub.store.figures import read_occupancy
-from hub.store.hours import HourRow, read_hours
+from hub.store.hours import HourRow, read_hours, read_hours_apart
 from hub.store.indicators import read_indicators, read_levels, read_sessions
 from hub.store.issues import has_leapt, put_site_key
 from hub.store.journal import LEAPT, JournalError, purge_journal
@@ -141,18 +141,18 @@ class Store:
             return read_zones(self._reader()) if on is None else read_zones(self._reader(), on.isoformat())
 
     def occupancy(self, site: str | None, kind: Kind, step: Step, from_ms: int, to_ms: int) -> list[OccupancyRow]:
-        """Return the figures of the hours or local days that begin in [from, to), or those days pooled by local month.
+        """Return figures of hours or local days that begin in [from, to), or of local months, by site, resource, start.
 
-        Hours in which a site is closed are left out. A day for which nothing was heard has its available time and no
-        observed time. Nothing after now is available yet. Ordered by site, resource, start.
+        Closed hours are left out. A day without news is available and not observed; nothing is available after now.
         """
+        if site is not None and step == "hour":
+            return read_hours_apart(self._reader(), site, kind, (from_ms, to_ms), self._now_ms())
         with snapshot(self._reader()):
             return read_occupancy(self._reader(), site, kind, step, (from_ms, to_ms), self._now_ms())
 
     def hours(self, site: str, kind: Kind, from_ms: int, to_ms: int) -> list[HourRow]:
         """Return the hours of one site that begin in [from, to), its desks or rooms pooled, as `occupancy` has each."""
-        with snapshot(self._reader()):
-            return read_hours(self._reader(), site, kind, (from_ms, to_ms), self._now_ms())
+        return read_hours(self._reader(), site, kind, (from_ms, to_ms), self._now_ms())
 
     def indicators(
         self, asked: Sequence[Asked], kind: Kind, step: PeriodStep, bounds: Bounds, *, by_resource: bool = False

@@ -54,6 +54,15 @@ class Connection(Protocol):
         if it has.
         """
 
+    def ask(self, *questions: tuple[str, Values]) -> list[list[Any]]:
+        """Return the rows of each statement, all of one consistent state; a server is waited for once.
+
+        Outside `begin` only.
+
+        Raises:
+            StoreDownError: the database did not answer.
+        """
+
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction: one that writes, or one that reads one consistent state."""
 

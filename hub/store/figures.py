@@ -1,7 +1,7 @@
 """Reading the figures: what the tables hold, and the honest zero of days for which nothing was heard."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Literal
 
@@ -10,6 +10,9 @@ from hub.store.connection import Connection
 from hub.store.register import Calendar, read_calendar
 from hub.store.rows import Kind, OccupancyRow, Step
 from hub.store.schema import statements
+
+DAY_MS = 24 * HOUR_MS
+ONE_DAY = timedelta(days=1)
 
 MAX_SPAN_DAYS = 3_700
 """The longest period of one question: ten years."""
@@ -22,7 +25,11 @@ UsageStep = Literal["hour", "day"]
 Figures = tuple[str, int, int, int, int, int, int, int]
 """What an `OccupancyRow` says after its site."""
 
+PlaceDay = tuple[str, str]
+"""A desk or room, and a local day."""
+
 _SQL = statements("figures")
+HOURS, SETTLED_DAYS = _SQL["hours_of_site"], _SQL["settled_days_of_site"]
 _REGISTER = statements("register")
 
 
@@ -51,39 +58,64 @@ def usage_rows(
     """Return the rows of one site in order of resource and start; hours in which it was closed, if they were in use."""
     if span[0] >= span[1]:
         return []
-    days = days_between(span[0], span[1] - 1, calendar.zone)[-MAX_SPAN_DAYS:]
-    within = reach(calendar, kind, days, span)
+    within = asked_of(calendar.site, kind, span)
     rows: list[Figures] = connection.execute(_SQL[f"{step}s_of_site"], within).fetchall()
     if step == "hour":
-        rows += silent_hours(connection, calendar, kind, days, span)
-    else:
-        names = {day_bounds(day, calendar.zone)[0]: day.isoformat() for day in days}
-        settled = {(row[0], names.get(row[1], "")) for row in rows}
-        rows += [row for day in days for row in _silent(calendar, kind, step, day, settled) if row[1] >= span[0]]
-    rows.sort()  # they nearly are: a server would compare names two thousand times
-    # `_make` would count the columns of each row, which the statement has settled.
-    new = tuple.__new__
-    found = [new(OccupancyRow, (calendar.site, *row)) for row in rows]
-    if span[1] + LONGEST_DAY_MS <= now_ms:
-        return found
-    return [row if row.end_ms <= now_ms else _counted(calendar, row, now_ms) for row in found]
+        return hour_rows(calendar, kind, span, rows, connection.execute(SETTLED_DAYS, within).fetchall(), now_ms)
+    days, (start_ms, _) = counted(calendar, span)
+    names = {day_bounds(day, calendar.zone)[0]: day.isoformat() for day in days}
+    settled = {(row[0], names.get(row[1], "")) for row in rows}
+    rows += [row for day in days for row in _silent(calendar, kind, step, day, settled)]
+    return _in_order(calendar, (row for row in rows if row[1] >= start_ms), span, now_ms)
 
 
-def reach(calendar: Calendar, kind: Kind, days: Sequence[date], span: Interval) -> Mapping[str, str | int]:
-    """Return the values of a statement about rows of one site that begin in a span, and on these days."""
-    start_ms = max(span[0], day_bounds(days[0], calendar.zone)[0])
-    return {"site": calendar.site, "kind": kind, "start_ms": start_ms, "end_ms": span[1]}
+def hour_rows(
+    calendar: Calendar, kind: Kind, span: Interval, rows: Sequence[Figures], settled: Iterable[PlaceDay], now_ms: int
+) -> list[OccupancyRow]:
+    """Return the hours of one site as `usage_rows` does, of what the statements `HOURS` and `SETTLED_DAYS` found."""
+    days, within = counted(calendar, span)
+    known = [row for row in rows if row[1] >= within[0]]
+    known += silent_hours(calendar, kind, days, within, settled)
+    return _in_order(calendar, known, span, now_ms)
+
+
+def asked_of(site: str, kind: Kind, span: Interval) -> Mapping[str, str | int]:
+    """Return the values of a statement about rows of one site that begin in a span.
+
+    Nothing is known of the site yet: days are those of any time zone, and one more than ten years goes back.
+    """
+    start_ms, end_ms = max(span[0], span[1] - (MAX_SPAN_DAYS + 2) * DAY_MS), span[1]
+    first, last = (datetime.fromtimestamp(at_ms / 1000, UTC).date() for at_ms in (start_ms, end_ms - 1))
+    around = {"from_day": (first - ONE_DAY).isoformat(), "to_day": (last + ONE_DAY).isoformat()}
+    return {"site": site, "kind": kind, "start_ms": start_ms, "end_ms": end_ms, **around}
+
+
+def counted(calendar: Calendar, span: Interval) -> tuple[list[date], Interval]:
+    """Return the local days of a span, ten years at most, and the span from the first of them on."""
+    start_ms = max(span[0], span[1] - (MAX_SPAN_DAYS + 2) * DAY_MS)
+    days = days_between(start_ms, span[1] - 1, calendar.zone)[-MAX_SPAN_DAYS:]
+    return days, (max(start_ms, day_bounds(days[0], calendar.zone)[0]), span[1])
 
 
 def silent_hours(
-    connection: Connection, calendar: Calendar, kind: Kind, days: Sequence[date], span: Interval
+    calendar: Calendar, kind: Kind, days: Sequence[date], span: Interval, settled: Iterable[PlaceDay]
 ) -> list[Figures]:
     """Return the hours of open time, beginning in a span, of places of which nothing was heard on one of these days."""
-    between = {"from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
-    key = {"site": calendar.site, "kind": kind, **between}
-    settled = set(connection.execute(_SQL["settled_days_of_site"], key))
-    silent = (row for day in days for row in _silent(calendar, kind, "hour", day, settled))
+    heard = set(settled)
+    silent = (row for day in days for row in _silent(calendar, kind, "hour", day, heard))
     return [row for row in silent if span[0] <= row[1] < span[1]]
+
+
+def _in_order(calendar: Calendar, rows: Iterable[Figures], span: Interval, now_ms: int) -> list[OccupancyRow]:
+    """Return the rows in order, what of them is under way with no time available after now."""
+    # They nearly are: a server would compare names two thousand times.
+    ordered = sorted(rows)
+    # `_make` would count the columns of each row, which the statement has settled.
+    new = tuple.__new__
+    found = [new(OccupancyRow, (calendar.site, *row)) for row in ordered]
+    if span[1] + LONGEST_DAY_MS <= now_ms:
+        return found
+    return [row if row.end_ms <= now_ms else _counted(calendar, row, now_ms) for row in found]
 
 
 def _silent(

@@ -5,13 +5,23 @@ is under way) is added here.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from hub.opening import Interval, days_between
+from hub.opening import Interval
 from hub.store.connection import Connection
-from hub.store.figures import LONGEST_DAY_MS, MAX_SPAN_DAYS, Figures, reach, silent_hours, usage_rows
-from hub.store.register import read_calendar
-from hub.store.rows import Kind
+from hub.store.figures import (
+    HOURS,
+    LONGEST_DAY_MS,
+    SETTLED_DAYS,
+    Figures,
+    PlaceDay,
+    asked_of,
+    counted,
+    hour_rows,
+    silent_hours,
+)
+from hub.store.register import CALENDAR, Calendar, calendar_of
+from hub.store.rows import Kind, OccupancyRow
 from hub.store.schema import statements
 
 _SQL = statements("figures")
@@ -32,17 +42,35 @@ class HourRow(NamedTuple):
 
 def read_hours(connection: Connection, site: str, kind: Kind, span: Interval, now_ms: int) -> list[HourRow]:
     """Return the hours of a site that begin in `span`, none of them after `now_ms` or while it is closed, in order."""
-    calendar = read_calendar(connection, site)
-    start_ms, end_ms = span[0], min(span[1], now_ms)
-    if calendar is None or start_ms >= end_ms:
+    span = span[0], min(span[1], now_ms)
+    if span[1] + LONGEST_DAY_MS > now_ms:
+        return _added({}, (row[1:] for row in read_hours_apart(connection, site, kind, span, now_ms)))
+    calendar, rows, settled = _asked(connection, _SQL["pooled_hours_of_site"], site, kind, span)
+    if calendar is None:
         return []
-    if end_ms + LONGEST_DAY_MS > now_ms:
-        rows = usage_rows(connection, calendar, kind, "hour", (start_ms, end_ms), now_ms)
-        return _added({}, (row[1:] for row in rows if row.available_ms))
-    days = days_between(start_ms, end_ms - 1, calendar.zone)[-MAX_SPAN_DAYS:]
-    key = reach(calendar, kind, days, (start_ms, end_ms))
-    found = {row[0]: HourRow._make(row) for row in connection.execute(_SQL["pooled_hours_of_site"], key).fetchall()}
-    return _added(found, silent_hours(connection, calendar, kind, days, (start_ms, end_ms)))
+    days, within = counted(calendar, span)
+    found = {row[0]: HourRow._make(row) for row in rows if row[0] >= within[0]}
+    return _added(found, silent_hours(calendar, kind, days, within, settled))
+
+
+def read_hours_apart(connection: Connection, site: str, kind: Kind, span: Interval, now_ms: int) -> list[OccupancyRow]:
+    """Return the same hours of each desk or room, in order of resource and start."""
+    span = span[0], min(span[1], now_ms)
+    calendar, rows, settled = _asked(connection, HOURS, site, kind, span)
+    if calendar is None:
+        return []
+    return [row for row in hour_rows(calendar, kind, span, rows, settled, now_ms) if row.available_ms]
+
+
+def _asked(
+    connection: Connection, hours: str, site: str, kind: Kind, span: Interval
+) -> tuple[Calendar | None, list[Any], list[PlaceDay]]:
+    """Return the calendar of a site, its hours in a span, and of which places and days they are known."""
+    if span[0] >= span[1]:
+        return None, [], []
+    key = asked_of(site, kind, span)
+    register, rows, settled = connection.ask((CALENDAR, {"site": site}), (hours, key), (SETTLED_DAYS, key))
+    return calendar_of(site, register), rows, settled
 
 
 def _added(found: dict[int, HourRow], others: Iterable[Figures]) -> list[HourRow]:

@@ -6,13 +6,11 @@ to forget holds that lock alone. So history of one site is written by one at a t
 and nobody waits in a circle. Source: docs/decisions/0025-one-store-on-two-engines.md.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -24,6 +22,9 @@ from psycopg.types.string import StrDumper
 
 from hub.store.arrays import Column, ColumnDumper, as_copy, columns, from_arrays
 from hub.store.connection import StoreDownError, StoreRefusedError, Values
+from hub.store.marks import numbered, translate, unveiled
+
+Answer = TypeVar("Answer")
 
 OLDEST_SERVER = 150_000
 """PostgreSQL 15: what the tests run on."""
@@ -50,8 +51,6 @@ _LOCK_CLASS = 0x7443
 """Our advisory locks, of two numbers: this one, and which."""
 _REGISTER, _STRANGERS, _HUB = 1, 2, 3
 
-_NAMED = re.compile(r"(?<![:\w]):([a-z_]\w*)")
-_LOCK = re.compile(r"/\*lock (.*?)\*/")
 _BYTE_ORDER = {"C", "POSIX", "C.UTF-8", "C.utf8"}
 
 COPIED_ROWS = 16
@@ -91,28 +90,6 @@ class _NumericBinaryLoader(NumericBinaryLoader):
         return int(found) if found == found.to_integral_value() else float(found)
 
 
-@lru_cache(1_024)
-def translate(statement: str) -> bytes:
-    """Return a statement of the SQL files as psycopg takes it: `:name` and `?` become its own marks.
-
-    What stands in `/*lock ...*/` is for PostgreSQL alone: SQLite, which locks the whole file, reads a comment.
-    """
-    marked = _NAMED.sub(r"%(\1)s", statement.replace("%", "%%").replace("?", "%s"))
-    return _unveiled(marked)
-
-
-@lru_cache(1_024)
-def numbered(statement: str) -> bytes:
-    """Return a statement whose values come in order as the server itself takes it: each `?` becomes $1, $2, $3..."""
-    first, *others = statement.split("?")
-    return _unveiled(first + "".join(f"${n}{part}" for n, part in enumerate(others, start=1)))
-
-
-@lru_cache(1_024)
-def _unveiled(statement: str) -> bytes:
-    return _LOCK.sub(r"\1", statement).encode()
-
-
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a database is, and how to be let in. A `host` that begins with / is the folder of a socket."""
@@ -144,7 +121,7 @@ class PostgresConnection:
                 return self._raw.execute(translate(statement), values, binary=True)
             # psycopg would read six hundred marks of its own anew each time; a statement with the server's it sends on.
             return psycopg.RawCursor(self._raw).execute(numbered(statement), values, binary=True)
-        return self._raw.execute(_unveiled(statement))
+        return self._raw.execute(unveiled(statement))
 
     def executemany(self, statement: str, rows: Iterable[Values], /) -> psycopg.Cursor[Any]:
         """Run one statement for each row of values, without waiting for each answer."""
@@ -173,23 +150,39 @@ class PostgresConnection:
             return psycopg.RawCursor(self._raw).execute(from_arrays(statement, types), arrays, binary=True).rowcount
         return sum(self.execute(statement, row).rowcount for row in rows)
 
+    def ask(self, *questions: tuple[str, Values]) -> list[list[Any]]:
+        """Return the rows of each statement, all of one consistent state; they are sent together."""
+        with self.translated():
+            return self._anew(lambda: self._asked(questions))
+
+    def _asked(self, questions: Iterable[tuple[str, Values]]) -> list[list[Any]]:
+        try:
+            with self._raw.pipeline():
+                self._raw.execute(_SNAPSHOT)
+                answers = [self.execute(statement, values) for statement, values in questions]
+                self._raw.execute(b"rollback")
+            return [answer.fetchall() for answer in answers]
+        finally:
+            if self.in_transaction:
+                self.rollback()
+
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction; one that writes takes its turn with those who change the register."""
         if not writes:
-            self._begin_to_read()
+            self._anew(lambda: self._raw.execute(_SNAPSHOT))
             return
         begin = "begin transaction isolation level read committed"
         self._raw.execute(f"{begin}; select {self._lock}({_LOCK_CLASS}, {_REGISTER})".encode())
 
-    def _begin_to_read(self) -> None:
-        """Begin; a connection that broke since the last question is opened anew, for nothing was under way on it."""
+    def _anew(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask; a connection that broke since the last question is opened anew, for nothing was under way on it."""
         try:
-            self._raw.execute(_SNAPSHOT)
+            return ask()
         except psycopg.OperationalError:
             if self._again is None or not self._raw.closed:
                 raise
             self._raw = self._again()
-            self._raw.execute(_SNAPSHOT)
+            return ask()
 
     def commit(self) -> None:
         """End the transaction durably."""
@@ -201,6 +194,13 @@ class PostgresConnection:
     def rollback(self) -> None:
         """End the transaction as if it had not been."""
         self._raw.execute(b"rollback")
+
+    def check_place(self) -> None:
+        """Trust the server to keep its files where they are."""
+
+    def touch(self) -> None:
+        """Write a row anew as it is."""
+        self._raw.execute(b"update migration set name = name where version = 1")
 
     @property
     def in_transaction(self) -> bool:

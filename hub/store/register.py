@@ -1,9 +1,10 @@
 """The register: which sites, desks, rooms and doors there are, when each is open, and from which day on."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,8 @@ ALWAYS = "0001-01-01"
 """The day from which the first thing known of a site holds: nothing else is known of the days before."""
 
 _SQL = statements("register")
+CALENDAR = _SQL["calendar"]
+"""What the figures of one site need of the register: its zone, its opening hours, its desks and rooms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +112,26 @@ def _spoken(name: str) -> str:
 
 def read_calendar(connection: Connection, site: str) -> Calendar | None:
     """Return the calendar of a site, or None when the register does not hold it."""
-    row = connection.execute(_SQL["site"], {"site": site}).fetchone()
-    if row is None:
+    return calendar_of(site, connection.execute(CALENDAR, {"site": site}).fetchall())
+
+
+def calendar_of(site: str, rows: Iterable[Sequence[Any]]) -> Calendar | None:
+    """Return what the rows of `CALENDAR` say of a site; None when the register does not hold it."""
+    told: dict[str, list[Sequence[Any]]] = {"site": [], "opening": [], "place": []}
+    for what, *row in rows:
+        told[what].append(row)
+    if not told["site"]:
         return None
-    openings = connection.execute(_SQL["openings_of_site"], {"site": site}).fetchall()
-    places = [
-        Place(resource, kind, valid_from, valid_until)
-        for resource, valid_from, valid_until, kind, _ in connection.execute(_SQL["resources_of_site"], {"site": site})
-        if kind in ("desk", "room")
-    ]
-    return Calendar(site, ZoneInfo(row[4]), row[8], tuple(openings), tuple(places))
+    ((time_zone, since, _, _),) = told["site"]
+    openings = sorted((valid_from, hours) for hours, valid_from, _, _ in told["opening"])
+    places = sorted(told["place"], key=itemgetter(0, 1))
+    return Calendar(
+        site,
+        ZoneInfo(time_zone),
+        since,
+        tuple(openings),
+        tuple(Place(resource, kind, valid_from, valid_until) for resource, valid_from, valid_until, kind in places),
+    )
 
 
 def read_calendars(connection: Connection) -> dict[str, Calendar]:

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from hub.store.connection import StoreDownError, StoreRefusedError
+from hub.store.connection import StoreDownError, StoreRefusedError, Values, snapshot
 from hub.store.erasures import ledger_of
 from hub.store.lock import claimed
 from hub.store.together import put_together
@@ -27,6 +28,11 @@ BUSY_TIMEOUT_MS = 10_000
 
 class SqliteConnection(sqlite3.Connection):
     """SQLite's own connection, with what makes it a `Connection` of the store."""
+
+    def ask(self, *questions: tuple[str, Values]) -> list[list[Any]]:
+        """Return the rows of each statement, all of one consistent state."""
+        with snapshot(self):
+            return [self.execute(statement, values).fetchall() for statement, values in questions]
 
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction; one that writes takes its turn among the writers at once."""

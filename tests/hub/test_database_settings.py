@@ -13,7 +13,8 @@ from hub.store import Store, StoreDownError
 from hub.store.backup import BackupError, note_restored
 from hub.store.engine import engine_of
 from hub.store.issues import held_since
-from hub.store.postgres import Address, PostgresServer, translate
+from hub.store.marks import translate
+from hub.store.postgres import Address, PostgresServer
 from tests.hub.test_receiver import NOW, access, batch
 from tests.support.postgres import Postgres
 from tests.support.telecentres import cantal

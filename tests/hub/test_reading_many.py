@@ -1,7 +1,7 @@
 """What is read for many at once says the same as what is read one by one."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from hub.network import Network, NetworkTable, SiteTable
 from hub.opening import day_bounds
-from hub.store import Asked, IndicatorRow, Store
+from hub.store import Asked, IndicatorRow, Store, StoreRefusedError
 from hub.store.connection import Engine
 from hub.store.hours import HourRow
 from hub.store.months import FEW_SITES, packed, unpacked
 from hub.store.rows import Kind
-from tests.support.telecentres import MIDNIGHT_MS, Change, put_history, store_in
+from tests.support.telecentres import MIDNIGHT_MS, NOON_MS, Change, cantal, put_history, store_in
 
 KINDS: tuple[Kind, ...] = ("desk", "room")
 HOUR_MS = 3_600_000
@@ -179,3 +179,12 @@ def test_a_telecentre_that_the_register_does_not_hold_has_no_hours(home: Path | 
 def test_a_name_that_is_no_text_of_a_database_is_no_telecentre(home: Path | Engine) -> None:
     with closing(store_in(home)) as store:
         assert store.sites("murat\0") == []
+
+
+def test_a_question_that_a_database_refuses_spoils_no_other(home: Path | Engine) -> None:
+    with closing(cantal(home)) as store:
+        known = store.hours("murat", "desk", NOON_MS - DAY_MS, NOON_MS)
+        with suppress(StoreRefusedError):
+            assert store.hours("murat\0", "desk", NOON_MS - DAY_MS, NOON_MS) == []
+        assert store.hours("murat", "desk", NOON_MS - DAY_MS, NOON_MS) == known
+        assert len(store.sites()) == 10

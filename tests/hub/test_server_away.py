@@ -1,7 +1,7 @@
 """A PostgreSQL server that goes away under a running hub, by its process id, and comes back."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -78,16 +78,27 @@ def test_while_the_server_is_away_nothing_is_acknowledged_and_nothing_is_lost(
     assert crashes == []
 
 
-def test_a_reader_that_lost_its_server_reads_on_when_it_is_back(server: Postgres, tmp_path: Path) -> None:
-    with closing(cantal(server.database(tmp_path))) as store:
-        assert len(store.sites()) == 10
+QUESTIONS: list[Callable[[Store], Sized]] = [
+    lambda store: store.sites(),
+    lambda store: store.hours("murat", "desk", NOW - 90_000_000, NOW),
+]
+"""One statement after the other; and all at once."""
+
+
+@pytest.mark.parametrize("asked", QUESTIONS)
+def test_a_reader_that_lost_its_server_reads_on_when_it_is_back(
+    server: Postgres, tmp_path: Path, asked: Callable[[Store], Sized]
+) -> None:
+    with closing(cantal(server.database(tmp_path), now_ms=NOW)) as store:
+        known = asked(store)
+        assert len(known) > 0
         server.stop()
         with pytest.raises(StoreDownError, match="connection"):
-            store.sites()
+            asked(store)
         with pytest.raises(StoreDownError, match="connection"):
-            store.sites()
+            asked(store)
         server.start()
-        assert len(store.sites()) == 10
+        assert asked(store) == known
 
 
 def test_a_transaction_whose_server_died_kept_nothing(server: Postgres, tmp_path: Path) -> None:

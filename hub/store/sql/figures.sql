@@ -7,14 +7,15 @@ where
     and start_ms >= :start_ms and start_ms < :end_ms;
 
 -- name: pooled_hours_of_site
+-- By day, as they came and as they lie together: by place, each page would be looked up for each of them. An hour fits
+-- an integer; larger numbers PostgreSQL would add up digit by digit.
 select
     start_ms, max(end_ms), count(*), min(resource),
-    cast(sum(available_ms) as bigint), cast(sum(observed_ms) as bigint), cast(sum(occupied_ms) as bigint)
+    sum(cast(available_ms as integer)), sum(cast(observed_ms as integer)), sum(cast(occupied_ms as integer))
 from hour_figure
 where
-    site = :site
-    and resource in (select resource from resource where site = :site and kind = :kind)
-    and start_ms >= :start_ms and start_ms < :end_ms and available_ms > 0
+    site = :site and day >= :from_day and day <= :to_day
+    and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms and available_ms > 0
 group by start_ms;
 
 -- name: days_of_site

@@ -37,6 +37,19 @@ from resource
 where site = :site
 order by resource, valid_from;
 
+-- name: calendar
+select 'site', time_zone, since, null, null
+from site
+where site = :site
+union all
+select 'opening', opening_hours, valid_from, null, null
+from opening
+where site = :site
+union all
+select 'place', resource, valid_from, valid_until, kind
+from resource
+where site = :site and kind in ('desk', 'room');
+
 -- name: put_site
 insert into site (site, network, network_name, name, time_zone, code_insee, latitude, longitude, since)
 values (:site, :network, :network_name, :name, :time_zone, :code_insee, :latitude, :longitude, :since)

@@ -1,18 +1,19 @@
 """Asks the hub for its figures of a period and holds each one against the truth."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from simulators.year_calendar import Span, Step, day_of, local_ms, offset_ms, periods
 from simulators.year_hub import PlayedHub
 from simulators.year_indicators import status
-from simulators.year_spans import Measure
+from simulators.year_spans import Measure, both
 from simulators.year_tally import Tally
 from simulators.year_truth import Truth
 
 Kind = Literal["desk", "room"]
 KINDS: tuple[Kind, ...] = ("desk", "room")
+STEPS: tuple[Step, ...] = get_args(Step)
 
 Days = tuple[date, date]
 """The first local day, and the one after the last."""
@@ -46,45 +47,66 @@ def usage(available_ms: int, observed_ms: int, occupied_ms: int) -> dict[str, ob
     }
 
 
-def resources(truth: Truth, kind: Kind, day: date) -> list[str]:
-    """Return the desks or rooms that the register knows of on a day."""
-    if kind == "room":
-        return [room.id for room in truth.place.rooms]
-    return [desk for desk, begin in truth.place.desks if begin <= day]
+def resources(truth: Truth, kind: Kind) -> list[str]:
+    """Return the desks or rooms that the register ever held up to now."""
+    known = [room.id for room in truth.place.rooms] if kind == "room" else [desk.id for desk in truth.place.desks]
+    return [one for one in known if truth.held(one)]
 
 
 def ask_occupancy(hub: PlayedHub, truths: Iterable[Truth], days: Days, tally: Tally) -> None:
-    """Compare the time in use of every desk and room, hour by hour, day by day, and by longer periods."""
-    steps: tuple[Step, ...] = ("hour", "day", "month")
+    """Compare the time in use of every desk and room, and of all of a telecentre, by every step."""
     for truth in truths:
         first = max(days[0], truth.place.since)
         if first >= days[1]:
             continue
+        span = (local_ms(first), local_ms(days[1]))
         for kind in KINDS:
-            for step in steps:
-                question = {"from_": first.isoformat(), "to": days[1].isoformat(), "step": step, "kind": kind}
-                answer = hub.ask("/api/v1/occupancy", **question, site=truth.place.id, by="resource")
-                if answer is None:
-                    tally.lack("/api/v1/occupancy")
-                    return
-                found = {(one["resource"], one["start"]): one for one in answer["figures"]}
-                span = (local_ms(first), local_ms(days[1]))
-                expected = dict(_occupancy(truth, kind, step, span))
-                compare_rows(tally, f"occupancy {kind} {step}", truth.place.id, expected, found)
+            places = [Usage(truth, resource) for resource in resources(truth, kind)]
+            for step in STEPS:
+                for by in ("resource", "site"):
+                    question = {"from_": first.isoformat(), "to": days[1].isoformat(), "step": step, "kind": kind}
+                    answer = hub.ask("/api/v1/occupancy", **question, site=truth.place.id, by=by)
+                    if answer is None:
+                        tally.lack("/api/v1/occupancy")
+                        return
+                    found = {(_named(one, by), one["start"]): one for one in answer["figures"]}
+                    expected = dict(_occupancy(places, by, step, span))
+                    compare_rows(tally, f"occupancy {by} {kind} {step}", truth.place.id, expected, found)
 
 
-def _occupancy(truth: Truth, kind: Kind, step: Step, span: Span) -> Iterable[tuple[tuple[str, str], dict[str, object]]]:
-    """Yield the figures of each desk or room and each period that has any."""
-    found = [one for one in covering(step, span) if local_ms(truth.place.since) < one[1]]
-    for resource in resources(truth, kind, day_of(span[1] - 1)):
-        begin = next((day for desk, day in truth.place.desks if desk == resource), truth.place.since)
-        there = [one for one in found if one[1] > max(local_ms(begin), span[0])]
-        measures = [Measure(of(resource)) for of in (truth.available, truth.observed, truth.occupied)]
-        for begin_ms, end_ms in there:
-            inside = max(begin_ms, span[0]), min(end_ms, span[1])
-            lengths = [measure.within(*inside) for measure in measures]
-            if lengths[0] or step != "hour":
-                yield (resource, moment(begin_ms)), usage(*lengths) | {"end": moment(end_ms)}
+def _named(row: Mapping[str, Any], by: str) -> str:
+    return str(row["resource"]) if by == "resource" else "all"
+
+
+class Usage:
+    """How long one desk or room was there for use, observed and in use."""
+
+    def __init__(self, truth: Truth, resource: str) -> None:
+        self.site, self.resource = truth.place.id, resource
+        self._held = truth.held(resource)
+        self._measures = [Measure(of(resource)) for of in (truth.available, truth.observed, truth.occupied)]
+
+    def within(self, span: Span, step: Step) -> list[int] | None:
+        """Return these times in a period; None where there is no figure: not in the register, or an hour closed."""
+        lengths = [measure.within(*span) for measure in self._measures]
+        return lengths if lengths[0] or (step != "hour" and both(self._held, [span])) else None
+
+
+def _occupancy(
+    places: Iterable[Usage], by: str, step: Step, span: Span
+) -> Iterator[tuple[tuple[str, str], dict[str, object]]]:
+    """Yield the figures of each desk or room, or of all of them, and of each period that has any."""
+    known = list(places)
+    for begin_ms, end_ms in covering(step, span):
+        inside = max(begin_ms, span[0]), min(end_ms, span[1])
+        found = [(one, lengths) for one in known if (lengths := one.within(inside, step)) is not None]
+        groups = {one.resource: [(one, lengths)] for one, lengths in found} if by == "resource" else {"all": found}
+        for name, group in groups.items():
+            if group:
+                one = group[0][0]
+                figures = usage(*(sum(column) for column in zip(*(lengths for _, lengths in group), strict=True)))
+                figures |= {"site_id": one.site, "resource": one.resource if len(group) == 1 else None}
+                yield (name, moment(begin_ms)), figures | {"resources": len(group), "end": moment(end_ms)}
 
 
 def covering(step: Step, span: Span) -> list[Span]:
@@ -101,11 +123,9 @@ def compare_rows(
     place: str,
     expected: Mapping[tuple[str, str], dict[str, object]],
     found: Mapping[tuple[str, str], Mapping[str, Any]],
-    read: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda row: row,
 ) -> None:
     """Compare two tables row by row; a row that only one of them has is a difference."""
     for key, truth in expected.items():
-        row = found.get(key)
-        tally.compare(what, f"{place} {key[0]}", key[1], truth, dict(read(row)) if row is not None else {})
+        tally.compare(what, f"{place} {key[0]}", key[1], truth, dict(found.get(key, {})))
     for key in found.keys() - expected.keys():
         tally.compare(what, f"{place} {key[0]}", key[1], {"row": None}, {"row": "there"})

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from simulators.year_ask import KINDS, Days, Kind, compare_rows, covering, moment, resources, share
-from simulators.year_calendar import Span, Step, day_of, local_ms
+from simulators.year_calendar import Span, Step, local_ms
 from simulators.year_hub import PlayedHub
 from simulators.year_indicators import Place, status
+from simulators.year_spans import both
 from simulators.year_tally import Tally
 from simulators.year_truth import Truth
 from simulators.year_world import World
@@ -34,7 +35,7 @@ def ask_indicators(hub: PlayedHub, world: World, truths: Sequence[Truth], when: 
     there = [truth for truth in truths if truth.place.since < days[1]]
     zones = {zone.id: zone.sites(days[1] - timedelta(days=1)) for zone in world.zones(days[1] - timedelta(days=1))}
     for kind in KINDS:
-        everything = {truth.place.id: _members(truth, kind, days) for truth in there}
+        everything = {truth.place.id: [(truth, one) for one in resources(truth, kind)] for truth in there}
         asked = [(place, {"site": place}, members) for place, members in everything.items()]
         for zone, sites in zones.items():
             asked.append((zone, {"zone": zone}, [one for site in sorted(sites) for one in everything[site]]))
@@ -56,10 +57,6 @@ def ask_indicators(hub: PlayedHub, world: World, truths: Sequence[Truth], when: 
                     _ask(hub, (kind, step, days_of_step), question, singles, tally, by="resource")
 
 
-def _members(truth: Truth, kind: Kind, days: Days) -> list[tuple[Truth, str]]:
-    return [(truth, resource) for resource in resources(truth, kind, day_of(local_ms(days[1]) - 1))]
-
-
 def _ask(
     hub: PlayedHub,
     what: tuple[Kind, Step, Days],
@@ -78,8 +75,9 @@ def _ask(
         return
     name = "resource" if by == "resource" else "place"
     found = {(one[name], one["start"]): _flat(one) for one in answer["figures"]}
+    told = {"level": by, "place": question.get("site") or question["zone"], "site_id": question.get("site")}
     expected = {
-        (place, moment(period[0])): figures
+        (place, moment(period[0])): figures | told | {"resource": place if by == "resource" else None}
         for place, pool in places.items()
         for period in covering(step, span)
         if (figures := _expected(pool, period, span, step, pooled=by != "resource"))
@@ -88,10 +86,12 @@ def _ask(
 
 
 def _expected(pool: Place, period: Span, span: Span, step: Step, *, pooled: bool) -> dict[str, object]:
-    """Return the figures of a place in a period; none before its register, nor while closed, empty and not booked."""
-    inside = max(period[0], span[0], local_ms(pool.since)), min(period[1], span[1])
-    if inside[0] >= inside[1]:
+    """Return the figures of a place in a period; none out of its register, nor while closed, empty and not booked."""
+    asked = max(period[0], span[0]), min(period[1], span[1])
+    there = both(pool.held, [asked])
+    if not there:
         return {}
+    inside = there[0][0], there[-1][1]
     times = pool.times(inside)
     if step == "hour" and not times["available_ms"] and not times["outside_ms"] and not pool.booked(inside):
         return {}
@@ -101,6 +101,7 @@ def _expected(pool: Place, period: Span, span: Span, step: Step, *, pooled: bool
         "end": moment(period[1]),
         "coverage": share(times["observed_ms"], times["available_ms"]),
         "status": status(times["available_ms"], times["observed_ms"]),
+        "resources": pool.resources(inside, step) if pooled else 1,
     }
 
 
@@ -112,4 +113,6 @@ def _told(name: str, value: object) -> object:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, **row["values"]}
+    flat = {**row, **row["values"]}
+    del flat["values"]
+    return flat

@@ -171,7 +171,7 @@ def _compare_register(folder: Path, world: World, today: date, tally: Tally) -> 
         found = {row["id"]: row for row in csv.DictReader(file, delimiter=";")}
     for one in world.telecentres:
         if one.since < today:
-            desks = sum(begin < today for _, begin in one.desks)
+            desks = sum(desk.holds(today - timedelta(days=1)) for desk in one.desks)
             must: dict[str, object] = {"nom": one.name, "reseau": world.network.id, "nb_postes": str(desks)}
             must |= {"nb_salles_visio": str(len(one.rooms)), "horaires": one.hours(today - timedelta(days=1)).osm}
             tally.compare("release telecentres", one.id, today.isoformat(), must, dict(found.get(one.id, {})))

@@ -1,14 +1,13 @@
 """The truth of every indicator of desks and rooms: of one of them, of a telecentre, of several together. Pure."""
 
 from collections.abc import Sequence
-from datetime import date
 from functools import cached_property
 
 from simulators.year_bookings import Booking, booked_in, bookings, told_of
 from simulators.year_calendar import Span, Step, bounds_of, days_of
 from simulators.year_levels import Pool, crowd
 from simulators.year_sessions import Session, attendance, begun_in, sessions
-from simulators.year_spans import Measure, both, without
+from simulators.year_spans import Measure, both, union, without
 from simulators.year_truth import IN_USE, Truth
 
 
@@ -19,10 +18,10 @@ class Place:
         self.kind = kind
         self.members = members
 
-    @property
-    def since(self) -> date:
-        """The first day on which the register holds any of its members."""
-        return min(truth.begins(resource) for truth, resource in self.members)
+    @cached_property
+    def held(self) -> list[Span]:
+        """The time on whose local days the register holds any of its members."""
+        return union(span for truth, resource in self.members for span in truth.held(resource))
 
     @cached_property
     def _measures(self) -> list[tuple[Measure, ...]]:
@@ -46,6 +45,14 @@ class Place:
         lengths = [[measure.within(*period) for measure in measures] for measures in self._measures]
         sums = [sum(column) for column in zip(*lengths, strict=True)]
         return dict(zip(("available_ms", "observed_ms", "occupied_ms", "outside_ms", "ghost_ms"), sums, strict=True))
+
+    def resources(self, period: Span, step: Step) -> int:
+        """Return of how many members there is a figure: of an hour, of those that were there for use, or in use."""
+        if step == "hour":
+            return sum(
+                any(measures[n].within(*period) > 0 for n in (_AVAILABLE, _OUTSIDE)) for measures in self._measures
+            )
+        return sum(bool(both(truth.held(resource), [period])) for truth, resource in self.members)
 
     def booked(self, period: Span) -> list[str]:
         """Return what came of the bookings that start in a period."""
@@ -85,6 +92,10 @@ _CROWD = (
 )
 
 
+_AVAILABLE, _OUTSIDE = 0, 3
+"""Where these stand among the measures of a member."""
+
+
 def status(available_ms: int, observed_ms: int) -> str:
     """Return what a coverage allows to say."""
     if not available_ms or not observed_ms:
@@ -100,6 +111,6 @@ def _sets(truth: Truth, resource: str) -> tuple[list[Span], ...]:
         truth.available(resource),
         observed,
         truth.occupied(resource),
-        without(used, truth.hours),
+        without(both(used, truth.held(resource)), truth.hours),
         both(observed, truth.told(resource, frozenset({"ghost"}))),
     )

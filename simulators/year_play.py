@@ -77,17 +77,19 @@ def _act(place: Telecentre, story: Story, options: Options) -> Act:
     random = Random(f"year {options.seed} {place.id}")
     span = local_ms(place.since), local_ms(options.days[1])
     told: dict[str, list[Told]] = {}
-    for desk, begin in place.desks:
-        begins_ms = local_ms(begin)
+    for desk in place.desks:
+        begins_ms = local_ms(desk.begin)
         faults = desk_faults((begins_ms, span[1]), "occupied", random)
-        told[desk] = tell_desk(story.desks[desk], faults, begins_ms, random)
+        said = tell_desk(story.desks[desk.id], faults, begins_ms, random)
+        # Who takes a desk away takes its sensor, too; a new agent says the last of it again, of a desk of nobody's.
+        told[desk.id] = [one for one in said if desk.end is None or one.said_ms < local_ms(desk.end)]
     for room in place.rooms:
         faults = desk_faults(span, "occupied", random)
         told[room.id] = tell_room(room, story.rooms[room.id], faults, span[0], random)
     chronicle = make_chronicle(span, random)
     if place.id == AWAY[0]:
         chronicle = replace(chronicle, silences=(*chronicle.silences, (local_ms(AWAY[1]), local_ms(AWAY[2]))))
-    return Act(place, story, chronicle, make_streams(chronicle, told, story))
+    return Act(place, story, chronicle, make_streams(chronicle, told, story, place.doors))
 
 
 class Play:

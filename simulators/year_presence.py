@@ -80,7 +80,7 @@ class _Free:
 def make_stories(world: World, days: list[date], seed: int) -> dict[str, Story]:
     """Return what happened in each telecentre on these local days."""
     stories = {
-        one.id: Story({desk: [] for desk, _ in one.desks}, {room.id: [] for room in one.rooms})
+        one.id: Story({desk.id: [] for desk in one.desks}, {room.id: [] for room in one.rooms})
         for one in world.telecentres
     }
     random = Random(f"year {seed} presence")
@@ -111,7 +111,7 @@ def _inclination(member: Member, day: date) -> float:
 
 
 def _play_day(place: Telecentre, day: date, coming: list[Member], story: Story, random: Random) -> None:
-    free = _Free(desk for desk, begin in place.desks if begin <= day)
+    free = _Free(desk.id for desk in place.desks if desk.holds(day))
     # Who comes first is served first, or a late riser would take the desk of an early one.
     plans = sorted((_plan(day, random), member.id, member) for member in coming)
     for stays, _, member in plans:

@@ -1,6 +1,6 @@
 """What each telecentre's outbox holds: every statement of its agent, in order, as the agent dated it. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,10 +45,12 @@ class Stream:
     entries: tuple[Entry, ...]
 
 
-def make_streams(chronicle: Chronicle, told: dict[str, list[Told]], story: Story) -> tuple[Stream, ...]:
+def make_streams(
+    chronicle: Chronicle, told: dict[str, list[Told]], story: Story, doors: Sequence[str]
+) -> tuple[Stream, ...]:
     """Return the streams of a telecentre; `told` is what its sensors would say if the agent never slept."""
     said = [statement for resource, statements in told.items() for statement in _states(resource, statements)]
-    heard = sorted([*said, *_door(story)], key=lambda statement: statement.said_ms)
+    heard = sorted([*said, *_doors(story, doors)], key=lambda statement: statement.said_ms)
     streams: list[Stream] = []
     at = 0
     for life in chronicle.lives:
@@ -74,21 +76,30 @@ def _state(resource: str, told: Told) -> Statement:
     return Statement(told.said_ms, told.true_ms, kind, resource, (("state", told.state),))
 
 
-def _door(story: Story) -> Iterator[Statement]:
-    """Yield what the reader and the door say: the door opens and shuts after each badge that is let in."""
+def _doors(story: Story, doors: Sequence[str]) -> Iterator[Statement]:
+    """Yield what readers and doors say: a door opens and shuts after each badge that is let in.
+
+    Of several doors, the second of the moment says at which one somebody is.
+    """
     for at_ms, reason, credential in story.badges:
-        access = (("door", "door-01"), ("reason", reason), ("assurance", "uid"))
-        yield Statement(at_ms, at_ms, "access_decided", "reader-01", access, credential)
+        door = _at(doors, at_ms)
+        access = (("door", door), ("reason", reason), ("assurance", "uid"))
+        yield Statement(at_ms, at_ms, "access_decided", door.replace("door", "reader"), access, credential)
         if reason == "GRANTED":
-            yield _leaf(at_ms + 1, "unlocked", "NORMAL")
-            yield _leaf(at_ms + 9 * SECOND_MS, "locked", "NORMAL")
+            yield _leaf(door, at_ms + 1, "unlocked", "NORMAL")
+            yield _leaf(door, at_ms + 9 * SECOND_MS, "locked", "NORMAL")
     for at_ms, shut_ms, alarm in story.alarms:
-        yield _leaf(at_ms, "open", alarm)
-        yield _leaf(shut_ms, "locked", "NORMAL")
+        door = _at(doors, at_ms)
+        yield _leaf(door, at_ms, "open", alarm)
+        yield _leaf(door, shut_ms, "locked", "NORMAL")
 
 
-def _leaf(at_ms: int, state: str, alarm: str) -> Statement:
-    return Statement(at_ms, at_ms, "door_state_changed", "door-01", (("state", state), ("alarm", alarm)))
+def _at(doors: Sequence[str], at_ms: int) -> str:
+    return doors[at_ms // SECOND_MS % len(doors)]
+
+
+def _leaf(door: str, at_ms: int, state: str, alarm: str) -> Statement:
+    return Statement(at_ms, at_ms, "door_state_changed", door, (("state", state), ("alarm", alarm)))
 
 
 def _first_words(life: Life, told: dict[str, list[Told]]) -> Iterator[Statement]:

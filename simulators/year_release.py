@@ -14,7 +14,7 @@ from simulators.year_calendar import HOUR_MS, MINUTE_MS, bounds_of, day_of
 from simulators.year_indicators import status
 from simulators.year_persons import Passage, visits
 from simulators.year_sessions import begun_in, sessions
-from simulators.year_spans import Measure
+from simulators.year_spans import Measure, both
 from simulators.year_truth import Truth
 from simulators.year_zones import Zone, days_between
 
@@ -186,16 +186,17 @@ class MonthTruth:
 def _rows(truth: Truth, subject: str, days: Sequence[date]) -> Iterator[tuple[date, Row]]:
     """Yield each desk or room on each day on which the register has it; confidential rooms are left out."""
     closed = {room.id for room in truth.place.rooms if room.confidential}
-    for resource in resources(truth, "desk" if subject == DESKS else "room", days[-1]):
+    for resource in resources(truth, "desk" if subject == DESKS else "room"):
         if resource in closed:
             continue
         times = [Measure(of(resource)) for of in (truth.available, truth.observed, truth.occupied)]
-        begun = sessions(truth, resource)
+        begun, held = sessions(truth, resource), truth.held(resource)
         for day in days:
             span = bounds_of(day)
-            if truth.begins(resource) <= day and span[0] < truth.now_ms:
+            if both(held, [span]):
                 available_ms, observed_ms, occupied_ms = (measure.within(*span) for measure in times)
-                number = len(begun_in(begun, span))
+                # Of a day on which the place is closed, no session is told.
+                number = len(begun_in(begun, span)) if available_ms else 0
                 yield day, Row((truth.place.id, resource), available_ms, observed_ms, occupied_ms, number)
 
 

@@ -11,7 +11,7 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from simulators.year_calendar import MINUTE_MS, Span
-from simulators.year_spans import union
+from simulators.year_spans import both, union
 from simulators.year_truth import IN_USE, KNOWN, Truth
 
 MERGE_MS = {"desk": 15 * MINUTE_MS, "room": 5 * MINUTE_MS}
@@ -27,8 +27,8 @@ class Session(NamedTuple):
 
 
 def sessions(truth: Truth, resource: str) -> list[Session]:
-    """Return the sessions of a desk or a room, in order."""
-    used = truth.told(resource, IN_USE)
+    """Return the sessions of a desk or a room that began while the register held it, in order."""
+    used, held = truth.told(resource, IN_USE), truth.held(resource)
     empty = truth.told(resource, KNOWN - IN_USE)
     begins, ends = {begin for begin, _ in used}, {end for _, end in used}
     most = MERGE_MS["desk" if resource.startswith("desk") else "room"]
@@ -39,7 +39,7 @@ def sessions(truth: Truth, resource: str) -> list[Session]:
     return [
         Session(begin, end, begin in emptied and end in left)
         for begin, end in union([*used, *pauses])
-        if end - begin >= SHORTEST_MS
+        if end - begin >= SHORTEST_MS and both(held, [(begin, begin + 1)])
     ]
 
 

@@ -116,13 +116,17 @@ class Truth:
 
     def registered(self, resource: str) -> list[Span]:
         """Return when the telecentre was open and the register held this desk or room."""
-        begin_ms = local_ms(self.begins(resource))
-        return both(self.opened, [(begin_ms, max(begin_ms, self.now_ms))])
+        return both(self.opened, self.held(resource))
 
-    def begins(self, resource: str) -> date:
-        """Return the day from which the register holds a desk or a room."""
-        begin = next((day for desk, day in self.place.desks if desk == resource), self.place.since)
-        return max(begin, self.place.since)
+    def held(self, resource: str) -> list[Span]:
+        """Return the time up to now on whose local days the register holds a desk or a room."""
+        begin, end = self.days_held(resource)
+        return union([(local_ms(begin), self.now_ms if end is None else min(local_ms(end), self.now_ms))])
+
+    def days_held(self, resource: str) -> tuple[date, date | None]:
+        """Return the day from which the register holds a desk or a room, and the one from which it does no more."""
+        desk = next((desk for desk in self.place.desks if desk.id == resource), None)
+        return (self.place.since, None) if desk is None else (max(desk.begin, self.place.since), desk.end)
 
     @cached_property
     def opened(self) -> list[Span]:

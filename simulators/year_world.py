@@ -1,15 +1,15 @@
 """Where and with whom the year is played: ten telecentres, their hours, and the people who hold a badge. Pure.
 
 The network is the reference one (cantal.toml) and lives a year: Murat is too small for its members, Montmurat opens in
-March, Ydes never closes, Murat opens longer in summer, Saint-Flour gets one more desk in September. Its zones are in
-year_zones.py.
+March, Ydes never closes, Murat opens longer in summer, a desk of Riom-ès-Montagnes moves to Vic-sur-Cère in March,
+Saint-Flour gets one more desk in September. Its zones are in year_zones.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from simulators.network import Network
 from simulators.year_calendar import Hours
@@ -26,9 +26,22 @@ YEAR = (date(2026, 1, 1), date(2027, 1, 1))
 
 SUMMER = (date(2026, 7, 1), date(2026, 9, 1))
 GROWS = date(2026, 9, 1)
+MOVES = date(2026, 3, 23)
 CATEGORIES = ("regular_teleworker", "employee")
 GUEST_FOR = timedelta(days=56)
 """A hub remembers a badge that no pass is for as long as its journal, 90 days."""
+
+
+class Desk(NamedTuple):
+    """A desk, and from which local day on, and up to which, half-open, the register holds it; None: for good."""
+
+    id: str
+    begin: date
+    end: date | None = None
+
+    def holds(self, day: date) -> bool:
+        """Return whether the register holds it on a day."""
+        return self.begin <= day and (self.end is None or day < self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +58,9 @@ class Telecentre:
 
     id: str
     name: str
-    desks: tuple[tuple[str, date], ...]
-    """Each desk, and the day from which it is there."""
+    desks: tuple[Desk, ...]
     rooms: tuple[Room, ...]
+    doors: tuple[str, ...]
     openings: tuple[tuple[date, Hours], ...]
     """Its opening hours, each from a day on, oldest first."""
     since: date
@@ -117,7 +130,13 @@ class World:
         """Return the days on which the register changes, the first one included, in order."""
         days = {one.since for one in self.telecentres}
         days |= {begin for one in self.telecentres for begin, _ in one.openings if begin > one.since}
-        days |= {begin for one in self.telecentres for _, begin in one.desks if begin > one.since}
+        days |= {
+            day
+            for one in self.telecentres
+            for desk in one.desks
+            for day in (desk.begin, desk.end)
+            if day is not None and day > one.since
+        }
         days |= {day for zone in self.groups for day in zone.changes()}
         return sorted(days)
 
@@ -129,9 +148,9 @@ def make_world(network: Network, seed: int, first: date = YEAR[0]) -> World:
         Telecentre(
             id=site.id,
             name=site.name,
-            desks=tuple((f"desk-{n:02d}", first) for n in range(1, site.desks + 1))
-            + _more_desks(site.id, site.desks, first),
+            desks=tuple(_desks(site.id, site.desks, first)),
             rooms=tuple(Room(f"room-{n:02d}", n <= site.confidential_rooms) for n in range(1, site.visio_rooms + 1)),
+            doors=("door-01",),
             openings=_openings(site.id, first),
             since=max(first, OPENS) if site.id == "montmurat" else first,
             members=site.desks * (7 if site.id == "murat" else 3),
@@ -141,8 +160,15 @@ def make_world(network: Network, seed: int, first: date = YEAR[0]) -> World:
     return World(network, telecentres, tuple(_members(telecentres, random)), zones_from(first))
 
 
-def _more_desks(site: str, desks: int, first: date) -> tuple[tuple[str, date], ...]:
-    return ((f"desk-{desks + 1:02d}", max(first, GROWS)),) if site == "saint-flour" else ()
+def _desks(site: str, number: int, first: date) -> Iterator[Desk]:
+    """Yield the desks of a telecentre: those that it has all along, and the one that comes or goes."""
+    leaves = MOVES if site == "riom-es-montagnes" else None
+    for n in range(1, number + 1):
+        end = leaves if n == number else None
+        if end is None or end > first:
+            yield Desk(f"desk-{n:02d}", first, end)
+    if (comes := {"saint-flour": GROWS, "vic-sur-cere": MOVES}.get(site)) is not None:
+        yield Desk(f"desk-{number + 1:02d}", max(first, comes))
 
 
 def _openings(site: str, first: date) -> tuple[tuple[date, Hours], ...]:
@@ -183,9 +209,10 @@ def _names(random: Random) -> Callable[[], str]:
 
 
 def _table(telecentre: Telecentre, day: date) -> str:
-    desks = sum(begin <= day for _, begin in telecentre.desks)
+    desks = sum(desk.holds(day) for desk in telecentre.desks)
     confidential = sum(room.confidential for room in telecentre.rooms)
     return (
         f'[[site]]\nid = "{telecentre.id}"\nname = "{telecentre.name}"\nopening_hours = "{telecentre.hours(day).osm}"\n'
         f"desks = {desks}\nvisio_rooms = {len(telecentre.rooms)}\nconfidential_rooms = {confidential}\n"
+        f"doors = {len(telecentre.doors)}\n"
     )

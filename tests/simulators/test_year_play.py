@@ -8,6 +8,7 @@ import pytest
 
 from contract.messages import Ack, StreamAck, decode_batch
 from simulators.network import packaged_network
+from simulators.year_calendar import day_of
 from simulators.year_command import YearError, run_year
 from simulators.year_play import Options, write_acts
 from simulators.year_post import Post
@@ -56,9 +57,23 @@ def test_who_is_in_a_booked_room_in_time_has_come_and_agents_say_so(tmp_path: Pa
 def test_the_register_of_the_world_changes_on_its_days() -> None:
     world = make_world(packaged_network(), 7)
     assert world.register_days() == [
-        date(2026, month, day) for month, day in ((1, 1), (3, 16), (6, 15), (7, 1), (9, 1), (10, 12))
+        date(2026, month, day) for month, day in ((1, 1), (3, 16), (3, 23), (6, 15), (7, 1), (9, 1), (10, 12))
     ]
     assert [world.network_toml(day).count("[[site]]") for day in (date(2026, 3, 15), date(2026, 3, 16))] == [9, 10]
+
+
+def test_a_desk_that_moves_is_in_one_telecentre_and_then_in_another(tmp_path: Path) -> None:
+    world = make_world(packaged_network(), 7, date(2026, 3, 9))
+    before, after = date(2026, 3, 22), date(2026, 3, 23)
+    desks = {
+        one.id: [sum(desk.holds(day) for desk in one.desks) for day in (before, after)] for one in world.telecentres
+    }
+    assert desks["riom-es-montagnes"] == [4, 3]
+    assert desks["vic-sur-cere"] == [3, 4]
+    acts = write_acts(world, Options(7, (date(2026, 3, 9), date(2026, 4, 1)), tmp_path))
+    days = {act.place.id: {day_of(begin) for begin, _ in act.story.desks.get("desk-04", [])} for act in acts}
+    assert max(days["riom-es-montagnes"]) <= before
+    assert min(days["vic-sur-cere"]) >= after
 
 
 def test_an_absence_is_told_after_the_hold_time_and_true_from_the_last_sight() -> None:

@@ -6,7 +6,7 @@ from simulators.year_calendar import MINUTE_MS, Hours, local_ms
 from simulators.year_lives import Life, Phase
 from simulators.year_record import Entry, Statement, Stream
 from simulators.year_truth import Truth
-from simulators.year_world import Room, Telecentre
+from simulators.year_world import Desk, Room, Telecentre
 
 TUESDAY = date(2026, 3, 10)
 MORNING = Hours(week=(480, 600))
@@ -15,8 +15,9 @@ MORNING = Hours(week=(480, 600))
 PLACE = Telecentre(
     id="murat",
     name="Murat",
-    desks=(("desk-01", TUESDAY), ("desk-02", TUESDAY)),
+    desks=(Desk("desk-01", TUESDAY), Desk("desk-02", TUESDAY)),
     rooms=(Room("room-01", confidential=False),),
+    doors=("door-01",),
     openings=((TUESDAY, MORNING),),
     since=TUESDAY,
     members=0,

@@ -5,9 +5,10 @@ docs/decisions/0029 says why the gate judges what was added as a table of its ow
 
 import json
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from sys import intern
 
 from hub.cells import Cell, Place, Table
 from hub.disclosure import Figure
@@ -112,6 +113,9 @@ def had_nothing(month: Month, subjects: Collection[str] = ALL_SUBJECTS) -> set[F
 
 # What is kept of a release, so that what came late can be told.
 
+ROWS_A_PART = 10_000
+"""Of what is written down at once: some 500 kB of text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:
@@ -132,14 +136,26 @@ class Basis:
 
     def encoded(self) -> bytes:
         """Return all of it as bytes, the same for the same basis."""
-        content = {
-            "month": self.month.month,
-            "places": [[place.id, place.level, sorted(place.sites)] for place in self.month.places],
-            "used": self.month.used,
-            "came": sorted([*at, *came] for at, came in self.month.came.items()),
-            "kept": {audience: sorted(figures) for audience, figures in sorted(self.kept.items())},
-        }
-        return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 6)
+        packed = zlib.compressobj(6)
+        return b"".join([*(packed.compress(text.encode()) for text in self._texts()), packed.flush()])
+
+    def _texts(self) -> Iterator[str]:
+        """Yield it as JSON in parts: a month of thousands of telecentres has a million rows."""
+        places = [[place.id, place.level, sorted(place.sites)] for place in self.month.places]
+        yield f'{{"month":{_json(self.month.month)},"places":{_json(places)},"used":['
+        yield from _listed(self.month.used)
+        yield '],"came":['
+        yield from _listed(sorted([*at, *came] for at, came in self.month.came.items()))
+        yield f'],"kept":{_json({audience: sorted(figures) for audience, figures in sorted(self.kept.items())})}}}'
+
+
+def _listed(rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    for first in range(0, len(rows), ROWS_A_PART):
+        yield f"{',' if first else ''}{_json(rows[first : first + ROWS_A_PART])[1:-1]}"
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, separators=(",", ":"))
 
 
 def decode_basis(content: bytes) -> Basis:
@@ -148,8 +164,11 @@ def decode_basis(content: bytes) -> Basis:
     month = Month(
         read["month"],
         tuple(Place(name, level, frozenset(sites)) for name, level, sites in read["places"]),
-        tuple(Used(*row) for row in read["used"]),
-        {(place, period): Came(*counts) for place, period, *counts in read["came"]},
+        tuple(
+            Used(intern(subject), intern(site), intern(resource), intern(day), *numbers)
+            for subject, site, resource, day, *numbers in read["used"]
+        ),
+        {(intern(place), intern(period)): Came(*counts) for place, period, *counts in read["came"]},
     )
     return Basis(
         month, {name: frozenset(Figure(*figure) for figure in figures) for name, figures in read["kept"].items()}

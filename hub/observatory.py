@@ -7,13 +7,16 @@ table, because sums are made of it; the gate does not let it through.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import groupby
 from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
 from hub.cells import Cell, Freq, Indicator, Level, Period, Place, Table
 from hub.opening import day_bounds
 from hub.release import Facts
 from hub.store import Kind, Site, VisitRow, Zone
+from hub.store.publishing import DayRow
 
 MINUTE_MS = 60_000
 
@@ -43,7 +46,7 @@ class Used(NamedTuple):
     observed_ms: int
     occupied_ms: int
     sessions: int
-    """Those that began on this day."""
+    """Those that began on this day, while the place was there for use."""
 
 
 class Came(NamedTuple):
@@ -198,6 +201,19 @@ def week_of(day: date) -> str:
     return f"{year}-W{week:02d}"
 
 
+def used_in(rows: Mapping[Kind, Iterable[DayRow]]) -> tuple[Used, ...]:
+    """Return the desks and rooms of a month from rows of their local days.
+
+    Of a day on which a place was closed, sessions are left out as its time is: everybody knows that nothing is told of
+    it. A handful of sessions on the Sundays of a network would else hide its weeks (docs/decisions/0040).
+    """
+    return tuple(
+        Used(SUBJECTS[kind], *row[:6], row.sessions if row.available_ms else 0)
+        for kind, of_kind in rows.items()
+        for row in of_kind
+    )
+
+
 def came_in(month: str, places: Iterable[Place], rows: Iterable[VisitRow]) -> dict[tuple[str, str], Came]:
     """Return how many came to these places by period, from rows of days, weeks and months of any place."""
     known = {period.id for period in periods_of(month)}
@@ -242,15 +258,16 @@ def sums_of(month: Month, rows: Iterable[Used]) -> dict[tuple[str, str, str], To
     """Return what each place had in each period, by subject, of rows of a month; where it had none, nothing."""
     periods = periods_of(month.month)
     during = _inverted((period.id, period.parts) for period in periods)
-    of_site: dict[tuple[str, str, str], Sum] = {}
-    for row in rows:
-        for name in during[row.day]:
-            at = row.site, name, row.subject
-            known = of_site.get(at)
-            if known is None:
-                known = of_site[at] = Sum()
-            known.add(row)
-    sums = {at: Total.of(known) for at, known in of_site.items()}
+    sums: dict[tuple[str, str, str], Total] = {}
+    # One telecentre after the other: what is known of each of its desks is not needed for long.
+    for (subject, site), of_site in groupby(sorted(rows), key=itemgetter(0, 1)):
+        known: dict[str, Sum] = {}
+        for row in of_site:
+            for name in during[row.day]:
+                if name not in known:
+                    known[name] = Sum()
+                known[name].add(row)
+        sums |= {(site, name, subject): Total.of(one) for name, one in known.items()}
     for place in month.places:
         if place.level != "site":
             for period in periods:

@@ -260,8 +260,8 @@ données reçues jusqu'au {edition.as_of}.
 - **temps_occupe** : minutes pendant lesquelles les postes (ou les salles visio) étaient occupés, aux heures
   d'ouverture.
 - **taux_occupation** : temps occupé / temps observé, pondéré par le temps ; jamais une moyenne de taux. Arrondi à 0,01.
-- **sessions** : utilisations d'un poste (ou d'une salle), comptées le jour où elles commencent. **rotation** : sessions
-  par poste et par jour d'ouverture.
+- **sessions** : utilisations d'un poste (ou d'une salle), comptées le jour où elles commencent, si le télécentre est
+  ouvert ce jour-là. **rotation** : sessions par poste et par jour d'ouverture.
 - **couverture** : temps observé / temps d'ouverture. Moins de 0,50 : pas de valeur (`obs_status` = `M`) ; de 0,50 à
   0,80 : fiabilité faible (`U`) ; au-delà : `A`.
 - **visites** : entrées d'une personne après 30 minutes sans entrée ; d'une zone, la somme de ses télécentres.

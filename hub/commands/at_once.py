@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any, TypeVar
 
 from hub.cells import TableError
@@ -36,7 +37,7 @@ def at_once(work: Callable[[P], R], parts: Sequence[P], done: Callable[[P], None
     processes = []
     try:
         waiting: dict[Connection, P] = {}
-        with _interrupts_left_alone():
+        with _interrupts_held_back():
             for part in parts:
                 ours, theirs = context.Pipe(duplex=False)
                 process = context.Process(target=_child, args=(theirs, work, part), daemon=True)
@@ -70,13 +71,14 @@ def _received(ours: Connection) -> Any:  # noqa: ANN401 - what the work returns
 
 
 @contextmanager
-def _interrupts_left_alone() -> Iterator[None]:
-    """See that processes begun within the block never hear of a Ctrl-C, which a terminal sends to all: we end them."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold back a Ctrl-C to the end of the block, and from processes begun within it for good: we end them."""
+    ensure_running()  # it would let interrupts through when the first process begins
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _child(theirs: Connection, work: Callable[[P], R], part: P) -> None:

@@ -21,7 +21,7 @@ from hub.commands.options import config_option, in_one_sentence, json_option, no
 from hub.disclosure import AuditLine, Figure
 from hub.judging import AUDIENCES, LateQuestion, Question, Told, first_told, told_anew
 from hub.lateness import Basis, decode_basis
-from hub.observatory import ALL_SUBJECTS, SUBJECTS, Month, Used, came_in, month_span, next_month, places_of
+from hub.observatory import ALL_SUBJECTS, SUBJECTS, Month, came_in, month_span, next_month, places_of, used_in
 from hub.opening import day_of
 from hub.release import FIGURES, Edition, ReleaseError, Telecentre, each_row, joined, release_files
 from hub.store import Site, Store, StoreRefusedError, VisitStep
@@ -143,12 +143,8 @@ def read_month(connection: Connection, month: date, sites: Sequence[Site], now_m
     places = places_of(sites, read_zones_of(connection, month, end))
     steps: tuple[VisitStep, ...] = ("day", "week", "month")
     came = came_in(name, places, (row for step in steps for row in read_all_visits(connection, step, span, now_ms)))
-    used = (
-        Used(subject, *row)
-        for kind, subject in SUBJECTS.items()
-        for row in read_days(connection, kind, span, month, end)
-    )
-    return Month(name, places, tuple(used), came)
+    rows = {kind: read_days(connection, kind, span, month, end) for kind in SUBJECTS}
+    return Month(name, places, used_in(rows), came)
 
 
 Audits = Mapping[str, Sequence[AuditLine]]

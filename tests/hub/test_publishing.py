@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from hub.cells import Place
 from hub.commands.export import read_month
+from hub.disclosure import Figure
+from hub.lateness import Basis, decode_basis
 from hub.network import Network, NetworkTable, SiteTable, ZoneTable, read_network
-from hub.observatory import SUBJECTS, month_span
+from hub.observatory import SUBJECTS, Came, Month, month_span, used_in
 from hub.opening import day_of
 from hub.store import Kind, Store, VisitStep
 from hub.store.connection import Connection, Cursor, Engine, Values
-from hub.store.publishing import pending_before, read_days
+from hub.store.publishing import DayRow, pending_before, read_days
 from hub.store.register import read_sites
 from hub.store.visit_figures import read_all_visits, read_visits
 from hub.store.visit_places import zones_with_members
@@ -131,6 +134,28 @@ def test_only_what_bears_on_the_month_is_waited_for(store: Store) -> None:
             assert pending_before(connection, NOVEMBER, END_MS) == before + more
         before += more
         assert store.totals().dirty == number
+
+
+def test_of_a_day_on_which_a_place_is_closed_no_session_is_told() -> None:
+    friday = DayRow("murat", "desk-01", "2025-10-03", 9, 9, 5, 2)
+    sunday = DayRow("murat", "desk-01", "2025-10-05", 0, 0, 0, 1)
+    used = used_in({"desk": [friday, sunday], "room": []})
+    assert [(row.subject, row.day, row.sessions) for row in used] == [
+        ("poste", friday.day, 2),
+        ("poste", sunday.day, 0),
+    ]
+
+
+def test_what_a_release_was_computed_from_is_kept_in_parts_and_comes_back_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [DayRow("murat", "desk-01", f"2025-10-{day:02d}", 9, 8, day, 1) for day in range(1, 32)]
+    came = {("murat", f"2025-10-{day:02d}"): Came(day, 2, 1) for day in range(1, 32)}
+    month = Month("2025-10", (Place("murat", "site", frozenset({"murat"})),), used_in({"desk": rows, "room": []}), came)
+    basis = Basis(month, {"public": frozenset({Figure("murat", "2025-10", "poste")})})
+    whole = basis.encoded()
+    monkeypatch.setattr("hub.lateness.ROWS_A_PART", 7)
+    assert decode_basis(basis.encoded()) == decode_basis(whole) == basis
 
 
 def counted(execute: Callable[..., Cursor], questions: list[str]) -> Callable[..., Cursor]:

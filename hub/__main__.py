@@ -68,7 +68,7 @@ def site() -> None:
 @in_one_sentence
 def import_file(file: Path, config: Path, *, as_json: bool) -> None:
     """Make the register say what FILE (network.toml) says, from today on; print what changed."""
-    store = store_of(config)
+    store = store_of(config, makes=True)
     network = read_network(file, {site.id for site in store.sites()})
     changes = store.import_network(network)
     if as_json:

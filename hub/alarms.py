@@ -72,6 +72,7 @@ Reason = Literal[
     "rights_held",
     "rights_clock",
     "database_away",
+    "database_moved",
 ]
 GRADES: dict[Reason, Grade] = {
     "stale": "stale",
@@ -91,6 +92,7 @@ GRADES: dict[Reason, Grade] = {
     "rights_held": "alarm",
     "rights_clock": "alarm",
     "database_away": "alarm",
+    "database_moved": "alarm",
 }
 """How grave; what is not here is a notice."""
 

@@ -114,7 +114,10 @@ def create_app(
     board.take_register(store.sites())
     board.take_recorded(store.recorded())
 
-    stream = Stream(board, now_ms, lambda: refresh_board(board, store, now_ms))
+    def look() -> bool:
+        return board.take_unwritten(health_of().database_away)
+
+    stream = Stream(board, now_ms, look, lambda: refresh_board(board, store, now_ms))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -192,6 +195,8 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         return _wrong_field(request, field, f"'{field}' is missing.")
     if first["type"] == "extra_forbidden":
         return _wrong_field(request, field, f"'{field}' is not a field of this question: see /docs.")
+    if first["type"] == "remedy":
+        return _wrong_field(request, field, first["msg"])
     if first["type"] == "literal_error":
         return _wrong_field(request, field, f"'{field}' must be {first['ctx']['expected']}.")
     return _wrong_field(request, field, f"'{field}' is wrong: {first['msg']}.")

@@ -30,10 +30,11 @@ from host import tls
 from hub.backlog import Backlog
 from hub.config import BrokerSettings
 from hub.custody import Message, Outcome, commit
-from hub.health import Health
+from hub.health import Health, Turns
 from hub.housekeeping import Housekeeping
 from hub.receiver import RefusedError, read_now, read_status
 from hub.store import Store, StoreDownError, Writer
+from hub.store.connection import StoreMovedError
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,7 @@ class Ingest:
         self._owing: dict[str, bool] = {}
         self._history_heard_s = time.monotonic()
         self._house = Housekeeping(now_ms)
+        self._went = Turns(time.monotonic(), now_ms())
         self._messages = self._stored = self._refused = 0
         self._database_failures = self._turns = self._beats = 0
         self._committed_at: int | None = None
@@ -146,11 +148,13 @@ class Ingest:
 
     def health(self) -> Health:
         """Return how the ingest is; from any thread."""
+        depth = len(self._backlog) + len(self._unfinished)
+        away = self._went.away(time.monotonic(), waiting=depth > 0)
         return Health(
             broker_connected=self._hearing,
-            database_open=self._incarnation is not None,
+            database_open=self._incarnation is not None and away is None,
             incarnation=self._incarnation,
-            queue_depth=len(self._backlog) + len(self._unfinished),
+            queue_depth=depth,
             messages=self._messages,
             events_stored=self._stored,
             messages_refused=self._refused,
@@ -159,6 +163,7 @@ class Ingest:
             broker_reconnections=max(0, self._generation - 1),
             committed_at_ms=self._committed_at,
             progress=self._turns + self._beats,
+            database_away=away,
         )
 
     def connection(self) -> int:
@@ -309,6 +314,7 @@ class Ingest:
                     self._serve()
                 except StoreDownError as error:
                     self._database_failures += 1
+                    self._went.failed(moved=isinstance(error, StoreMovedError))
                     wait_s = FIRST_WAIT_S if self._turns > turns else min(LONGEST_WAIT_S, wait_s * 2)
                     log.warning("database=down wait_s=%.1f reason=%r", wait_s, str(error))
                     self._stopping.wait(wait_s)
@@ -320,6 +326,7 @@ class Ingest:
         """Ingest on one connection to the database: one incarnation."""
         writer = self._store.checked_writer(self._beat)
         try:
+            writer.prove()  # on a full disk, it opens and takes nothing
             self._incarnation = self._new_id()
             log.info("database=open incarnation=%s", self._incarnation)
             if self._hearing:
@@ -327,11 +334,13 @@ class Ingest:
             while not self._stopping.is_set():
                 self._unfinished = self._unfinished or self._backlog.take(MAX_GROUP, IDLE_S)
                 idle = not self._unfinished
+                writer.check_place()
                 if not idle:
                     self._commit(writer)
                     self._unfinished = []
                 self._keep_house(writer, idle=idle)
                 self._turns += 1
+                self._went.ended(time.monotonic(), self._now_ms())
         finally:
             self._incarnation = None
             writer.close()
@@ -339,6 +348,7 @@ class Ingest:
     def _beat(self) -> bool:
         """Tell the watchdog that something goes on; return whether it has to end."""
         self._beats += 1
+        self._went.beaten(time.monotonic())
         return self._stopping.is_set()
 
     def _commit(self, writer: Writer) -> None:

@@ -13,6 +13,7 @@ from threading import Lock
 from contract.events import Clock, RoomState
 from contract.messages import Now, Report, Status
 from hub.alarms import Claims, after_claim
+from hub.health import Away
 from hub.instants import instant, required_instant
 from hub.live_answer import Backlog, LiveAnswer, LiveDesk, LiveDevice, LiveDoor, LiveRoom, LiveSite
 from hub.live_rights import live_rights
@@ -60,8 +61,8 @@ class Frame:
     """The register or the record changed: what changed since the version before is everything."""
     unregistered: tuple[str, ...] = ()
     recorded: Recorded = field(default_factory=Recorded)
-    database_away_ms: int | None = None
-    """Since when the database does not answer; the live lane needs none."""
+    database_away: Away | None = None
+    """Since when the database does not answer or takes nothing; the live lane needs none."""
 
     def answer(self, only: frozenset[str] | None = None) -> LiveAnswer:
         """Return the frame as `GET /api/v1/live` gives it; with `only`, of these sites alone."""
@@ -221,7 +222,7 @@ class _Shown:
     sites: dict[str, LiveSite] = field(default_factory=dict)
     unregistered: tuple[str, ...] = ()
     recorded: Recorded = field(default_factory=Recorded)
-    database_away_ms: int | None = None
+    database_away: Away | None = None
 
 
 class LiveBoard:
@@ -234,7 +235,8 @@ class LiveBoard:
         self._register = {site.id: site for site in register}
         self._heard: dict[str, Heard] = {}
         self._recorded = Recorded()
-        self._database_away_ms: int | None = None
+        self._unread_since_ms: int | None = None
+        self._unwritten: Away | None = None
         self._issued: dict[str, Issued] = {}
         self._touched: set[str] = set(self._register)
         self._shown = _Shown()
@@ -253,10 +255,19 @@ class LiveBoard:
             self._recorded = recorded
 
     def take_database(self, away_ms: int | None) -> None:
-        """Show that the database did not answer at this instant, or with None that it does."""
+        """Show that the database did not answer a question at this instant, or with None that it does."""
         with self._lock:
-            if away_ms is None or self._database_away_ms is None:
-                self._database_away_ms = away_ms
+            if away_ms is None or self._unread_since_ms is None:
+                self._unread_since_ms = away_ms
+
+    def take_unwritten(self, away: Away | None) -> bool:
+        """Show since when the database takes nothing, or with None that it does: it may answer all the same.
+
+        Returns whether it takes and yet did not answer when it was last asked: then it is worth asking again.
+        """
+        with self._lock:
+            self._unwritten = away
+            return away is None and self._unread_since_ms is not None
 
     def register(self) -> list[Site]:
         """Return the sites as the register last said them, for as long as the database is away."""
@@ -314,7 +325,7 @@ class LiveBoard:
             views = {name: self._view(name, now_ms) for name in candidates}
             changed = frozenset(name for name, view in views.items() if shown.sites.get(name) != view)
             beside = self._beside()
-            known = shown.unregistered, shown.recorded, shown.database_away_ms
+            known = shown.unregistered, shown.recorded, shown.database_away
             redraw = list(shown.sites) != list(self._register) or beside != known
             if changed or redraw or shown.version == 0:
                 sites = {name: views.get(name) or shown.sites[name] for name in self._register}
@@ -330,8 +341,14 @@ class LiveBoard:
     def _unregistered(self) -> tuple[str, ...]:
         return tuple(sorted(self._heard.keys() - self._register.keys()))
 
-    def _beside(self) -> tuple[tuple[str, ...], Recorded, int | None]:
-        return self._unregistered(), self._recorded, self._database_away_ms
+    def _beside(self) -> tuple[tuple[str, ...], Recorded, Away | None]:
+        return self._unregistered(), self._recorded, self._away()
+
+    def _away(self) -> Away | None:
+        unwritten, unread_ms = self._unwritten, self._unread_since_ms
+        if unread_ms is None:
+            return unwritten
+        return Away(unread_ms) if unwritten is None else Away(min(unwritten.since_ms, unread_ms), unwritten.reason)
 
     def _view(self, name: str, now_ms: int) -> LiveSite:
         return live_site(self._register[name], self._heard.get(name, NEVER_HEARD), now_ms, self._issued.get(name))

@@ -72,7 +72,7 @@ def serve(settings: HubSettings) -> int:
     """
     forbid_core_dumps()
     asked = _stop_when_asked()
-    engine = engine_of(settings.database)
+    engine = engine_of(settings.database, makes=True)
     with closing(_listen(settings.web)) as listener, engine.claimed():
         return _run(settings, engine, listener, asked)
 

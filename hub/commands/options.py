@@ -39,10 +39,14 @@ REFUSALS: dict[type[Exception], str] = {
 in_one_sentence = commands.in_one_sentence("telecentre-hub", REFUSALS)
 
 
-def store_of(config: Path) -> Store:
-    """Return the database that the settings name; it is closed when the command ends."""
+def store_of(config: Path, *, makes: bool = False) -> Store:
+    """Return the database that the settings name; it is closed when the command ends.
+
+    Only a command that begins a network `makes` the file where there is none: from any other one, an empty database
+    would hide that the right one is away.
+    """
     settings = read_settings(config)
-    store = Store(engine_of(settings.database), now_ms=clock_of(settings))
+    store = Store(engine_of(settings.database, makes=makes), now_ms=clock_of(settings))
     click.get_current_context().call_on_close(store.close)
     return store
 

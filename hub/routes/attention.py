@@ -86,10 +86,11 @@ def _points_of(site: LiveSite, view: View) -> Iterator[Point]:
 
 
 def _database(frame: Frame, view: View) -> list[Point]:
-    if frame.database_away_ms is None:
+    away = frame.database_away
+    if away is None:
         return []
     zone = next((site["time_zone"] for site in frame.sites.values()), "UTC")
-    return [_point(Raised("database_away", None, frame.database_away_ms), "", zone, view)]
+    return [_point(Raised(away.reason, None, away.since_ms), "", zone, view)]
 
 
 def _recorded(frame: Frame, view: View) -> Iterator[Point]:

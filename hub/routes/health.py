@@ -32,8 +32,8 @@ async def healthz(hub: Hub) -> JSONResponse:
 
 
 @router.get("/readyz", summary="Whether history is being taken", responses={503: {"description": "It is not."}})
-def readyz(hub: Hub) -> JSONResponse:
-    """Return 200 while broker and database are there, 503 with what is missing else."""
+async def readyz(hub: Hub) -> JSONResponse:
+    """Return 200 while the broker is there and the database takes what comes, 503 with what is missing else."""
     health = hub.health()
     ready = health.ready and hub.stream.alive
     parts = {"broker_connected": health.broker_connected, "database_open": health.database_open}
@@ -72,7 +72,7 @@ def _of_ingest(hub: Context) -> list[str]:
     dropped: list[Sample] = [({"reason": key}, value) for key, value in health.messages_dropped.items()]
     return [
         *_one("broker_connected", "gauge", "1 while the ingest is connected to the broker.", health.broker_connected),
-        *_one("database_open", "gauge", "1 while the ingest's database is open.", health.database_open),
+        *_one("database_open", "gauge", "1 while the ingest's database takes what comes.", health.database_open),
         *_one("ingest_queue_depth", "gauge", "Messages received and not yet committed.", health.queue_depth),
         *_one("ingest_messages_total", "counter", "Messages received since the start.", health.messages),
         *_one("ingest_events_total", "counter", "Events stored since the start.", health.events_stored),

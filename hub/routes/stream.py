@@ -6,8 +6,9 @@ gets everything as it is now. So nothing is ever kept for anyone, and a slow rea
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fastapi.sse import format_sse_event
 
@@ -46,9 +47,17 @@ class Audience:
 class Stream:
     """The heart of the live pages: beats once a second on the event loop, and wakes every watcher."""
 
-    def __init__(self, board: LiveBoard, wall_ms: Callable[[], int], refresh: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        board: LiveBoard,
+        wall_ms: Callable[[], int],
+        look: Callable[[], bool],
+        refresh: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        """`look` is called at each beat and returns whether to `refresh` the board from the database at once."""
         self._board = board
         self._wall_ms = wall_ms
+        self._look = look
         self._refresh = refresh
         self._frame = board.tick(wall_ms())
         self._beat = 0
@@ -59,24 +68,33 @@ class Stream:
 
     async def run(self) -> None:
         """Beat until cancelled. An exception here is our own mistake: it ends the stream and reaches the caller."""
+        refreshing: asyncio.Task[None] | None = None
         try:
             while not self._closed:
                 await asyncio.sleep(TICK_S)
-                self.beat()
-                if self._beat % REGISTER_TICKS == 0:
-                    await self._refresh()
+                at_once = self.beat()
+                if refreshing is not None and refreshing.done():
+                    refreshing.result()
+                    refreshing = None
+                if refreshing is None and (at_once or self._beat % REGISTER_TICKS == 0):
+                    # Beside the beat: a database that says nothing for a minute must not stop the live board.
+                    refreshing = asyncio.create_task(self._refresh(), name="board-refresh")
         finally:
             self.close()
+            if refreshing is not None:
+                refreshing.cancel()
 
-    def beat(self) -> None:
-        """Take the board's next frame and wake every watcher."""
+    def beat(self) -> bool:
+        """Take the board's next frame and wake every watcher; return whether the database is to be asked at once."""
         self._beat += 1
+        at_once = self._look()
         frame = self._board.tick(self._wall_ms())
         if frame.version != self._frame.version:
             self._frame = frame
             self._drawn.clear()
         woken, self._woken = self._woken, asyncio.Event()
         woken.set()
+        return at_once
 
     def close(self) -> None:
         """Let every watcher go, so that a server that stops need not wait for them; they come back to the next one."""

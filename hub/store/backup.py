@@ -235,14 +235,17 @@ def _alone(file: Path) -> Iterator[None]:
 
 
 def _keep_aside(file: Path, now_ms: int) -> Path | None:
-    """Give the present database a second name, and move what is left of its journal with it."""
-    if not file.exists():
-        return None
+    """Give the present database a second name, if it is there, and move with it what is left of its journal.
+
+    A journal without its database must go too: SQLite would write it into the copy.
+    """
     aside = file.with_name(f"{file.name}.before-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%S%fZ}")
     for ending in ("-wal", "-shm"):
         journal = file.with_name(file.name + ending)
         if journal.exists():
             journal.rename(aside.with_name(aside.name + ending))
+    if not file.exists():
+        return None
     # A second name and not a move: whenever the power goes, a database stands under the name that the hub opens.
     os.link(file, aside)
     return aside

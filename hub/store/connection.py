@@ -17,6 +17,10 @@ class StoreDownError(Exception):
     """The database does not answer; nothing of the transaction was kept, or it is not known whether it was."""
 
 
+class StoreMovedError(StoreDownError):
+    """Another file, or none, stands where the database was opened: what it takes might be lost with it."""
+
+
 class StoreRefusedError(Exception):
     """The database refuses a value; nothing of the transaction was kept."""
 
@@ -47,13 +51,6 @@ class Connection(Protocol):
     def executemany(self, statement: str, rows: Iterable[Values], /) -> Cursor:
         """Run one statement for each row of values."""
 
-    def insert(self, statement: str, rows: Sequence[Sequence[object]], /, *, new: bool = False) -> int:
-        """Insert rows, their values in the order of the one group of marks `(?, ?)`; return how many were written.
-
-        No two may have the same key. `new` says that the table has none of these keys either: the database refuses all
-        if it has.
-        """
-
     def ask(self, *questions: tuple[str, Values]) -> list[list[Any]]:
         """Return the rows of each statement, all of one consistent state; a server is waited for once.
 
@@ -63,14 +60,31 @@ class Connection(Protocol):
             StoreDownError: the database did not answer.
         """
 
+    def insert(self, statement: str, rows: Sequence[Sequence[object]], /, *, new: bool = False) -> int:
+        """Insert rows, their values in the order of the one group of marks `(?, ?)`; return how many were written.
+
+        No two may have the same key. `new` says that the table has none of these keys either: the database refuses all
+        if it has.
+        """
+
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction: one that writes, or one that reads one consistent state."""
 
     def commit(self) -> None:
-        """End the transaction durably."""
+        """End the transaction durably, where the next start will find it."""
 
     def rollback(self) -> None:
         """End the transaction as if it had not been."""
+
+    def check_place(self) -> None:
+        """See that the database that is open is still the one that others would find.
+
+        Raises:
+            StoreMovedError: it is not; nothing may be promised of what it takes.
+        """
+
+    def touch(self) -> None:
+        """Write what changes nothing, so that the commit proves that the database takes what comes."""
 
     @property
     def in_transaction(self) -> bool:

@@ -13,15 +13,15 @@ PASSWORD_CREDENTIAL = "database_password"  # noqa: S105 - a name
 on a socket, a service's password file."""
 
 
-def engine_of(settings: DatabaseSettings) -> Engine:
-    """Return the database that the settings name; nothing is opened yet.
+def engine_of(settings: DatabaseSettings, *, makes: bool = False) -> Engine:
+    """Return the database that the settings name; nothing is opened yet. `makes`: its file, where there is none.
 
     Raises:
         SettingsError: the password file cannot be read.
         StoreDownError: psycopg is not installed.
     """
     if settings.file is not None:
-        return SqliteFile(settings.file)
+        return SqliteFile(settings.file, makes=makes)
     if settings.url is None or settings.erasures_file is None:
         raise SettingsError("[database] names neither a file nor a server")
     try:

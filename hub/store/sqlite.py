@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from hub.store.connection import StoreDownError, StoreRefusedError, Values, snapshot
 from hub.store.erasures import ledger_of
 from hub.store.lock import claimed
+from hub.store.place import Identity, Place, identity, moved
 from hub.store.together import put_together
 
 BEAT_S = 0.5
@@ -29,6 +31,23 @@ BUSY_TIMEOUT_MS = 10_000
 class SqliteConnection(sqlite3.Connection):
     """SQLite's own connection, with what makes it a `Connection` of the store."""
 
+    place: Place | None = None
+    """Which files are open; None: nobody looks, as at a copy that is being made."""
+
+    def watch(self) -> None:
+        """Remember which files were opened: nothing is promised of others in their place."""
+        self.execute("pragma schema_version")  # the log is opened by the first question
+        self.place = Place.of(self.execute("pragma database_list").fetchone()[2])
+
+    def check_place(self) -> None:
+        """See that the files that are open still stand where they did."""
+        if self.place is not None:
+            self.place.check()
+
+    def touch(self) -> None:
+        """Write the first page as it is: whatever is written goes the same way."""
+        self.execute("pragma user_version = 0")
+
     def ask(self, *questions: tuple[str, Values]) -> list[list[Any]]:
         """Return the rows of each statement, all of one consistent state."""
         with snapshot(self):
@@ -36,7 +55,18 @@ class SqliteConnection(sqlite3.Connection):
 
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction; one that writes takes its turn among the writers at once."""
+        self.check_place()
         self.execute("begin immediate" if writes else "begin")
+
+    def commit(self) -> None:
+        """End the transaction durably, and see that it went where the next start will find it."""
+        super().commit()
+        self.check_place()
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        self.place = None
 
     def insert(self, statement: str, rows: Sequence[Sequence[object]], /, *, new: bool = False) -> int:  # noqa: ARG002 - it is no quicker then
         """Insert rows, their values in the order of the one group of marks; return how many were written."""
@@ -44,7 +74,7 @@ class SqliteConnection(sqlite3.Connection):
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection still stands: a file does not go away by itself."""
+        """Whether the connection still stands: one to a file does not break."""
         return True
 
     def lock_sites(self, sites: Iterable[str], *, waits: bool = True) -> set[str]:  # noqa: ARG002 - nobody else writes
@@ -72,8 +102,13 @@ class SqliteConnection(sqlite3.Connection):
 class SqliteFile:
     """The database in one file."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, makes: bool = True) -> None:
+        """`makes`: the file, when there is none; only before it was opened once, never while we run on it."""
         self.file = file
+        self._makes = makes
+        self._known: Identity | None = None
+        self._open = WeakSet[SqliteConnection]()
+        self._lock = threading.Lock()
 
     @property
     def ledger(self) -> Path:
@@ -82,7 +117,7 @@ class SqliteFile:
 
     def writer(self) -> SqliteConnection:
         """Return the connection of the ingest, which alone moves the log into the file."""
-        connection = connect(self.file, writes=True)
+        connection = self._connect(writes=True)
         connection.execute(f"pragma cache_size = -{CACHE_KIB}")
         connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         return connection
@@ -92,13 +127,13 @@ class SqliteFile:
 
         Only the ingest's connection checkpoints then: two that do can lose a commit in SQLite before 3.51.3.
         """
-        connection = connect(self.file, writes=True)
+        connection = self._connect(writes=True)
         connection.execute("pragma wal_autocheckpoint = 0")
         return connection
 
     def reader(self) -> SqliteConnection:
         """Return a connection that only reads."""
-        return connect(self.file, writes=False)
+        return self._connect(writes=False)
 
     def check(self, beat: Callable[[], bool]) -> None:
         """Read the whole file and see that it holds together."""
@@ -108,17 +143,48 @@ class SqliteFile:
         """Keep the file for one hub."""
         return claimed(self.file)
 
+    def _connect(self, *, writes: bool) -> SqliteConnection:
+        """Return a connection to the file that was opened first, and to the log that our other connections have.
+
+        Raises:
+            StoreMovedError: another file, or none, stands in its place.
+        """
+        if self._known is None and self._makes:
+            _make(self.file)
+        if self._known not in (None, identity(self.file)):
+            raise moved(self.file)
+        with self._lock:
+            others = list(self._open)
+        for other in others:
+            other.check_place()  # with a second log beside the one in use, SQLite would tear the file
+        connection = connect(self.file, writes=writes)
+        found = connection.place.database if connection.place is not None else None
+        if self._known not in (None, found):
+            connection.close()
+            raise moved(self.file)
+        with self._lock:
+            self._known = found
+            self._open.add(connection)
+        return connection
+
 
 def open_file(file: Path) -> SqliteConnection:
-    """Return a connection as SQLite gives it; a transaction begins when it is begun, and not before."""
+    """Return a connection as SQLite gives it, to a file that is there; a transaction begins when it is begun."""
     # Threads share no connection, except that the thread that closes the store closes them all.
     return sqlite3.connect(
-        file, isolation_level=None, check_same_thread=False, cached_statements=256, factory=SqliteConnection
+        f"{file.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        factory=SqliteConnection,
     )
 
 
 def connect(file: Path, *, writes: bool) -> SqliteConnection:
     """Return a connection in WAL mode that syncs every commit to the disk (`synchronous=FULL`, asserted).
+
+    It makes no file: whoever only asks must not leave an empty database behind.
 
     Raises:
         StoreDownError: the file cannot be opened, or SQLite would not promise durability.
@@ -126,7 +192,10 @@ def connect(file: Path, *, writes: bool) -> SqliteConnection:
     try:
         if not file.parent.is_dir():
             raise StoreDownError(f"{file}: its folder does not exist")
-        _make(file)
+        if not file.exists():
+            raise StoreDownError(
+                f"{file}: there is no database: set database.file right, or make one (telecentre-hub site import)"
+            )
         connection = open_file(file)
     except sqlite3.Error as error:
         raise StoreDownError(f"{file}: cannot be opened ({error})") from error
@@ -137,6 +206,7 @@ def connect(file: Path, *, writes: bool) -> SqliteConnection:
         durable = connection.execute("pragma synchronous").fetchone()[0]
         if not writes:
             connection.execute("pragma query_only = on")
+        connection.watch()
     except sqlite3.Error as error:
         connection.close()
         raise StoreDownError(f"{file}: not usable as a database ({error})") from error
@@ -148,6 +218,13 @@ def connect(file: Path, *, writes: bool) -> SqliteConnection:
 
 def _make(file: Path) -> None:
     """Make an empty file, ours alone: members are named in it. Its journals get the same mode from SQLite."""
+    if not file.parent.is_dir():
+        raise StoreDownError(f"{file}: its folder does not exist")
+    log = file.with_name(f"{file.name}-wal")
+    if not file.exists() and log.exists():
+        raise StoreDownError(
+            f"{file}: missing, while {log.name} holds a part of it: put it back, or move that away too"
+        )
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -79,6 +79,15 @@ class Writer:
         """Return a block that is committed durably at its end, or not at all."""
         return transaction(self._connection)
 
+    def prove(self) -> None:
+        """See that the database takes what comes, by a commit that changes nothing; outside `transaction()`."""
+        with self.transaction():
+            self._connection.touch()
+
+    def check_place(self) -> None:
+        """See that the database is still where others would find it."""
+        self._connection.check_place()
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

@@ -71,7 +71,7 @@ def test_while_the_server_is_away_nothing_is_acknowledged_and_nothing_is_lost(
             eventually(lambda: edge.position() == 2, what="the acknowledgement, without another send")
             assert ingest.health().incarnation != before
             assert store.totals().events == 2
-            assert ask(app, "/readyz").json()["database_open"]
+            eventually(lambda: ask(app, "/readyz").json()["database_open"], what="a whole turn went well")
         finally:
             edge.stop()
             ingest.stop(20)

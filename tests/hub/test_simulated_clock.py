@@ -56,7 +56,7 @@ def test_a_simulated_clock_is_refused_with_a_broker_elsewhere(tmp_path: Path) ->
 def test_every_page_says_that_the_time_is_played(tmp_path: Path, language: str, path: str) -> None:
     (tmp_path / "clock").write_text(str(NOON_MS))
     settings = settings_of(tmp_path)
-    store = Store(engine_of(settings.database), now_ms=clock_of(settings))
+    store = Store(engine_of(settings.database, makes=True), now_ms=clock_of(settings))
     app = create_app(settings, store, LiveBoard(store.sites()), lambda: HEALTHY, now_ms=clock_of(settings))
     assert words(language)("page.simulated") in ask(app, path, {"lang": language}).text
     store.close()
@@ -65,7 +65,7 @@ def test_every_page_says_that_the_time_is_played(tmp_path: Path, language: str, 
 def test_a_page_of_a_hub_with_the_time_of_day_says_nothing_of_it(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text('[database]\nfile = "hub.sqlite"\n')
     settings = read_settings(tmp_path / "hub.toml")
-    store = Store(engine_of(settings.database))
+    store = Store(engine_of(settings.database, makes=True))
     app = create_app(settings, store, LiveBoard(), lambda: HEALTHY)
     assert words("en")("page.simulated") not in ask(app, "/", {"lang": "en"}).text
     store.close()

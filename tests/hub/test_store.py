@@ -15,7 +15,7 @@ from hub.receiver import Batch
 from hub.store import Difference, Store, StoreDownError, Writer
 from hub.store.connection import Engine
 from hub.store.schema import migrate
-from hub.store.sqlite import SqliteConnection, connect
+from hub.store.sqlite import SqliteConnection, SqliteFile
 from hub.store.writer import LATE_MS, MAX_EMPTY_STREAMS
 from tests.hub.test_receiver import NOW, STREAM, access, batch, desk
 from tests.support.telecentres import CANTAL, cantal, store_in
@@ -50,8 +50,9 @@ def query(store: Store, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_every_connection_syncs_each_commit_to_the_disk(tmp_path: Path) -> None:
-    for writes in (True, False):
-        connection = connect(tmp_path / "hub.db", writes=writes)
+    file = SqliteFile(tmp_path / "hub.db")
+    for opened in (file.writer, file.guest, file.reader):
+        connection = opened()
         assert connection.execute("pragma synchronous").fetchone() == (2,)
         assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
         connection.close()
@@ -72,7 +73,7 @@ WHOLE_NETWORK = {
 
 
 def test_migrations_are_applied_once_and_every_key_begins_with_the_site(tmp_path: Path) -> None:
-    connection = connect(tmp_path / "hub.db", writes=True)
+    connection = SqliteFile(tmp_path / "hub.db").guest()
     assert migrate(connection) == migrate(connection)
     tables = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
     for table in set(tables) - WHOLE_FILE - WHOLE_NETWORK:

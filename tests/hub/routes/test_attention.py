@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from contract.messages import RightsStatus, Status
 from hub.alarms import GRADES, RECORDED, Reason
+from hub.health import Away
 from hub.live import Frame, LiveBoard
 from hub.routes.attention import COUNTED, points, points_of
 from hub.store import Alarm, GapRow, Recorded, RestoreRow, Store
@@ -121,7 +122,10 @@ def frames() -> list[Frame]:
     """Return frames that raise every reason between them."""
     silent = LiveBoard([MURAT, replace(MURAT, id="ydes", name="Ydes")])
     silent.take_now(now_of("murat", "v"), NOON_MS - 10 * MINUTE_MS)
-    return [troubled_board().look(NOON_MS), silent.look(NOON_MS), board_of_rights().look(NOON_MS)]
+    moved = LiveBoard([MURAT])
+    moved.take_unwritten(Away(NOON_MS - MINUTE_MS, "database_moved"))
+    boards = (troubled_board(), silent, board_of_rights(), moved)
+    return [board.look(NOON_MS) for board in boards]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -140,11 +144,11 @@ def test_every_reason_has_its_sentence_and_its_remedy(language: str) -> None:
 
 
 def test_the_gravest_come_first() -> None:
-    troubled, _, of_rights = frames()
+    troubled, _, of_rights, moved = frames()
     found = points(troubled, words("fr"))
     grades = [point.grade for point in found]
     assert grades == sorted(grades, key=["alarm", "stale", "notice"].index)
-    found += points(of_rights, words("fr"))
+    found += points(of_rights, words("fr")) + points(moved, words("fr"))
     assert {point.reason for point in found if point.grade == "alarm"} == {
         reason for reason, grade in GRADES.items() if grade == "alarm"
     }

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from hub.app import refresh_board
+from hub.health import Away
 from hub.live import LiveBoard
 from hub.store import Store
 from hub.texts import LANGUAGES
@@ -21,7 +22,7 @@ ANSWERED_LATER = [
     *("/api/v1/sites", "/api/v1/occupancy?from=2026-11-20&to=2026-11-21"),
     "/api/v1/decisions?site=murat&from=2026-11-20&to=2026-11-21",
 ]
-AWAY = "La base de données ne répond pas depuis 12:00."
+AWAY = "La base de données ne répond pas ou n'enregistre rien depuis 12:00."
 SENTENCE = "The database does not answer: try again in a minute; /api/v1/live still tells what is true now."
 
 
@@ -119,9 +120,9 @@ def test_metrics_leave_out_what_only_the_database_knows(app: FastAPI) -> None:
 
 def test_when_the_database_is_back_the_figures_are(app: FastAPI, store: Store, board: LiveBoard) -> None:
     assert ask(app, "/api/v1/sites").status_code == 503
-    assert board.look(NOON_MS).database_away_ms == NOON_MS
+    assert board.look(NOON_MS).database_away == Away(NOON_MS)
     bring_back(store)
     asyncio.run(refresh_board(board, store))
-    assert board.look(NOON_MS).database_away_ms is None
+    assert board.look(NOON_MS).database_away is None
     assert ask(app, "/api/v1/sites").status_code == 200
     assert "Taux d'occupation" in text_of(app, "/sites/murat")

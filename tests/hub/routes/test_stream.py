@@ -23,7 +23,7 @@ class Bench:
     def __init__(self) -> None:
         self.board = LiveBoard([MURAT], run="a1b2")
         self.say("vo")
-        self.stream = Stream(self.board, lambda: NOON_MS, self._nothing)
+        self.stream = Stream(self.board, lambda: NOON_MS, lambda: False, self._nothing)
 
     async def _nothing(self) -> None:
         return None
@@ -185,6 +185,32 @@ def test_a_watcher_who_leaves_is_counted_out() -> None:
     asyncio.run(run())
 
 
+def test_a_database_that_never_answers_does_not_stop_the_live_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "TICK_S", 0.0)
+
+    async def run() -> None:
+        bench, questions, asked = Bench(), [], asyncio.Event()
+
+        async def mute() -> None:
+            questions.append("?")
+            asked.set()
+            await asyncio.Event().wait()
+
+        bench.stream = Stream(bench.board, lambda: NOON_MS, lambda: True, mute)
+        beating = asyncio.create_task(bench.stream.run())
+        watcher = await begun(bench)
+        assert (await following(watcher))["id"] == "a1b2-1"
+        async with asyncio.timeout(PATIENCE_S):
+            await asked.wait()
+        bench.say("oo")
+        assert (await following(watcher))["id"] == "a1b2-2"
+        assert len(questions) == 1, "one at a time"
+        bench.stream.close()
+        await beating
+
+    asyncio.run(run())
+
+
 def test_a_mistake_of_ours_ends_the_stream_and_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "TICK_S", 0.0)
     monkeypatch.setattr(stream_module, "REGISTER_TICKS", 1)
@@ -193,7 +219,7 @@ def test_a_mistake_of_ours_ends_the_stream_and_is_not_hidden(monkeypatch: pytest
         raise ZeroDivisionError
 
     async def run() -> None:
-        stream = Stream(LiveBoard([MURAT]), lambda: NOON_MS, broken)
+        stream = Stream(LiveBoard([MURAT]), lambda: NOON_MS, lambda: False, broken)
         with pytest.raises(ZeroDivisionError):
             await stream.run()
         assert not stream.alive

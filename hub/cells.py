@@ -129,7 +129,7 @@ class CheckedTable:
             for cell in cells
             if is_site(cell.place) and parts[cell.period] == {cell.period}
         }
-        measure = Measure(self.margins, base)
+        measure = Measure(self.margins, base, indicator.step)
         for cell in cells:
             computed, given = measure.value(cell.place, cell.period), cell.value or 0.0
             if abs(computed - given) > 1e-6 * max(1.0, abs(given)):

@@ -29,7 +29,8 @@ from hub.cells import FREQS, Cell, CheckedTable, Freq, Indicator, Level, Table, 
 from hub.margins import Coordinate, Margins
 from hub.remainders import Contributors, Remainders
 from hub.statistics import PUBLISHED_PCT, UNCERTAIN_PCT
-from hub.suppression import Need, Pattern
+from hub.suppression import Pattern
+from hub.swaps import Need
 
 PUBLIC_K = 11
 """Persons behind a public figure."""
@@ -249,8 +250,12 @@ def _reasons(gate: CheckedTable, subject: str, thresholds: Collection[int]) -> d
         remainders.complete(threshold, LOWEST_K)
         for coordinate in sorted(found, key=lambda at: _coarse_first(gate.margins, at)):
             pattern.protect(coordinate, _needs(gate, subject, coordinate))
-        pattern.give_back()
         remainders.complete(threshold, LOWEST_K)
+        # What is hidden beside the confidential, what is too fine, and what is then hidden beside those.
+        while firm := pattern.firm():
+            for coordinate in sorted(firm, key=lambda at: _coarse_first(gate.margins, at)):
+                pattern.loosen(coordinate)
+            remainders.complete(threshold, LOWEST_K)
         if threshold in thresholds:
             by_threshold[threshold] = {at: _reason(at, pattern, unsafe, kept, missing) for at in behind}
     return by_threshold
@@ -299,9 +304,9 @@ def _needs(gate: CheckedTable, subject: str, at: Coordinate) -> list[Need]:
     """Return how far a hidden place and period must be able to lie from the truth, in each measure."""
     found = []
     for indicator, measure in gate.measures(subject):
-        value = measure.value(*at)
+        value, room = measure.value(*at), measure.room(*at)
         wanted = max(NARROWEST_STEPS * indicator.step, NARROWEST_SHARE * value)
-        found.append(Need(up=min(wanted, measure.room(*at)), down=min(wanted, value)))
+        found.append(Need(up=min(wanted, room), down=min(wanted, value)))
     return found
 
 

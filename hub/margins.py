@@ -81,8 +81,9 @@ def _inverted(keys: Iterable[str], members: Mapping[str, frozenset[str]]) -> dic
 class Measure:
     """One additive measure over sites and base periods."""
 
-    def __init__(self, margins: Margins, atoms: Mapping[Coordinate, Atom]) -> None:
+    def __init__(self, margins: Margins, atoms: Mapping[Coordinate, Atom], step: float = 1.0) -> None:
         self._margins = margins
+        self._step = step
         self._sites: dict[str, dict[str, Atom]] = {site: {} for site in margins.sites}
         for site, part in sorted(atoms):
             self._sites[site][part] = atoms[site, part]
@@ -111,6 +112,13 @@ class Measure:
             known = sum(atom.ceiling - atom.value for atom in self._atoms_in(place, period))
             self._rooms[place, period] = known
         return known
+
+    def secret(self, place: str, period: str) -> float:
+        """Return how wide the range must be in which nobody can say what the measure is: one step.
+
+        It is less where everybody knows that there is less, and none where there was nothing.
+        """
+        return min(self._step, self.value(place, period) + self.room(place, period))
 
     def _atoms_in(self, place: str, period: str) -> Iterator[Atom]:
         parts = self._margins.ordered[period]

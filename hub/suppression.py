@@ -2,130 +2,37 @@
 
 What is published are sums over sites and over base periods (the margins); whoever reads them can subtract, and knows
 that no part is below zero or above its ceiling. A hidden value is protected when another table exists that looks the
-same from outside and in which that value is far enough away: one higher, one lower. Such tables are made of *swaps*:
+same from outside and in which that value is far enough away. Such tables are made of swaps (`hub/swaps.py`): value
+moves from one site to another in one period, and back in another.
 
-    site i   + in S   - in T        T: another period, or none at all
-    site j   - in S   + in T        j: another site, or none at all
+A published sum sees a swap only if its place holds one of the two sites *and* its period cuts one of the two periods
+from the other. So a cell is protected by swaps that no published sum sees; where there are too few, the cheapest sums
+that see one are hidden as well. Hiding more never uncovers a swap, so a cell once protected stays so.
 
-A published sum sees a swap only if its place separates i from j *and* its period cuts S from T. So a cell is protected
-by swaps that no published sum sees; where there are too few, the cheapest sums that see one are hidden as well. Hiding
-more never uncovers a swap, so a cell once protected stays so, and one pass is enough.
+What is confidential needs to be able to lie far away, to both sides. All else that is hidden, for whatever reason, is
+*firm* until some table is known in which it lies a step away. What was hidden so that a swap remains unseen is moved by
+that swap, and so is loose at once, as a rule; for the others swaps are looked for, one cell after the other.
 
 Source: the idea of complementary cells on the corners of a rectangle is that of the hypercube method of statistical
-offices; docs/decisions/0024 says what is different here and what is proved.
+offices; docs/decisions/0024 and 0037 say what is different here and what is proved.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from heapq import nsmallest
-from itertools import islice
+from itertools import chain, islice
 from math import inf
-from typing import NamedTuple
 
-from hub.margins import NOTHING, Atom, Coordinate, Margins, Measure
+from hub.margins import Coordinate, Margins, Measure
+from hub.swaps import EPSILON, Need, Other, Others, Swap
 
 NEAR = 8
 """Partners of a kind, sites or periods, that are looked at for one cell: more find a better pattern, and cost time."""
 
-EPSILON = 1e-9
-"""Of a need, what may be missing: sums of decimals are not exact."""
-
-
-class Need(NamedTuple):
-    """How far from its value a hidden cell must be able to lie, upwards and downwards, in one measure."""
-
-    up: float
-    down: float
-
-
-class Swap(NamedTuple):
-    """Value of `period` moves from `partner` to `site`, and back in `other`; None is a partner outside of the table."""
-
-    site: str
-    partner: str | None
-    period: str
-    other: str | None
-
-
-_UNCHANGED: Mapping[str, float] = {}
-
-
-class _Other:
-    """Another table that looks the same from outside, in which one cell is higher (or lower)."""
-
-    def __init__(self, measure: Measure, margins: Margins, wanted: float, *, upwards: bool) -> None:
-        self._measure = measure
-        self._margins = margins
-        self._upwards = upwards
-        self._changes: dict[str | None, dict[str, float]] = {}
-        self._wanted = wanted
-        self.left = wanted
-
-    @property
-    def is_far_enough(self) -> bool:
-        return self.left <= EPSILON * max(1.0, self._wanted)
-
-    def reach(self, swap: Swap) -> float:
-        """Return the share of what is left that a swap can move."""
-        there, back = self._steps(swap)
-        return self._amount(there, back) / self.left
-
-    def move(self, swap: Swap) -> float:
-        """Move as much as is wanted and possible; return how much that was."""
-        there, back = self._steps(swap)
-        amount = self._amount(there, back)
-        giver, taker = self._roles(swap)
-        self._apply(giver, taker, there, amount)
-        self._apply(taker, giver, back or [], amount)
-        self.left -= amount
-        return amount
-
-    def _roles(self, swap: Swap) -> tuple[str | None, str | None]:
-        return (swap.partner, swap.site) if self._upwards else (swap.site, swap.partner)
-
-    def _amount(self, there: list[tuple[str, float]], back: list[tuple[str, float]] | None) -> float:
-        most = min(self.left, sum(step for _, step in there))
-        return most if back is None else min(most, sum(step for _, step in back))
-
-    def _steps(self, swap: Swap) -> tuple[list[tuple[str, float]], list[tuple[str, float]] | None]:
-        giver, taker = self._roles(swap)
-        there = self._possible(giver, taker, swap.period)
-        return there, None if swap.other is None else self._possible(taker, giver, swap.other)
-
-    def _possible(self, giver: str | None, taker: str | None, period: str) -> list[tuple[str, float]]:
-        """Return how much can move from giver to taker in each part of a period, where anything can."""
-        given, taken = self._known(giver), self._known(taker)
-        lost, got = self._changes.get(giver, _UNCHANGED), self._changes.get(taker, _UNCHANGED)
-        steps = []
-        for part in self._margins.ordered[period]:
-            held, room = inf, inf
-            if given is not None:
-                held = given.get(part, NOTHING).value + lost.get(part, 0.0)
-            if taken is not None and held > 0:
-                atom = taken.get(part, NOTHING)
-                room = atom.ceiling - atom.value - got.get(part, 0.0)
-            step = min(held, room)
-            if step > 0:
-                steps.append((part, step))
-        return steps
-
-    def _known(self, site: str | None) -> Mapping[str, Atom] | None:
-        """Return what a site has by part; a partner outside of the table has, and takes, as much as is wanted."""
-        return None if site is None else self._measure.atoms(site)
-
-    def _apply(self, giver: str | None, taker: str | None, steps: list[tuple[str, float]], amount: float) -> None:
-        for part, step in steps:
-            moved = min(step, amount)
-            amount -= moved
-            for site, change in ((giver, -moved), (taker, moved)):
-                if site is not None:
-                    changes = self._changes.setdefault(site, {})
-                    changes[part] = changes.get(part, 0.0) + change
-
 
 class Pattern:
-    """What is published of one subject: everything at first, less and less as cells are hidden.
+    """What is published of one subject: everything at first, less and less as cells are hidden. Nothing comes back.
 
     Attributes:
         costs: what hiding each coordinate costs; hiding prefers the cheap, then the first in order of name.
@@ -137,8 +44,8 @@ class Pattern:
         self._measures = measures
         self._published: dict[str, set[str]] = {place: set() for place in margins.sites}
         self._changed: list[Coordinate] = []
-        self._paid: set[Coordinate] = set()
-        self._needed: set[Coordinate] = set()
+        self._firm: dict[Coordinate, set[int]] = {}
+        """What is hidden, and the numbers of its measures that are the same in all tables known to be possible."""
         self._hidden: dict[Coordinate, list[tuple[float, str]]] = {}
         self._ranked: dict[Coordinate, list[tuple[float, float, str]]] = {}
         self._totals = measures[0].totals() if measures else {}
@@ -159,6 +66,7 @@ class Pattern:
         if not self.is_published(coordinate):
             return
         self._published[place].discard(period)
+        self._firm[coordinate] = set(range(len(self._measures)))
         self._changed.append(coordinate)
         if self._margins.is_site(place):
             entry = (-self._measures[0].value(place, period), place)
@@ -170,55 +78,63 @@ class Pattern:
 
         `needs` has one entry for each measure, none of them more than the coordinate's values and ceilings allow.
         """
-        others = [
-            _Other(measure, self._margins, wanted, upwards=upwards)
-            for measure, need in zip(self._measures, needs, strict=True)
-            for wanted, upwards in ((need.up, True), (need.down, False))
-        ]
-        swaps = self._swaps(coordinate, [])
-        others = [other for other in others if not other.is_far_enough]
-        for swap in swaps:
-            if not others:
-                return
+        others = Others(self._margins, self._measures, needs)
+        near = others.near()
+        for swap in chain(self._swaps(coordinate, []), self._further(coordinate)):
+            if not near:
+                break
             if self._is_unseen(swap):
                 self._move(others, swap)
-                others = [other for other in others if not other.is_far_enough]
-        self._protect_at_a_cost(coordinate, others)
+                near = others.near()
+        if near:
+            self._protect_at_a_cost(coordinate, others)
+        self._firm.pop(coordinate, None)
+        for other in others.seen_by & self._firm.keys():
+            self._loosen_by(others, other)
+
+    def loosen(self, coordinate: Coordinate) -> None:
+        """Hide what it takes, so that the measures of a hidden coordinate can be something else; if it is firm."""
+        firm = self._firm.pop(coordinate, None)
+        if firm:
+            wide = [measure.secret(*coordinate) for measure in self._measures]
+            self.protect(coordinate, [Need(wide=wide[it] if it in firm else 0.0) for it in range(len(wide))])
+
+    def _loosen_by(self, others: Others, coordinate: Coordinate) -> None:
+        """Take note of the measures of a coordinate that are something else in other tables."""
+        firm = self._firm[coordinate]
+        for number in list(firm):
+            secret = self._measures[number].secret(*coordinate)
+            if others.wide(number, coordinate) >= secret * (1 - EPSILON):
+                firm.discard(number)
+        if not firm:
+            del self._firm[coordinate]
+
+    def firm(self) -> list[Coordinate]:
+        """Return what is hidden, and in some measure the same in all the tables that are known to be possible."""
+        return list(self._firm)
 
     def changes(self) -> list[Coordinate]:
-        """Return what was hidden or given back since this was asked last."""
+        """Return what was hidden since this was asked last."""
         changed, self._changed = self._changed, []
         return changed
 
-    def give_back(self) -> None:
-        """Publish again what was hidden for one cell and serves none, because a later one opened a better way."""
-        for place, period in sorted(self._paid - self._needed):
-            self._published[place].add(period)
-            self._changed.append((place, period))
-            if self._margins.is_site(place):
-                entry = (-self._measures[0].value(place, period), place)
-                for zone in self._margins.around[place]:
-                    self._hidden[zone, period].remove(entry)
-        self._paid.clear()
-
-    def _protect_at_a_cost(self, coordinate: Coordinate, others: list[_Other]) -> None:
-        wanted = max((other.left for other in others), default=0.0)
+    def _protect_at_a_cost(self, coordinate: Coordinate, others: Others) -> None:
+        near = others.near()
+        wanted = max(other.left for other in near)
         swaps = list(self._swaps(coordinate, self._costly_partners(coordinate, wanted)))
         for _ in range(len(swaps)):
-            others = [other for other in others if not other.is_far_enough]
-            if not others:
-                return
-            best = self._best(swaps, others)
+            best = self._best(swaps, near)
             if best is None:
                 break
             for seeing in list(self._seeing(best, self._published)):
-                self._paid.add(seeing)
                 self.hide(seeing)
             self._move(others, best)
-        if any(not other.is_far_enough for other in others):
-            self._surround(coordinate)
+            near = others.near()
+            if not near:
+                return
+        self._surround(coordinate)
 
-    def _best(self, swaps: Sequence[Swap], others: Sequence[_Other]) -> Swap | None:
+    def _best(self, swaps: Sequence[Swap], near: Sequence[Other]) -> Swap | None:
         """Return the first of the swaps that cost least, by the share of the need that each meets."""
         best, least = None, inf
         for swap in swaps:
@@ -226,7 +142,7 @@ class Pattern:
             cost = self._cost(swap, least)
             if cost > least:
                 continue
-            share = sum(other.reach(swap) for other in others) / len(others)
+            share = sum(other.reach(swap) for other in near) / len(near)
             if share > 0 and cost / share < least:
                 best, least = swap, cost / share
         return best
@@ -249,13 +165,13 @@ class Pattern:
             for period in sorted(self._published[zone] & self._margins.within[coordinate[1]]):
                 self.hide((zone, period))
 
-    def _move(self, others: Iterable[_Other], swap: Swap) -> None:
+    def _move(self, others: Others, swap: Swap) -> None:
         moved = 0.0
-        for other in others:
+        for other in others.near():
             if not other.is_far_enough:
                 moved += other.move(swap)
         if moved > 0:
-            self._needed.update(self._seeing(swap, self._all))
+            others.seen_by.update(self._seeing(swap, self._all))
 
     def _is_unseen(self, swap: Swap) -> bool:
         cutting = self._cuts(swap.period, swap.other)
@@ -302,6 +218,14 @@ class Pattern:
             yield from (Swap(site, None, period, other) for other in beside)
             yield from (Swap(site, partner, period, other) for partner in partners for other in beside)
             yield Swap(site, None, period, None)
+
+    def _further(self, coordinate: Coordinate) -> Iterator[Swap]:
+        """Yield the swaps with a period that is not among the fullest: looked at before anything is hidden."""
+        place, period = coordinate
+        for site in self._largest(place, period):
+            beside = [it for it in self._margins.beside[period] if it not in self._fullest(site, period)]
+            partners = [None, *self._hidden_partners(site, place, period)]
+            yield from (Swap(site, partner, period, other) for other in beside for partner in partners)
 
     def _fullest(self, site: str, period: str) -> list[str]:
         """Return the periods beside one in which a site has most, hidden or not."""

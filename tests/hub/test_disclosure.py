@@ -140,15 +140,24 @@ def test_one_person_who_makes_85_percent_is_not_more_than_85_percent() -> None:
 
 
 def test_a_telecentres_days_and_weeks_are_not_public_whoever_came() -> None:
-    days = base_periods(["2026-10-01"], "D")
-    week = Period("2026-W40", "W", frozenset({"2026-10-01"}))
-    persons = {(site, "2026-10-01"): 50 for site in "abc"}
-    table = table_from(persons, [*site_places("abc"), zone("net", "network", "abc")], [*days, week])
+    parts = ["2026-10-01", "2026-10-02"]
+    week = Period("2026-W40", "W", frozenset(parts))
+    persons = {(site, part): 50 for site in "abc" for part in parts}
+    places = [*site_places("abc"), zone("net", "network", "abc")]
+    table = table_from(persons, places, [*base_periods(parts, "D"), week])
     release = disclose(table)
     assert status(release, "a", "2026-10-01") == (None, "N", "A")
     assert status(release, "a", "2026-W40") == (None, "N", "A")
     assert status(release, "net", "2026-10-01") == (150, "F", "A")
-    assert status(disclose(table, AGREEMENT_K), "a", "2026-W40") == (50, "F", "A")
+    assert status(disclose(table, AGREEMENT_K), "a", "2026-W40") == (100, "F", "A")
+
+
+def test_a_week_that_would_tell_a_day_which_is_too_fine_is_hidden_beside_it() -> None:
+    week = Period("2026-W40", "W", frozenset({"2026-10-01"}))
+    persons = {(site, "2026-10-01"): 50 for site in "abc"}
+    table = table_from(persons, site_places("abc"), [*base_periods(["2026-10-01"], "D"), week])
+    release = disclose(table, AGREEMENT_K)
+    assert {status(release, site, "2026-W40") for site in "abc"} == {(None, "C", "A")}
 
 
 def test_the_days_of_a_network_of_two_telecentres_are_as_little_public_as_theirs() -> None:
@@ -235,6 +244,23 @@ def test_a_missing_figure_of_few_persons_is_protected_like_any_other() -> None:
     table = table_from({("a", "2026-10"): 4, ("b", "2026-10"): 20, ("c", "2026-10"): 30}, places, OCTOBER)
     cells = [replace(cell, coverage=0.1 if cell.place == "a" else 1.0) for cell in table.cells]
     assert hidden(disclose(replace(table, cells=cells))) == {("a", "2026-10"), ("b", "2026-10")}
+
+
+def test_a_missing_figure_of_enough_persons_cannot_be_computed_either() -> None:
+    places = [*site_places(["a", "b", "c"]), zone("valley", "valley", ["a", "b", "c"])]
+    table = table_from({("a", "2026-10"): 15, ("b", "2026-10"): 20, ("c", "2026-10"): 30}, places, OCTOBER)
+    cells = [replace(cell, coverage=0.1 if cell.place == "a" else 1.0) for cell in table.cells]
+    release = disclose(replace(table, cells=cells))
+    assert status(release, "a", "2026-10") == (None, "F", "M")
+    assert status(release, "b", "2026-10") == (None, "C", "A")
+    assert status(release, "c", "2026-10") == (30, "F", "A")
+
+
+def test_what_everybody_knows_to_be_nothing_hides_nothing_beside_it() -> None:
+    places = [*site_places(["a", "b", "c"]), zone("valley", "valley", ["a", "b", "c"])]
+    table = table_from({("a", "2026-10"): 0, ("b", "2026-10"): 20, ("c", "2026-10"): 30}, places, OCTOBER)
+    closed = [replace(it, ceiling=0.0) if it.place == "a" and it.indicator == VISITS.id else it for it in table.cells]
+    assert hidden(disclose(replace(table, cells=closed))) == {("a", "2026-10")}
 
 
 def test_the_audit_counts_every_cell_once_and_has_no_value_and_no_name_in_it() -> None:

@@ -10,6 +10,7 @@ import pytest
 import hub.disclosure
 from hub.cells import Cell, Table
 from hub.disclosure import AGREEMENT_K, LOWEST_K, NARROWEST_SHARE, PUBLIC_K, Figure, Release, disclose, revise
+from hub.suppression import Pattern
 from tests.support.attacker import least
 from tests.support.attendance import VISITS, Visit, random_network, table_of
 from tests.support.long_form import CAMPAIGN_MINUTES
@@ -135,13 +136,44 @@ def finds(seed: int) -> Iterator[tuple[int, int, str, str, str]]:
                 yield seed, wave, cell.place, cell.period, f"{value} is at least {lowest}"
 
 
+def computed(seed: int) -> Iterator[tuple[int, int, str, str, str]]:
+    """Yield what can be computed after each revision: figures that it does not tell as they are then."""
+    month = publish(seed)
+    reader = Reader(month)
+    rng = random.Random(seed)
+    for wave, told in enumerate(month.told):
+        so_far = month.added[: wave + 1]
+        hidden = [
+            (cell.place, cell.period)
+            for cell in month.added[0].cells
+            if cell.indicator == VISITS.id and (cell.place, cell.period) not in told
+        ]
+        known = [{(it.place, it.period): it for it in table.cells if it.indicator == VISITS.id} for table in so_far]
+        for at in rng.sample(hidden, min(ATTACKED, len(hidden))):
+            if not any(
+                cells[at].value or room_of(table, cells[at]) for cells, table in zip(known, so_far, strict=True)
+            ):
+                continue
+            lowest, highest = reader.range_of(range(wave + 1), *at)
+            if highest - lowest < VISITS.step - SLACK * max(1, highest):
+                yield seed, wave, *at, f"it is from {lowest} to {highest}"
+
+
 def found() -> Iterator[tuple[int, int, str, str, str]]:
     for seed in range(MONTHS):
         yield from finds(seed)
+        yield from computed(seed)
 
 
-def test_a_solver_over_all_revisions_of_a_month_narrows_no_small_figure_and_nothing_small_that_came_late() -> None:
+def test_a_solver_over_all_revisions_of_a_month_recovers_nothing_hidden_and_narrows_nothing_small() -> None:
     assert list(found()) == []
+
+
+def test_revisions_by_a_gate_that_protects_only_what_is_confidential_are_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Pattern, "loosen", lambda self, at: self._firm.pop(at, None))
+    assert any(next(computed(seed), None) for seed in range(MONTHS))
 
 
 def test_revisions_tell_something_anew() -> None:

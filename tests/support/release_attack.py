@@ -8,12 +8,12 @@ watched there was nothing, and which telecentre was away when something came lat
 
 import csv
 import json
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,10 @@ STEPS = {"temps_occupe": 60.0, "sessions": 1.0, "visites": 1.0}
 """The smallest difference that tells something: an hour of a desk, one session, one visit."""
 
 NARROWEST_STEPS, NARROWEST_SHARE = 3, 0.30
-"""How far from the truth a confidential figure must be able to lie (docs/method.md, Protection)."""
+"""How far from the truth a confidential figure must be able to lie (docs/method.md, Protection).
+
+Any other that has no value must be possible to be one step more or less, or all that everybody knows of it.
+"""
 
 SLACK = 1e-6
 """What a solver in floating point may be off."""
@@ -146,25 +149,59 @@ class Reader:
         return all(release.truth.is_unsafe(at, self.k) for release in self._releases)
 
     def hidden(self) -> list[At]:
-        """Return the figures that the last revision does not tell, those of a grain too fine for it among them."""
+        """Return the figures that the last revision does not tell as they are, those of too fine a grain among them."""
         told = self.told()
-        return [at for at in self.first.parts if at not in told and self.room(at) + self.first.parts[at].value > 0]
+        return [at for at in self.first.parts if self._is_hidden(at, told.get(at)) and self.secret(at) > 0]
+
+    def _is_hidden(self, at: At, told: float | None) -> bool:
+        return told is None or abs(told - self._last.parts[at].value) > 0.5
+
+    def secret(self, at: At) -> float:
+        """Return how wide the range of a figure must be at least: one step, if everybody knows that there is as much.
+
+        What was hidden first is as free as it was then, whatever came late.
+        """
+        truth = self.first if self.value(at) + self.room(at) > 0 else self._last
+        everything = truth.parts[at].value + self._room(truth, at)
+        return min(STEPS[at.figure.partition(":")[0]], everything)
+
+    def value(self, at: At) -> float:
+        """Return what a figure of the first release really was."""
+        return self.first.parts[at].value
 
     def room(self, at: At) -> float:
-        """Return how much higher a figure could be, for all that everybody knows."""
+        """Return how much higher a figure of the first release could be, for all that everybody knows."""
+        return self._room(self.first, at)
+
+    def _room(self, truth: Truth, at: At) -> float:
         ceilings = (
-            self.first.ceiling(at.figure, site, day)
+            truth.ceiling(at.figure, site, day)
             for site in self.first.places[at.place]
             for day in self.first.periods[at.period]
         )
-        return sum(ceilings) - self.first.parts[at].value
+        return sum(ceilings) - truth.parts[at].value
+
+    @property
+    def is_revised(self) -> bool:
+        """Return whether there is more than one revision."""
+        return len(self._releases) > 1
+
+    @property
+    def _last(self) -> Truth:
+        return self._releases[-1].truth
 
     def range_of(self, at: At) -> Range:
         """Return between which numbers a figure of the first release can be."""
-        figure = at.figure
-        row = np.zeros(len(self._limits[figure]))
-        row[list(self._sum(at, [0]))] = 1.0
-        return Range(self._least(figure, row), -self._least(figure, -row))
+        return self._range(at, range(1))
+
+    def range_now(self, at: At) -> Range:
+        """Return between which numbers a figure can be with all that came late."""
+        return self._range(at, range(len(self._releases)))
+
+    def _range(self, at: At, waves: Sequence[int]) -> Range:
+        row = np.zeros(len(self._limits[at.figure]))
+        row[list(self._sum(at, waves))] = 1.0
+        return Range(self._least(at.figure, row), -self._least(at.figure, -row))
 
     def _least(self, figure: str, row: "np.ndarray[Any, np.dtype[np.float64]]") -> float:
         sums, most = self._programs[figure]
@@ -245,24 +282,37 @@ def read_month(folder: Path, audience: str) -> Reader:
 
 
 class Attack:
-    """What comes of attacking hidden figures of a month, all or a sample."""
+    """What comes of attacking hidden figures of a month, all or a sample of each kind.
+
+    Attributes:
+        confidential: those that are hidden for their own sake.
+        others: those hidden beside them, those that are too fine, and those that are missing.
+    """
 
     def __init__(self, reader: Reader, seed: int, most: int) -> None:
         self._reader = reader
+        random = Random(seed)
         unsafe = [at for at in reader.hidden() if reader.first.is_unsafe(at, reader.k)]
-        self.attacked = random.Random(seed).sample(unsafe, min(most, len(unsafe)))
+        safe = [at for at in reader.hidden() if not reader.first.is_unsafe(at, reader.k)]
+        self.confidential = random.sample(unsafe, min(most, len(unsafe)))
+        self.others = random.sample(safe, min(most, len(safe)))
 
     def finds(self) -> Iterator[str]:
-        """Yield what is found out: a confidential figure that is told, or can be narrowed too much."""
+        """Yield what is found out: a figure that is told or can be narrowed too much, or one that can be computed."""
         reader = self._reader
         for at in reader.told():
             if reader.was_never_safe(at):
                 yield f"{at} is told"
-        for at in self.attacked:
-            value = reader.first.parts[at].value
+        for at in self.confidential:
+            value = reader.value(at)
             wanted = max(NARROWEST_STEPS * STEPS[at.figure.partition(":")[0]], NARROWEST_SHARE * value)
             found = reader.range_of(at)
             if found.highest < value + min(wanted, reader.room(at)) - SLACK * max(1.0, value):
                 yield f"{at}: {value} is at most {found.highest}"
             if found.lowest > value - min(wanted, value) + SLACK * max(1.0, value):
                 yield f"{at}: {value} is at least {found.lowest}"
+        # With revisions, what came late of a confidential figure must not be told by them either.
+        for at in [*self.others, *(self.confidential if reader.is_revised else ())]:
+            found = reader.range_now(at)
+            if found.highest - found.lowest < reader.secret(at) - SLACK * max(1.0, found.highest):
+                yield f"{at} can be computed: it is from {found.lowest} to {found.highest}"

@@ -1,7 +1,7 @@
 """A year of ten telecentres against a real hub: every figure that it gives equals the truth, to the millisecond.
 
 Two weeks around the night of 29 March in `make test`, the year in `make campaign`; `TELECENTRE_SEED` plays another.
-Each month is published, and what was published attacked by a linear solver, which must not find what is confidential.
+Each month is published, and what was published attacked by a linear solver, which must not recover what has no value.
 """
 
 import json
@@ -35,10 +35,10 @@ FEWEST_FIGURES = 4_000_000 if CAMPAIGN_MINUTES else 400_000
 FEWEST_TOLD = 1_500 if CAMPAIGN_MINUTES else 100
 """Of all figures of all releases, to the public."""
 
-ATTACKED = 400 if CAMPAIGN_MINUTES else 150
-"""Confidential figures of each release that are solved for, of 700 to 1,500."""
-
 EVERY_ONE = 1_000_000
+
+ATTACKED = EVERY_ONE if CAMPAIGN_MINUTES else 100
+"""Figures of each release that are solved for: confidential ones, of 700 to 1,500, and others, of 300 to 800."""
 
 TIMEOUT_S = 7_200 if CAMPAIGN_MINUTES else 900
 """Many times what it takes on a machine that does nothing else (docs/campaign.md)."""
@@ -65,13 +65,13 @@ def test_every_figure_of_the_year_equals_what_really_happened(played: tuple[Path
     assert outcome["released"]["public told"] >= FEWEST_TOLD
 
 
-def test_a_linear_solver_over_all_that_was_published_finds_nothing_confidential(
+def test_a_linear_solver_over_all_that_was_published_recovers_nothing_that_was_not(
     played: tuple[Path, dict[str, Any]],
 ) -> None:
     months = sorted((played[0] / "releases").iterdir())
     attacks = [Attack(read_month(month, audience), int(SEED), ATTACKED) for month in months for audience in K]
     assert [find for attack in attacks for find in attack.finds()] == []
-    assert all(attack.attacked for attack in attacks)
+    assert all(attack.confidential and attack.others for attack in attacks)
 
 
 def test_a_gate_that_hides_only_what_is_small_is_found_out(

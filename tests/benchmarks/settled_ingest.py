@@ -76,9 +76,9 @@ def measure() -> list[Figure]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Run a PostgreSQL server of our own until the block ends."""
-    server = Postgres()
+def running_postgres(**settings: str) -> Iterator[Postgres]:
+    """Run a PostgreSQL server of our own, with settings of its own, until the block ends."""
+    server = Postgres(**settings)
     try:
         server.start()
         yield server

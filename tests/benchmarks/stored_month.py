@@ -2,7 +2,8 @@
 
 The month is built quickly and not by halves: forty telecentres live it by the fleet's model, and the hub stores and
 settles every event of it; then their rows of register and figures are copied in SQL under the names of the others. The
-events themselves are not copied: no question here reads them.
+events themselves are not copied: no question here reads them. Of the two years before, every telecentre has its months,
+as a hub does that has lived: the one that is asked for is found among them.
 """
 
 import re
@@ -11,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sized
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
 from random import Random
@@ -44,6 +45,10 @@ OPENING = "Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off"
 FIRST, END = date(2026, 9, 1), date(2026, 10, 1)
 NOW_MS = day_bounds(date(2026, 10, 15), ZONE)[0]
 MONTH: Interval = (day_bounds(FIRST, ZONE)[0], day_bounds(END, ZONE)[0])
+MONTHS = 24
+"""In the tables, the one that is asked for the last of them."""
+SERVER = {"shared_buffers": "1GB"}
+"""As docs/operating.md asks for: PostgreSQL's own default is for a server with other things to do."""
 QUESTIONS = 60
 MONTH_REACH_S, HOURS_REACH_S = 0.050, 0.005
 RAW = frozenset({"event", "journal", "timeline", "standing", "dirty", "quarantine", "alarm", "migration"})
@@ -68,7 +73,7 @@ class Raw(Protocol):
 def measure() -> list[Figure]:
     """Return the figures of B5, for both engines."""
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory() as name, running_postgres() as server:
+    with tempfile.TemporaryDirectory() as name, running_postgres(**SERVER) as server:
         for engine in ("SQLite", "PostgreSQL"):
             file = Path(name) / "hub.db"
             begun_s = time.perf_counter()
@@ -165,8 +170,8 @@ def _batch(site: str, stream: int, first: int, lines: list[bytes]) -> Batch:
     return Batch(header, lines)
 
 
-def copy(where: Path | Postgres) -> int:
-    """Copy register and figures of the played telecentres under the names of all; return how many hours there are."""
+def copy(where: Path | Postgres) -> tuple[int, int]:
+    """Copy register and figures of the played telecentres under the names of all; return how many hours and months."""
     played = [site.id for site in synthetic_network(PLAYED_SITES, SEED).sites]
     others = [site.id for site in synthetic_network(COMMUNES, SEED).sites[PLAYED_SITES:]]
     pairs = ", ".join(f"('{name}', '{played[number % PLAYED_SITES]}')" for number, name in enumerate(others))
@@ -183,8 +188,30 @@ def copy(where: Path | Postgres) -> int:
                 f" select copied.site, {', '.join(f'{table}.{column}' for column in columns)}"
                 f" from {table} join copied on copied.played = {table}.site{order}"
             )
+        _put_earlier_months(connection)
         connection.execute("analyze")
-        return int(connection.execute("select count(*) from hour_figure").fetchone()[0])
+        hours, months = (
+            connection.execute(f"select count(*) from {table}").fetchone()[0]  # noqa: S608 - a table of the migrations
+            for table in ("hour_figure", "month_figure")
+        )
+        return int(hours), int(months)
+
+
+def _put_earlier_months(connection: Raw) -> None:
+    """Give every telecentre the months before as well: the same figures under other dates."""
+    cursor = connection.execute("select * from month_figure limit 0")
+    dates = ("month", "start_ms", "end_ms", "first_day", "last_day", "days")
+    same = ", ".join(column[0] for column in cursor.description if column[0] not in dates)
+    first = FIRST
+    for _ in range(MONTHS - 1):
+        end, last = first, first - timedelta(days=1)
+        first = last.replace(day=1)
+        start_ms, end_ms = day_bounds(first, ZONE)[0], day_bounds(end, ZONE)[0]
+        connection.execute(
+            f"insert into month_figure ({', '.join(dates)}, {same})"  # noqa: S608 - dates and columns of the migrations
+            f" select '{first}', {start_ms}, {end_ms}, '{first}', '{last}', {last.day}, {same}"
+            f" from month_figure where month = '{FIRST}' order by site"
+        )
 
 
 def _tables() -> list[str]:

@@ -47,7 +47,9 @@ def binaries() -> Path:
 class Postgres:
     """One server; every test gets a database of its own from it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        """`settings` are the server's own, beside those of every test."""
+        self._settings = {**SETTINGS, **settings}
         self.folder = Path(tempfile.mkdtemp(prefix="telecentre-pg-"))
         self._user = _user()
         if self._user is not None:
@@ -61,7 +63,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         where = ["-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder)]
         with (self.folder / "log").open("ab") as log:
             # A test run that is killed takes its server with it.

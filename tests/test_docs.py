@@ -301,7 +301,8 @@ def commands(group: click.Group, path: str) -> dict[str, set[str]]:
     return found
 
 
-def test_every_command_and_option_is_documented() -> None:
+def real_commands() -> dict[str, set[str]]:
+    """Return every command of every program by its whole name, with its long options."""
     real: dict[str, set[str]] = {}
     for script, target in pyproject()["project"]["scripts"].items():
         groups = [
@@ -310,8 +311,28 @@ def test_every_command_and_option_is_documented() -> None:
         for group in groups:
             if not any(group in other.commands.values() for other in groups):
                 real |= commands(group, script)
+    return real
+
+
+def test_every_command_and_option_is_documented() -> None:
     rows = table_rows(OPERATING.read_text(encoding="utf-8"), "command", "options")
-    assert {row[0]: set(row[1].split()) for row in rows} == real
+    assert {row[0]: set(row[1].split()) for row in rows} == real_commands()
+
+
+SPOKEN = re.compile(r"\btelecentre-(?:hub|edge|sim) (?=[a-z])[^\n`|&;]*")
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_line_of_a_page_is_one_that_the_programs_take(page: Path) -> None:
+    real = real_commands()
+    groups = {whole.rsplit(" ", number)[0] for whole in real for number in (1, 2)}
+    for line in SPOKEN.findall(page.read_text(encoding="utf-8").replace("\\\n", " ")):
+        words = line.split()
+        names = [" ".join(words[:count]) for count in (3, 2, 1)]
+        name = next((name for name in names if name in real), None)
+        asked = set(re.findall(r"(?<!\S)--[a-z-]+", line)) - {"--help"}
+        assert name is not None or (line.strip() in groups and not asked), line
+        assert name is None or asked <= real[name], line
 
 
 def test_every_fault_has_its_row_of_what_to_do() -> None:

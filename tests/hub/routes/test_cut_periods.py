@@ -1,5 +1,6 @@
-"""What `from` and `to` do to a period that is not wholly between them: docs/figures.md, "Asking for figures"."""
+"""Asking for figures, as docs/figures.md says: its example, and a period that is not wholly between `from` and `to`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.support.web import app_on, ask
 
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+PAGES = Path(__file__).parents[3] / "docs"
 DESKS = 6
 OPEN_HOURS = {12: 11, 13: 11, 14: 3, 16: 11, 17: 11}
 """Of Murat, by day of November 2026: 11 November is a holiday, 15 November a Sunday."""
@@ -72,3 +74,12 @@ def test_a_day_is_answered_whole_if_it_begins_within_and_else_left_out(app: Fast
     found = periods(app, subject, "day", "2026-11-11T10:30:00+01:00", "2026-11-12T10:30:00+01:00")
     assert [(first, last) for first, last, _ in found] == [("2026-11-12", "2026-11-13")]
     assert found[0][2] in (1, OPEN_HOURS[12])
+
+
+def test_every_address_that_a_page_asks_with_curl_is_answered(app: FastAPI) -> None:
+    pages = {page.name: page.read_text(encoding="utf-8") for page in PAGES.glob("*.md")}
+    asked = [
+        (name, address) for name, text in pages.items() for address in re.findall(r"curl '?http://[^/]+([^'\s]+)", text)
+    ]
+    assert "figures.md" in {name for name, _ in asked}
+    assert {address: ask(app, address).status_code for _, address in asked} == {address: 200 for _, address in asked}

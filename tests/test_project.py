@@ -59,6 +59,15 @@ def test_every_package_is_shipped_typed_and_watched_by_the_import_rules() -> Non
         assert (ROOT / name / "py.typed").is_file()
 
 
+def test_a_part_of_the_hub_that_calls_itself_pure_is_held_to_it() -> None:
+    contracts = {contract["name"]: contract for contract in pyproject()["tool"]["importlinter"]["contracts"]}
+    held = contracts["the pure parts know no I/O, clock, thread or device"]["source_modules"]
+    first_lines = {file: file.read_text(encoding="utf-8").partition("\n")[0] for file in (ROOT / "hub").glob("*.py")}
+    called = {f"hub.{file.stem}" for file, line in first_lines.items() if re.search(r"\b[Pp]ure\b", line)}
+    assert "hub.visits" in called
+    assert called - set(held) == set()
+
+
 def test_decisions_are_numbered_without_hole_or_double_and_listed_in_the_architecture() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))

@@ -7,14 +7,14 @@ from typing import Literal
 from simulators.year_ask import Days, compare_rows, moment
 from simulators.year_calendar import DAY_MS, MINUTE_MS, Span, Step, day_of, days_of, local_ms, periods
 from simulators.year_hub import PlayedHub
-from simulators.year_persons import Door, Visitors, first_ever, passages
+from simulators.year_persons import Door, Visitors, doors_of, doors_together, first_ever, passages
 from simulators.year_tally import Tally
 from simulators.year_truth import Truth
 from simulators.year_world import World
 from simulators.year_zones import Belonging, Zone
 
 PERSON_STEPS: tuple[Step, ...] = ("day", "week", "month")
-DOOR_STEPS: tuple[Step, ...] = ("hour", "day", "week", "month")
+DOOR_STEPS: tuple[Step, ...] = ("hour", "day", "week", "month", "quarter", "year")
 
 KEPT_MS = 90 * DAY_MS - 35 * MINUTE_MS
 """From when on a count is frozen: a journal row goes after 90 days; a visit may have begun half an hour before the
@@ -60,8 +60,8 @@ def _ask_place(
         for period in periods(step, (local_ms(days[0]), local_ms(days[1]))):
             members = [truths[site] for site in sorted(zone.sites_within(days_of(period))) if site in truths]
             if (status := _status(period, members)) is not None:
-                told = {**visitors.within(period), "level": level, "end": moment(period[1]), "status": status}
-                expected[zone.id, moment(period[0])] = told
+                told = {"place": zone.id, "level": level, "end": moment(period[1]), "status": status}
+                expected[zone.id, moment(period[0])] = told | visitors.within(period)
         found = {(one["place"], one["start"]): one for one in answer["figures"]}
         compare_rows(tally, f"visits {level} {step}", "", expected, found)
 
@@ -76,22 +76,39 @@ def _status(period: Span, members: Sequence[Truth]) -> str | None:
     return "provisional" if min(truth.heard_ms for truth in members) < period[1] else "final"
 
 
-def ask_doors(hub: PlayedHub, truths: Sequence[Truth], days: Days, tally: Tally) -> None:
-    """Compare what each door did, hour by hour and by longer periods; a period in which it did nothing has no row."""
-    for truth in truths:
-        if truth.place.since >= days[1]:
-            continue
-        door = Door(truth)
+def ask_doors(hub: PlayedHub, world: World, truths: Sequence[Truth], days: Days, tally: Tally) -> None:
+    """Compare what doors did, hour by hour and by longer periods: each alone, of each telecentre, and of each zone.
+
+    A period in which nothing was done has no row. A zone has the telecentres that are part of it now.
+    """
+    there = {truth.place.id: doors_of(truth) for truth in truths if truth.place.since < days[1]}
+    asked: list[tuple[dict[str, str], dict[str, list[Door]]]] = []
+    for site, doors in there.items():
+        asked.append(({"site": site, "by": "resource"}, {name: [door] for name, door in doors.items()}))
+        asked.append(({"site": site, "by": "site"}, {site: list(doors.values())}))
+    for zone in world.zones(days[1] - timedelta(days=1)):
+        members = there.keys() & zone.sites(days[1] - timedelta(days=1))
+        everything = [door for site in members for door in there[site].values()]
+        asked.append(({"zone": zone.id, "by": "zone"}, {zone.id: everything}))
+    for place, pools in asked:
         for step in DOOR_STEPS:
-            question = {"from_": days[0].isoformat(), "to": days[1].isoformat(), "step": step, "site": truth.place.id}
+            question = {"from_": days[0].isoformat(), "to": days[1].isoformat(), "step": step, **place}
             answer = hub.ask("/api/v1/doors", **question)
             if answer is None:
                 tally.lack("/api/v1/doors")
                 return
-            found = {(one["door"], one["start"]): one for one in answer["figures"]}
             expected = {
-                ("door-01", moment(period[0])): {**counts, "end": moment(period[1])}
+                (name, moment(period[0])): {**counts, **_names(place, name), "end": moment(period[1])}
+                for name, pool in pools.items()
                 for period in periods(step, (local_ms(days[0]), local_ms(days[1])))
-                if any((counts := door.within(period)).values())
+                if (counts := doors_together(pool, period)) is not None
             }
-            compare_rows(tally, f"doors {step}", truth.place.id, expected, found)
+            found = {(one["door"] or one["place"], one["start"]): one for one in answer["figures"]}
+            compare_rows(tally, f"doors {place['by']} {step}", place.get("site", ""), expected, found)
+
+
+def _names(place: Mapping[str, str], name: str) -> dict[str, object]:
+    """Return of what a figure of doors says that it is."""
+    by = place["by"]
+    named = {"place": place["zone" if by == "zone" else "site"], "level": by}
+    return {**named, "site_id": place.get("site"), "door": name if by == "resource" else None}

@@ -5,7 +5,7 @@ question is a slice.
 """
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -79,20 +79,21 @@ def first_ever(everywhere: Iterable[Passage]) -> dict[str, int]:
 
 
 class Door:
-    """What the one door of a telecentre did."""
+    """What one door of a telecentre did."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: Truth, door: str) -> None:
         self._moments: defaultdict[str, list[int]] = defaultdict(list)
         for one in _of_kind(truth, "access_decided"):
-            if one.at_ms is not None:
+            if one.at_ms is not None and _said(one)["door"] == door:
                 reason = str(_said(one)["reason"])
                 self._moments["granted" if reason == GRANTED else "refused"].append(one.at_ms)
-                if reason == FULL:
-                    self._moments["refused_demand"].append(one.at_ms)
+                self._moments[reason].append(one.at_ms)
+                if (why := _REASONS.get(reason)) is not None:
+                    self._moments[why].append(one.at_ms)
         before = ""
         for one in sorted(_of_kind(truth, "door_state_changed"), key=lambda one: one.at_ms or 0):
             alarm = str(_said(one)["alarm"])
-            if one.at_ms is None:
+            if one.at_ms is None or one.entry.statement.subject != door:
                 continue
             if alarm != before and (name := _ALARMS.get(alarm)) is not None:
                 self._moments[name].append(one.at_ms)
@@ -100,13 +101,44 @@ class Door:
         for moments in self._moments.values():
             moments.sort()
 
-    def within(self, period: Span) -> dict[str, object]:
+    def within(self, period: Span) -> dict[str, int]:
         """Return the counts of a period."""
-        return {
-            name: bisect_left(self._moments[name], period[1]) - bisect_left(self._moments[name], period[0])
-            for name in ("granted", "refused", "refused_demand", "forced", "held_open")
-        }
+        return {name: self._times(name, period) for name in _COUNTS}
 
+    def refusals(self, period: Span) -> dict[str, int]:
+        """Return how often somebody was refused in a period, by each reason that there was."""
+        found = {reason: self._times(reason, period) for reason in self._moments.keys() - {*_COUNTS, GRANTED}}
+        return {reason: times for reason, times in found.items() if times}
+
+    def _times(self, name: str, period: Span) -> int:
+        moments = self._moments.get(name, [])
+        return bisect_left(moments, period[1]) - bisect_left(moments, period[0])
+
+
+def doors_of(truth: Truth) -> dict[str, Door]:
+    """Return what each door of a telecentre did, by name."""
+    said = {str(_said(one)["door"]) for one in _of_kind(truth, "access_decided")}
+    said |= {one.entry.statement.subject for one in _of_kind(truth, "door_state_changed")}
+    return {door: Door(truth, door) for door in sorted(said)}
+
+
+def doors_together(doors: Iterable[Door], period: Span) -> dict[str, object] | None:
+    """Return what doors did in a period, added up; None when they did nothing.
+
+    Where nobody was refused for want of a place, nobody knows whether that would have been told: it is missing.
+    """
+    counts, refusals = Counter[str](), Counter[str]()
+    for door in doors:
+        counts.update(door.within(period))
+        refusals.update(door.refusals(period))
+    if not counts.total():
+        return None
+    return {**counts, "refused_demand": counts["refused_demand"] or None, "refusals": dict(refusals)}
+
+
+_COUNTS = ("granted", "refused", "refused_demand", "refused_out_of_hours", "forced", "held_open")
+_REASONS = {FULL: "refused_demand", "DENIED_OUT_OF_TIME_RANGE": "refused_out_of_hours"}
+"""Refusals that are counted apart; of these telecentres, none closes on holidays."""
 
 _ALARMS = {"FORCED_OPEN": "forced", "DOOR_OPEN_TOO_LONG": "held_open"}
 

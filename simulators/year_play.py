@@ -177,7 +177,7 @@ class Play:
         self._hub.run("purge")
         ask_occupancy(self._hub, truths, days, self._tally)
         ask_visits(self._hub, self._world, truths, days, self._tally)
-        ask_doors(self._hub, truths, days, self._tally)
+        ask_doors(self._hub, self._world, truths, days, self._tally)
         month = (max(day.replace(day=1), self._options.days[0]), days[1])
         when = When(month, days, (self._options.days[0], days[1]))
         ask_indicators(self._hub, self._world, truths, when, self._tally)

@@ -100,14 +100,14 @@ PLACE_NAMES = {"desk": "card.desk", "room": "card.room_n", "door": "card.door_n"
 
 
 def undeclared_table(places: list[Undeclared], site: LiveSite, view: View) -> list[tuple[str, str, str, str, str]]:
-    """Return what the register does not hold: name, id, how many changes of state, the first and the last."""
+    """Return what the register does not hold: name, id, how many events, the first and the last."""
     words, zone = view.words, site["time_zone"]
     rows: list[tuple[str, str, str, str, str]] = []
     for place in places:
         key = PLACE_NAMES.get(place.resource.partition("-")[0])
         name = words(key, n=number_of(place.resource)) if key else ""
-        count = words.number(place.changes)
-        changes = words("devices.at_least", n=count) if place.is_more else count
+        count = words.number(place.events)
+        events = words("devices.at_least", n=count) if place.is_more else count
         first, last = (view.moment(instant(at_ms), zone) for at_ms in (place.first_ms, place.last_ms))
-        rows.append((name, place.resource, changes, first, last))
+        rows.append((name, place.resource, events, first, last))
     return rows

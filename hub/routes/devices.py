@@ -58,7 +58,9 @@ class UndeclaredAnswer(BaseModel):
     """A desk, room or door of which the telecentre speaks and that the register does not hold."""
 
     id: str
-    changes: int = Field(description="Changes of state that were kept; they are in no figure.")
+    events: int = Field(
+        description="Changes of state, and of a door decisions too, that were kept; they are in no figure."
+    )
     at_least: bool = Field(description="There may be more: counting ends at a bound.")
     first_at: datetime
     last_at: datetime
@@ -124,7 +126,7 @@ def _answer(site: LiveSite, report: Report | None, undeclared: list[Undeclared] 
             and [
                 {
                     "id": place.resource,
-                    "changes": place.changes,
+                    "events": place.events,
                     "at_least": place.is_more,
                     "first_at": instant(place.first_ms),
                     "last_at": instant(place.last_ms),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
@@ -10,20 +10,17 @@ from pydantic import BaseModel, Field
 
 from hub.exports import Cell, to_csv
 from hub.indicators import Step, Value
-from hub.opening import Interval
 from hub.routes.answers import RESPONSES, SHARE_DIGITS, AskedBy, PeriodQuestion, file_name, local, share
-from hub.routes.context import Hub, QueryError
+from hub.routes.context import Hub
 from hub.routes.occupancy import KIND_NAMES
-from hub.routes.period import bound_ms, check_period, check_reading, parse_bound, places_of
-from hub.routes.places import sites_asked, zone_asked
+from hub.routes.period import bound_ms, bounds_in, check_period, check_reading, parse_bound, places_of
+from hub.routes.places import By, places_asked, times_of
 from hub.routes.visits import LEVEL_NAMES
 from hub.statistics import Status
-from hub.store import Kind, Site, Store, Zone
+from hub.store import Kind, Site, Store
 from hub.store.rows import Asked, IndicatorRow
 
 router = APIRouter(tags=["figures"])
-
-By = Literal["resource", "site", "zone"]
 
 PEAK_AT, MINUTE_MS = "peak_at_ms", 60_000
 
@@ -80,7 +77,7 @@ def indicators(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy)
     """Return the indicators of docs/method.md, pooled and never averaged, with coverage and status beside them."""
     registered = hub.store.sites(question.site)
     zones = hub.store.zones() if question.zone or question.by == "zone" else []
-    places = places_asked(registered, zones, question)
+    places = places_asked(registered, zones, site=question.site, zone=question.zone, by=question.by)
     wanted = {name for place in places for name in place.sites}
     sites = [site for site in registered if site.id in wanted]
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
@@ -98,21 +95,6 @@ def indicators(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy)
     return asker.get_json(IndicatorsAnswer(kind=question.kind, step=question.step, figures=answers))
 
 
-def places_asked(registered: Sequence[Site], zones: Sequence[Zone], question: Question) -> list[Asked]:
-    """Return the places of which figures are asked: telecentres (also for their desks or rooms), or zones.
-
-    Raises:
-        QueryError: for `site`, `zone` or `by`.
-    """
-    zone = zone_asked(zones, question.zone, question.site)
-    if question.by == "zone" and question.site:
-        raise QueryError("by", "'by' cannot be zone for one telecentre: name a 'zone' instead, or leave 'by' out.")
-    if question.by == "zone" or (question.by is None and zone is not None):
-        return [Asked(one.id, "zone", one.sites) for one in (zones if zone is None else [zone])]
-    sites = sites_asked(registered, question.site)
-    return [Asked(one.id, "site", (one.id,)) for one in sites if zone is None or one.id in zone.sites]
-
-
 def are_whole_months(
     places: Sequence[Asked], first: date | datetime, last: date | datetime, now_ms: int, sites: Sequence[Site]
 ) -> bool:
@@ -120,12 +102,6 @@ def are_whole_months(
     if any(place.level != "site" or isinstance(bound, datetime) for place in places for bound in (first, last)):
         return False
     return first.day == last.day == 1 and all(bound_ms(last, zone) <= now_ms for zone in {site.zone for site in sites})
-
-
-def times_of(places: Sequence[Asked], sites: Sequence[Site]) -> dict[str, ZoneInfo]:
-    """Return in which time zone the days of each place are: a zone's are those of its first telecentre."""
-    own = {site.id: site.zone for site in sites}
-    return {place.place: own[place.sites[0]] for place in places if place.sites}
 
 
 def read(
@@ -137,11 +113,7 @@ def read(
     by_resource: bool = False,
 ) -> list[IndicatorRow]:
     """Return the indicators of places, each for the period as the time zones of its telecentres understand it."""
-
-    def bounds(zone: ZoneInfo) -> Interval:
-        return bound_ms(period[0], zone), bound_ms(period[1], zone)
-
-    return store.indicators(places, *what, bounds, by_resource=by_resource)
+    return store.indicators(places, *what, bounds_in(*period), by_resource=by_resource)
 
 
 def answer_of(row: IndicatorRow, zone: ZoneInfo) -> IndicatorAnswer:

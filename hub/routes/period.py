@@ -11,6 +11,7 @@ from hub.indicators import day_after, first_day
 from hub.routes.context import QueryError
 from hub.routes.figures import Figure
 from hub.store import Kind, OccupancyRow, Site, Step, Store
+from hub.store.months import Bounds
 
 _LOST_PLUS = re.compile(r"(T[0-9:.]+) (\d\d:?\d\d)$")
 """An address turns an unescaped `+` into a space; nothing else can stand there."""
@@ -73,6 +74,11 @@ def bound_ms(bound: date | datetime, zone: ZoneInfo) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def bounds_in(start: date | datetime, end: date | datetime) -> Bounds:
+    """Return what says of a time zone from where to where a period lasts there."""
+    return lambda zone: (bound_ms(start, zone), bound_ms(end, zone))
+
+
 def check_period(
     zones: Iterable[ZoneInfo],
     start: date | datetime,
@@ -126,7 +132,9 @@ def check_reading(
     Raises:
         QueryError: for `to`.
     """
-    _check_place_days(sites, places_of(sites, kind) * (24 if step == "hour" else 1), first, last)
+    places = places_of(sites, kind) * (24 if step == "hour" else 1)
+    if not _is_readable(sites, places, first, last):
+        raise QueryError("to", "'from' and 'to' are too far apart for so many places: ask for one zone, or in parts.")
 
 
 def check_doors(sites: Sequence[Site], first: date | datetime, last: date | datetime) -> None:
@@ -135,13 +143,14 @@ def check_doors(sites: Sequence[Site], first: date | datetime, last: date | date
     Raises:
         QueryError: for `to`.
     """
-    _check_place_days(sites, sum(len(site.doors) for site in sites), first, last)
+    if not _is_readable(sites, sum(len(site.doors) for site in sites), first, last):
+        remedy = "ask for one zone, or in parts by a shorter 'step', and add up"
+        raise QueryError("to", f"'from' and 'to' are too far apart for so many doors: {remedy}.")
 
 
-def _check_place_days(sites: Sequence[Site], places: int, first: date | datetime, last: date | datetime) -> None:
+def _is_readable(sites: Sequence[Site], places: int, first: date | datetime, last: date | datetime) -> bool:
     lengths_ms = [bound_ms(last, zone) - bound_ms(first, zone) for zone in {site.zone for site in sites}]
-    if places * max(lengths_ms, default=0) > MAX_PLACE_DAYS * DAY_MS:
-        raise QueryError("to", "'from' and 'to' are too far apart for so many places: ask for one zone, or in parts.")
+    return places * max(lengths_ms, default=0) <= MAX_PLACE_DAYS * DAY_MS
 
 
 def rows_between(

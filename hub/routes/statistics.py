@@ -12,10 +12,11 @@ from fastapi import APIRouter, Query, Request, Response
 from hub.indicators import day_after, first_day
 from hub.routes.context import Context, Hub, QueryError
 from hub.routes.figures import total
-from hub.routes.indicators import read, times_of
+from hub.routes.indicators import read
 from hub.routes.pages import WEEK_DAYS, by_day, page, reader_of
 from hub.routes.period import LAST_DAY, bound_ms, check_begun, check_reading, days_from, local_day, parse_bound
 from hub.routes.place_lines import Speaker, counted, period_name
+from hub.routes.places import times_of
 from hub.store import Kind, Site, VisitRow, VisitStep, Zone
 from hub.store.rows import Asked
 from hub.store.zones import ZONE

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from hub.exports import to_csv
 from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local
@@ -43,12 +44,27 @@ class VisitsAnswer(BaseModel):
     figures: list[VisitAnswer]
 
 
+TOO_LONG = (
+    "'step' must be 'day', 'week' or 'month', for the hub forgets after 90 days who came: "
+    "ask by 'month' and add up visits and half-days; visitors cannot be added."
+)
+
+
 class Question(PeriodQuestion):
     """What is asked of persons."""
 
     site: str = Field("", description="One telecentre; each of them when neither site nor zone is named.")
     zone: str = Field("", description="One zone, in which each person counts once; a network is `reseau:` and its id.")
-    step: VisitStep = Field("day", description="Length of a period; persons are not counted by the hour.")
+    step: VisitStep = Field(
+        "day", description="Length of a period; persons are not counted by the hour, nor beyond a month."
+    )
+
+    @field_validator("step", mode="before")
+    @classmethod
+    def _is_remembered(cls, step: object) -> object:
+        if step in ("quarter", "year"):
+            raise PydanticCustomError("remedy", TOO_LONG)
+        return step
 
 
 @router.get(

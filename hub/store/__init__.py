@@ -17,7 +17,7 @@ from hub.network import Network
 from hub.opening import day_of
 from hub.store.connection import Connection, Engine, StoreDownError, StoreRefusedError, snapshot, transaction
 from hub.store.decisions import read_decisions, read_last_decisions
-from hub.store.doors import read_doors
+from hub.store.door_figures import read_doors
 from hub.store.erasures import erase
 from hub.store.figures import read_occupancy
 from hub.store.hours import HourRow, read_hours, read_hours_apart
@@ -34,7 +34,6 @@ from hub.store.rows import (
     CountDifference,
     DecisionRow,
     DoorRow,
-    DoorStep,
     GapRow,
     IndicatorRow,
     Kind,
@@ -70,7 +69,6 @@ __all__ = [
     "DecisionRow",
     "Difference",
     "DoorRow",
-    "DoorStep",
     "GapRow",
     "IndicatorRow",
     "Kind",
@@ -209,19 +207,14 @@ class Store:
             return read_visits(self._reader(), place, step, (from_ms, to_ms), self._now_ms())
 
     def doors(
-        self, site: str | None, step: DoorStep, from_ms: int, to_ms: int, *, pooled: bool = False
+        self, asked: Sequence[Asked], step: PeriodStep, bounds: Bounds, *, by_door: bool = False
     ) -> list[DoorRow]:
-        """Return what each door did in the periods that begin in [from, to); `pooled`: all doors of a site together.
+        """Return what the doors of each place did, pooled or `by_door`, in the periods that begin within the bounds.
 
-        A period in which nothing happened has no row. Ordered by site, door, start.
+        A period in which nothing happened has no row. Ordered by place as asked, door, start.
         """
         with snapshot(self._reader()):
-            zones = {one.id: one.zone for one in read_sites(self._reader()) if site in (None, one.id)}
-            return [
-                row
-                for name in sorted(zones)
-                for row in read_doors(self._reader(), name, zones[name], step, (from_ms, to_ms), pooled=pooled)
-            ]
+            return read_doors(self._reader(), asked, step, bounds, by_door=by_door)
 
     def totals(self) -> Totals:
         """Return what the database holds, on one consistent state of it."""

@@ -6,18 +6,14 @@ open says so again. Runs inside the caller's transaction. Source: domain.md 3.2 
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
-from typing import cast
 from zoneinfo import ZoneInfo
 
-from contract.events import AccessReason
 from hub.opening import HOUR_MS, Interval, day_bounds
 from hub.store.connection import Connection
-from hub.store.rows import CountDifference, DoorRow, DoorStep
+from hub.store.rows import CountDifference
 from hub.store.schema import statements
-from hub.visits import bounds_of, first_day
 
 GRANTED, FORCED, HELD_OPEN = "GRANTED", "FORCED_OPEN", "DOOR_OPEN_TOO_LONG"
 
@@ -82,6 +78,13 @@ def _alarm(value: str) -> str:
     return str(json.loads(value)["alarm"])
 
 
+def spoken_in_hour(connection: Connection, site: str, door: str, start_ms: int) -> list[int]:
+    """Return when a door decided or changed its state in the hour that begins then."""
+    between = {"site": site, "from_ms": start_ms, "to_ms": start_ms + HOUR_MS}
+    found = [at_ms for at_ms, value in connection.execute(_SQL["decisions"], between) if _decision(value)[0] == door]
+    return found + [at_ms for subject, at_ms, _ in connection.execute(_SQL["changes"], between) if subject == door]
+
+
 def next_change(connection: Connection, site: str, door: str, at_ms: int) -> int | None:
     """Return when a door spoke next after an instant: whether that was a new alarm depends on what it said before."""
     values = {"site": site, "door": door, "at_ms": at_ms}
@@ -102,49 +105,3 @@ def instants_of_doors(connection: Connection, site: str) -> list[int]:
 def days_of_doors(connection: Connection, site: str) -> list[str]:
     """Return the local days of which a site's doors have counts."""
     return [row[0] for row in connection.execute(_SQL["days_with_figures"], {"site": site})]
-
-
-def read_doors(
-    connection: Connection, site: str, zone: ZoneInfo, step: DoorStep, span: Interval, *, pooled: bool
-) -> list[DoorRow]:
-    """Return what each door of a site, or with `pooled` all of them, did in the periods that begin in `span`.
-
-    A period in which nothing happened has no row. Ordered by door and start.
-    """
-    # A week or a month that begins in the span may end after it.
-    end_ms = span[1] + (0 if step == "hour" else 32 * 24 * HOUR_MS)
-    found: dict[tuple[str, Interval], Counter[str]] = {}
-    rows = connection.execute(_SQL["figures"], {"site": site, "from_ms": span[0], "to_ms": end_ms})
-    for _, door, start_ms, day, what, times in rows:
-        period = _period(step, start_ms, day, zone)
-        if span[0] <= period[0] < span[1]:
-            found.setdefault(("" if pooled else door, period), Counter())[what] += times
-    return [_row(site, door, period, found[door, period]) for door, period in sorted(found)]
-
-
-@lru_cache(4096)
-def _period_of_day(step: DoorStep, day: str, zone: ZoneInfo) -> Interval:
-    period = "day" if step == "hour" else step
-    return bounds_of(period, first_day(period, date.fromisoformat(day)), zone)
-
-
-def _period(step: DoorStep, start_ms: int, day: str, zone: ZoneInfo) -> Interval:
-    bounds = _period_of_day(step, day, zone)
-    return (start_ms, min(start_ms + HOUR_MS, bounds[1])) if step == "hour" else bounds
-
-
-def _row(site: str, door: str, period: Interval, counts: Counter[str]) -> DoorRow:
-    return DoorRow(
-        site,
-        door or None,
-        *period,
-        granted=counts[GRANTED],
-        refusals=tuple(_refusals(counts.items())),
-        forced=counts[FORCED],
-        held_open=counts[HELD_OPEN],
-    )
-
-
-def _refusals(counts: Iterable[tuple[str, int]]) -> list[tuple[AccessReason, int]]:
-    known = (GRANTED, FORCED, HELD_OPEN)
-    return sorted((cast("AccessReason", what), times) for what, times in counts if what not in known)

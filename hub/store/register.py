@@ -17,6 +17,8 @@ from hub.store.undeclared import first_day
 ALWAYS = "0001-01-01"
 """The day from which the first thing known of a site holds: nothing else is known of the days before."""
 
+DOOR = "door"
+
 _SQL = statements("register")
 CALENDAR = _SQL["calendar"]
 """What the figures of one site need of the register: its zone, its opening hours, its desks and rooms."""
@@ -195,7 +197,7 @@ def import_site(connection: Connection, network: NetworkTable, table: SiteTable,
         f"site {table.id}: {key} is {wanted[key]!r}, was {was!r}" for key, was in known.items() if was != wanted[key]
     ]
     other_days = known["time_zone"] != wanted["time_zone"]
-    from_days = [today] * len(opening) + [day for day, _ in resources]
+    from_days = [today] * len(opening) + [day for day, _ in resources if day is not None]
     figures_from = ALWAYS if other_days else min(from_days, default=None)
     other_rights = other_days or known["network"] != wanted["network"]
     return Imported(table.id, (*other, *changed), figures_from, other_days, other_rights)
@@ -211,7 +213,7 @@ def _import_opening(connection: Connection, site: str, hours: str, valid_from: s
 
 def _import_resources(
     connection: Connection, table: SiteTable, valid_from: str, zone: ZoneInfo
-) -> list[tuple[str, str]]:
+) -> list[tuple[str | None, str]]:
     """Make the register hold these resources; return each change: from which local day on, and a sentence.
 
     What was never in the register counts from the day on which it was first heard of, if that is earlier: it was there.
@@ -221,10 +223,11 @@ def _import_resources(
     known = {row[0]: (row[3], bool(row[4])) for row in rows if row[2] is None}
     ever = {row[0] for row in rows}
     wanted = _resources(table)
-    changes: list[tuple[str, str]] = []
+    changes: list[tuple[str | None, str]] = []
     for resource in known.keys() - wanted.keys():
         connection.execute(_SQL["end_resource"], {"site": table.id, "resource": resource, "valid_until": valid_from})
-        changes.append((valid_from, f"site {table.id}: {resource} is gone from {valid_from}"))
+        day = None if known[resource][0] == DOOR else valid_from
+        changes.append((day, f"site {table.id}: {resource} is gone from {valid_from}"))
     for resource, (kind, confidential) in wanted.items():
         if known.get(resource) == (kind, confidential):
             continue
@@ -232,18 +235,26 @@ def _import_resources(
             connection.execute(
                 _SQL["end_resource"], {"site": table.id, "resource": resource, "valid_until": valid_from}
             )
-        heard = None if resource in ever else first_day(connection, table.id, resource, zone)
-        first = valid_from if heard is None else min(valid_from, heard)
+        first = valid_from
+        if resource not in ever:
+            first = ALWAYS if kind == DOOR else _first_heard(connection, table.id, resource, zone, valid_from)
         values = {"site": table.id, "resource": resource, "valid_from": first}
         connection.execute(_SQL["put_resource"], {**values, "kind": kind, "confidential": int(confidential)})
-        told = f"{resource}{' (confidential)' if confidential else ''} from {first}"
-        because = ", when it was first heard of" if first < valid_from else ""
-        changes.append((first, f"site {table.id}: {told}{because}"))
+        since = f" from {first}" if first != ALWAYS else ", with all that was heard of it"
+        told = f"{resource}{' (confidential)' if confidential else ''}{since}"
+        because = ", when it was first heard of" if ALWAYS < first < valid_from else ""
+        changes.append((None if kind == DOOR else first, f"site {table.id}: {told}{because}"))
     return changes
+
+
+def _first_heard(connection: Connection, site: str, resource: str, zone: ZoneInfo, valid_from: str) -> str:
+    """Return the local day on which a desk or room was first heard of; `valid_from` if that is earlier, or if never."""
+    heard = first_day(connection, site, resource, zone)
+    return valid_from if heard is None else min(valid_from, heard)
 
 
 def _resources(table: SiteTable) -> dict[str, tuple[str, bool]]:
     rooms = {f"room-{n:02d}": ("room", n <= table.confidential_rooms) for n in range(1, table.visio_rooms + 1)}
     desks = {f"desk-{n:02d}": ("desk", False) for n in range(1, table.desks + 1)}
-    doors = {f"door-{n:02d}": ("door", False) for n in range(1, table.doors + 1)}
+    doors = {f"door-{n:02d}": (DOOR, False) for n in range(1, table.doors + 1)}
     return {**desks, **rooms, **doors}

@@ -104,7 +104,7 @@ class BookingRow:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A place of which indicators are asked: one site, or the sites of a zone."""
+    """A place of which figures are asked: one site, or the sites of a zone."""
 
     place: str
     level: Literal["site", "zone"]
@@ -180,12 +180,13 @@ class DecisionRow:
 
 
 FULL: AccessReason = "DENIED_UPPER_OCCUPANCY_LIMIT"
-"""The refusal that is unmet demand: the badge was good, and no place was free."""
+"""The refusal that is unmet demand: the badge was good, and no place was free. No agent of ours gives it."""
+
+OUT_OF_HOURS: tuple[AccessReason, ...] = ("DENIED_OUT_OF_TIME_RANGE", "DENIED_SITE_CLOSED")
+"""Refusals of badges that are good, and good for this door: at another hour, or on another day than a holiday."""
 
 VisitStep = Literal["day", "week", "month"]
 """Persons are counted for these periods alone: local day, ISO week, month."""
-
-DoorStep = Literal["hour", "day", "week", "month"]
 
 VisitStatus = Literal["provisional", "final", "frozen"]
 """`provisional`: not over, or a site of the place has not been heard since, or a count is pending. `final`: everything
@@ -221,11 +222,15 @@ class VisitRow:
 
 @dataclass(frozen=True, slots=True)
 class DoorRow:
-    """What one door of a site, or all of them, did in an hour or a local day, ISO week or month, half-open."""
+    """What one door, or all doors of a site or a zone, did in a period, half-open."""
 
-    site: str
+    place: str
+    """The id of a site or of a zone."""
+    level: Literal["resource", "site", "zone"]
+    site: str | None
+    """None: of a zone."""
     door: str | None
-    """None: all doors of the site."""
+    """None: of several together."""
     start_ms: int
     end_ms: int
     granted: int
@@ -240,9 +245,17 @@ class DoorRow:
         return sum(times for _, times in self.refusals)
 
     @property
-    def refused_demand(self) -> int:
-        """How often somebody was refused because the telecentre was full."""
-        return dict(self.refusals).get(FULL, 0)
+    def refused_demand(self) -> int | None:
+        """How often somebody was refused because the telecentre was full; None where nobody told of any.
+
+        None told is not zero: an agent that does not count who is in refuses nobody for it.
+        """
+        return dict(self.refusals).get(FULL)
+
+    @property
+    def refused_out_of_hours(self) -> int:
+        """How often a good badge was refused for the hour alone, or for a public holiday."""
+        return sum(times for reason, times in self.refusals if reason in OUT_OF_HOURS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Desks, rooms and doors that the register does not hold: kept, told, and counted once they are declared."""
+"""Desks, rooms and doors that the register does not hold: kept, told, and counted once they are declared.
+
+What doors did: test_door_store.py.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -61,7 +64,7 @@ def settle(store: Store) -> None:
 
 def test_what_the_register_does_not_hold_is_told_with_its_first_and_last_change(store: Store) -> None:
     assert store.undeclared("murat", ZONE) == [
-        Undeclared("desk-09", changes=5, is_more=False, first_ms=FRIDAY_MS, last_ms=NINE_MS + HOUR_MS)
+        Undeclared("desk-09", events=5, is_more=False, first_ms=FRIDAY_MS, last_ms=NINE_MS + HOUR_MS)
     ]
     assert store.undeclared("ydes", ZONE) == []
 
@@ -92,7 +95,7 @@ def test_a_desk_that_was_taken_out_is_not_told_for_what_it_said_until_that_day(s
 
 def test_a_desk_that_was_taken_out_and_speaks_on_is_told(store: Store) -> None:
     store.import_network(with_desks(0), today=date(2026, 11, 19))
-    told = {place.resource: place.changes for place in store.undeclared("murat", ZONE)}
+    told = {place.resource: place.events for place in store.undeclared("murat", ZONE)}
     assert told == {**{f"desk-0{n}": 1 for n in range(1, 7)}, "desk-09": 5}
 
 
@@ -105,7 +108,7 @@ def test_a_desk_that_was_taken_out_and_comes_back_counts_from_then_on(store: Sto
     assert store.rebuild() == []
 
 
-def test_a_door_that_the_register_does_not_hold_is_told(store: Store) -> None:
+def test_a_door_that_only_said_how_it_was_is_told_too(store: Store) -> None:
     doors = [("door-01", NINE_MS), ("door-02", NINE_MS), ("door-02", NINE_MS + HOUR_MS)]
     lines = [
         encode(
@@ -121,7 +124,9 @@ def test_a_door_that_the_register_does_not_hold_is_told(store: Store) -> None:
         writer.receive(Batch(header, lines), NINE_MS + HOUR_MS)
         writer.settle_sites({"murat"})
     writer.close()
-    assert store.undeclared("murat", ZONE)[1] == Undeclared("door-02", 2, True, NINE_MS, NINE_MS + HOUR_MS)
+    assert store.undeclared("murat", ZONE)[1] == Undeclared(
+        "door-02", 2, is_more=False, first_ms=NINE_MS, last_ms=NINE_MS + HOUR_MS
+    )
 
 
 def test_no_question_reads_more_than_its_bound(tmp_path: Path) -> None:
@@ -130,9 +135,10 @@ def test_no_question_reads_more_than_its_bound(tmp_path: Path) -> None:
     Asked of SQLite alone: PostgreSQL plans by the statistics of what is there, on a bench next to nothing.
     """
     store = Store(tmp_path / "hub.db")
-    values = {"site": "murat", "resource": "desk-09", "from_ms": 0, "but": "", "most": 9}
+    values = {"site": "murat", "resource": "desk-09", "door": "door-02", "from_ms": 0, "but": "", "most": 9}
+    tables = ("SCAN event", "SCAN timeline", "SCAN standing", "SCAN door_figure", "SCAN resource")
     for name, statement in statements("undeclared").items():
         with store.seen() as connection:
             plan = [row[3] for row in connection.execute(f"explain query plan {statement}", values)]
-        assert [step for step in plan if step.startswith(("SCAN event", "SCAN timeline", "SCAN standing"))] == [], name
+        assert [step for step in plan if step.startswith(tables)] == [], name
     store.close()

@@ -11,7 +11,7 @@ from hub.store.backup import back_up, restore
 from hub.store.connection import Engine
 from hub.store.pass_changes import change_badge, remove_member
 from hub.store.visitors import Visitors
-from tests.support.comings import MINUTE, Bench, alarm, clock_set, coming, ms, network
+from tests.support.comings import MINUTE, Bench, clock_set, coming, ms, network
 from tests.support.telecentres import store_in
 
 NETWORK = "zone:reseau:massif"
@@ -222,7 +222,7 @@ def test_an_erasure_takes_a_person_out_of_what_lives_and_leaves_what_is_frozen(b
     assert bench.counts("murat", "day", "2026-12-01") == (1, 1, 1, 1)
     assert bench.counts(NETWORK, "month", "2026-12-01") == (1, 1, 1, 1)
     assert bench.store.rebuild() == []
-    assert bench.store.doors("murat", "day", 0, 2**52)[1].granted == 2
+    assert bench.doors("murat")[1].granted == 2
 
 
 def test_what_is_known_of_a_pass_goes_with_its_member(bench: Bench) -> None:
@@ -253,49 +253,6 @@ def test_no_table_of_figures_names_anybody(bench: Bench, caplog: pytest.LogCaptu
     for name in ("b0000001", "b0000002", member):
         assert name not in rows_of(bench)
         assert name not in caplog.text
-
-
-def test_doors_count_what_they_did_by_hour_day_and_reason(bench: Bench) -> None:
-    full, lost = "DENIED_UPPER_OCCUPANCY_LIMIT", "DENIED_AUTHENTICATION_FACTOR_LOST"
-    bench.come("murat", ("b0000001", "2026-10-05 09:10"))
-    at = ms("2026-10-05 09:20")
-    bench.send("murat", [(coming(at, full), None), (coming(at, lost), None), (coming(at + 60 * MINUTE, full), None)])
-    bench.settle()
-    first, second = bench.store.doors("murat", "hour", 0, 2**52)
-    assert (first.granted, first.refused, first.refused_demand) == (1, 2, 1)
-    assert (second.start_ms, second.refusals) == (ms("2026-10-05 10:00"), ((full, 1),))
-    (day,) = bench.store.doors(None, "day", 0, 2**52)
-    assert (day.door, day.granted, day.refused, day.refused_demand) == ("door-01", 1, 3, 2)
-    (month,) = bench.store.doors("murat", "month", 0, 2**52, pooled=True)
-    assert (month.door, month.start_ms, month.refused) == (None, ms("2026-10-01 00:00"), 3)
-
-
-def test_an_alarm_that_is_repeated_counts_once(bench: Bench) -> None:
-    at = ms("2026-10-05 23:00")
-    said = ["FORCED_OPEN", "FORCED_OPEN", "NORMAL", "DOOR_OPEN_TOO_LONG", "DOOR_OPEN_TOO_LONG", "NORMAL", "FORCED_OPEN"]
-    bench.send("murat", [(alarm(at + n * 20 * MINUTE, name), None) for n, name in enumerate(said)])
-    bench.settle()
-    days = bench.store.doors("murat", "day", 0, 2**52)
-    assert [(day.forced, day.held_open) for day in days] == [(1, 0), (1, 1)]
-
-
-def test_a_late_alarm_makes_the_next_one_a_repetition(bench: Bench) -> None:
-    at = ms("2026-10-06 09:00")
-    bench.send("murat", [(alarm(at, "FORCED_OPEN"), None)])
-    bench.settle()
-    bench.send("murat", [(alarm(at - 24 * 60 * MINUTE, "FORCED_OPEN"), None)], stream="b")
-    bench.settle()
-    assert [day.forced for day in bench.store.doors("murat", "day", 0, 2**52)] == [1]
-    assert bench.store.rebuild() == []
-
-
-def test_door_counts_outlive_the_journal(bench: Bench) -> None:
-    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
-    bench.purge("2027-02-10 12:00")
-    bench.send("murat", [(coming(ms("2026-10-05 10:00")), "b0000001")])
-    bench.settle()
-    assert bench.store.doors("murat", "day", 0, 2**52)[0].granted == 2
-    assert bench.counts("murat", "day", "2026-10-05") == (1, 1, 1, 1)
 
 
 def test_the_store_of_a_network_without_events_answers_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from simulators.year_bookings import bookings, told_of
 from simulators.year_calendar import MINUTE_MS, bounds_of
 from simulators.year_levels import Pool, crowd
-from simulators.year_persons import Door, Visitors, first_ever, passages
+from simulators.year_persons import Door, Visitors, doors_of, doors_together, first_ever, passages
 from simulators.year_record import Statement
 from simulators.year_sessions import attendance, sessions
 from simulators.year_truth import Truth
@@ -134,13 +134,26 @@ def test_who_is_refused_does_not_visit_and_a_full_house_is_told() -> None:
         badge("08:10", "b"),
     )
     assert len(passages(one, {})) == 1
-    assert Door(one).within(DAY) == {"granted": 1, "refused": 2, "refused_demand": 1, "forced": 0, "held_open": 0}
+    counts = {"granted": 1, "refused": 2, "refused_demand": 1, "refused_out_of_hours": 0, "forced": 0, "held_open": 0}
+    assert Door(one, "door-01").within(DAY) == counts
+    refusals = {"DENIED_UPPER_OCCUPANCY_LIMIT": 1, "DENIED_UNKNOWN_CREDENTIAL": 1}
+    assert doors_together(doors_of(one).values(), DAY) == {**counts, "refusals": refusals}
+
+
+def test_of_several_doors_the_counts_add_up_and_what_none_told_is_missing() -> None:
+    one = by_time(badge("08:00", "a"), badge("06:00", "a", "DENIED_OUT_OF_TIME_RANGE"))
+    other = by_time(badge("08:00", "a"), badge("08:05", None, "DENIED_UNKNOWN_CREDENTIAL"))
+    found = doors_together([Door(one, "door-01"), Door(other, "door-01")], DAY)
+    assert found is not None
+    assert (found["granted"], found["refused"], found["refused_out_of_hours"]) == (2, 2, 1)
+    assert found["refused_demand"] is None
+    assert doors_together(doors_of(one).values(), bounds_of(TUESDAY + timedelta(days=1))) is None
 
 
 def test_an_alarm_of_a_door_counts_once_however_often_it_is_told() -> None:
     alarms = ("FORCED_OPEN", "FORCED_OPEN", "NORMAL", "FORCED_OPEN", "DOOR_OPEN_TOO_LONG")
     one = by_time(*(door(f"08:{n:02d}", alarm) for n, alarm in enumerate(alarms)))
-    found = Door(one).within(DAY)
+    found = Door(one, "door-01").within(DAY)
     assert (found["forced"], found["held_open"]) == (2, 1)
 
 

@@ -6,15 +6,18 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from contract.messages import BatchHeader
+from hub.indicators import Step
 from hub.network import Network, NetworkTable, SiteTable
 from hub.passes import NewBadge, Person, Terms, read_moment
 from hub.receiver import Batch
-from hub.store import Store, Writer
+from hub.store import DoorRow, Store, Writer
 from hub.store.journal import purge_journal
 from hub.store.pass_changes import add_badge, add_member, add_pass
+from hub.store.rows import Asked
 
 PARIS = ZoneInfo("Europe/Paris")
 MINUTE = 60_000
@@ -26,21 +29,22 @@ def ms(local: str, zone: ZoneInfo = PARIS) -> int:
     return round(datetime.fromisoformat(local).replace(tzinfo=zone).timestamp()) * 1000
 
 
-def network(*sites: str, name: str = "massif", zone: str = "Europe/Paris") -> Network:
-    """Return a network of telecentres with one desk and one door each."""
+def network(*sites: str, name: str = "massif", zone: str = "Europe/Paris", doors: int = 1) -> Network:
+    """Return a network of telecentres with one desk and so many doors each."""
     table = NetworkTable(id=name, name=name.title(), time_zone=zone, opening_hours="Mo-Su 08:00-20:00")
-    return Network(network=table, site=[SiteTable(id=site, name=site.title(), desks=1) for site in sites], zone=[])
+    tables = [SiteTable(id=site, name=site.title(), desks=1, doors=doors) for site in sites]
+    return Network(network=table, site=tables, zone=[])
 
 
-def coming(t: int, reason: str = "GRANTED", *, clock: str = "synced", up: int = 0) -> bytes:
+def coming(t: int, reason: str = "GRANTED", *, door: str = "door-01", clock: str = "synced", up: int = 0) -> bytes:
     """Return the line of a decision at a door."""
-    value = {"door": "door-01", "reason": reason, "assurance": "secured"}
+    value = {"door": door, "reason": reason, "assurance": "secured"}
     return _line("access_decided", "reader-01", t, value, clock, up)
 
 
-def alarm(t: int, name: str, *, state: str = "open") -> bytes:
+def alarm(t: int, name: str, *, state: str = "open", door: str = "door-01") -> bytes:
     """Return the line of what a door says."""
-    return _line("door_state_changed", "door-01", t, {"state": state, "alarm": name}, "synced", 0)
+    return _line("door_state_changed", door, t, {"state": state, "alarm": name}, "synced", 0)
 
 
 def clock_set(t: int, up: int) -> bytes:
@@ -51,6 +55,11 @@ def clock_set(t: int, up: int) -> bytes:
 def _line(kind: str, subject: str, t: int, value: Mapping[str, object], clock: str, up: int) -> bytes:
     shape = {"subject": subject, "t": t, "clock": clock, "up": up, "kind": kind, "value": value}
     return json.dumps(shape).encode()
+
+
+def in_2026(zone: ZoneInfo) -> tuple[int, int]:
+    """Return from where to where the year lasts."""
+    return ms("2026-01-01 00:00", zone), ms("2027-01-01 00:00", zone)
 
 
 def settle(writer: Writer) -> None:
@@ -116,6 +125,11 @@ class Bench:
         """Return how final the counts of a period are; None: no row."""
         rows = self.store.visits(place, step, 0, 2**52)  # type: ignore[arg-type]  # one of three words
         return next((row.status for row in rows if row.day == first), None)
+
+    def doors(self, *sites: str, step: Step = "day", level: Literal["site", "zone"] = "site") -> list[DoorRow]:
+        """Return what each door of a site did in 2026, or all doors of a zone of these sites together."""
+        asked = Asked("zone" if level == "zone" else sites[0], level, sites)
+        return self.store.doors([asked], step, in_2026, by_door=level == "site")
 
     def member(self, *badges: str, since: str = "2026-01-01 00:00") -> str:
         """Give a new member a pass with these badges; return the member's id."""

@@ -39,8 +39,27 @@ select at_ms from event where site = :site and kind = 'door_state_changed' and a
 -- name: days_with_figures
 select distinct day from door_figure where site = :site;
 
--- name: figures
-select site, door, start_ms, day, what, times
+-- name: hours
+select door, start_ms, day, what, times
 from door_figure
 where site = :site and start_ms >= :from_ms and start_ms < :to_ms
+    and exists (
+        select 1 from resource
+        where resource.site = door_figure.site and resource.resource = door_figure.door and resource.kind = 'door'
+            and resource.valid_from <= door_figure.day
+            and (resource.valid_until is null or door_figure.day < resource.valid_until)
+    )
 order by door, start_ms, what;
+
+-- name: days
+select door, day, what, sum(times)
+from door_figure
+where site = :site and day >= :from_day and day <= :to_day
+    and exists (
+        select 1 from resource
+        where resource.site = door_figure.site and resource.resource = door_figure.door and resource.kind = 'door'
+            and resource.valid_from <= door_figure.day
+            and (resource.valid_until is null or door_figure.day < resource.valid_until)
+    )
+group by door, day, what
+order by door, day, what;

@@ -31,14 +31,36 @@ limit 1;
 select min(start_ms) from timeline where site = :site and resource = :resource;
 
 -- name: doors
-select said.subject, count(*), min(said.at_ms), max(said.at_ms)
+select resource, valid_until from resource where site = :site and kind = 'door';
+
+-- name: doors_counted
+with recursive counted (door) as (
+    select min(door) from door_figure where site = :site
+    union all
+    select (select min(door_figure.door) from door_figure where site = :site and door_figure.door > counted.door)
+    from counted
+    where counted.door is not null
+)
+select door from counted where door is not null;
+
+-- name: count_done
+select
+    sum(times), sum(case when what in ('FORCED_OPEN', 'DOOR_OPEN_TOO_LONG') then 0 else times end), count(*),
+    min(start_ms)
 from (
-    select subject, at_ms
-    from event
-    where site = :site and kind = 'door_state_changed' and at_ms is not null
-    order by at_ms desc
+    select what, times, start_ms
+    from door_figure
+    where site = :site and door = :door and start_ms >= :from_ms
+    order by start_ms
     limit :most
-) as said
-where not exists (select 1 from resource where resource.site = :site and resource.resource = said.subject)
-group by said.subject
-order by said.subject;
+) as done;
+
+-- name: last_done
+select max(start_ms) from door_figure where site = :site and door = :door and start_ms >= :from_ms;
+
+-- name: door_changes
+select subject, at_ms
+from event
+where site = :site and kind = 'door_state_changed' and at_ms is not null
+order by at_ms desc
+limit :most;

@@ -60,7 +60,7 @@ def test_programs_are_told_the_same(app: FastAPI) -> None:
     assert told.pop("remedy").startswith("Declare them in network.toml, then run telecentre-hub site import")
     assert told == {
         "id": "desk-09",
-        "changes": 2,
+        "events": 2,
         "at_least": False,
         "first_at": "2026-11-20T08:00:00Z",
         "last_at": "2026-11-21T08:00:00Z",

@@ -1,4 +1,4 @@
-"""Persons and doors over HTTP: how many, never who; a wrong question refused with its field; CSV that says the same."""
+"""Persons over HTTP: how many, never who; a wrong question refused with its field; CSV that says the same."""
 
 import csv
 import io
@@ -9,8 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from hub.live import LiveBoard
-from hub.routes.doors import CSV_HEADER as DOOR_HEADER
-from hub.routes.visits import CSV_HEADER
+from hub.routes.visits import CSV_HEADER, TOO_LONG
 from tests.support.entries import ADA, BEA, put_taps
 from tests.support.telecentres import MIDNIGHT_MS, MINUTE_MS, cantal
 from tests.support.web import app_on, ask
@@ -37,7 +36,6 @@ def app(tmp_path: Path) -> Iterator[FastAPI]:
             (NINE_MS + 2 * HOUR_MS, None, "DENIED_UNKNOWN_CREDENTIAL"),
         ],
         until=EVENING_MS,
-        alarms=((EVENING_MS - HOUR_MS, "FORCED_OPEN"),),
     )
     put_taps(store, "ydes", [(NINE_MS + 3 * HOUR_MS, ADA, "GRANTED")], until=EVENING_MS)
     yield app_on(store, LiveBoard(), now_ms=EVENING_MS)
@@ -82,27 +80,6 @@ def test_nobody_is_named_and_no_one_persons_share_is_told(app: FastAPI) -> None:
     assert [word for word in (ADA, BEA, "most") if word in text] == []
 
 
-def test_a_door_tells_what_it_did_and_why_it_refused(app: FastAPI) -> None:
-    _, saturday = figures(app, "/api/v1/doors", site="murat")
-    assert saturday == {
-        "site_id": "murat",
-        "door": "door-01",
-        "start": "2026-11-21T00:00:00+01:00",
-        "end": "2026-11-22T00:00:00+01:00",
-        "granted": 3,
-        "refused": 1,
-        "refused_demand": 0,
-        "refusals": {"DENIED_UNKNOWN_CREDENTIAL": 1},
-        "forced": 1,
-        "held_open": 0,
-    }
-
-
-def test_doors_can_be_asked_by_the_hour(app: FastAPI) -> None:
-    hours = figures(app, "/api/v1/doors", site="ydes", step="hour")
-    assert [(one["start"], one["granted"]) for one in hours] == [("2026-11-21T12:00:00+01:00", 1)]
-
-
 @pytest.mark.parametrize("path", ["/api/v1/visits", "/api/v1/doors"])
 @pytest.mark.parametrize(
     ("asked", "field"),
@@ -115,7 +92,7 @@ def test_doors_can_be_asked_by_the_hour(app: FastAPI) -> None:
         ({"to": "2045-11-20"}, "from"),
         ({"to": ""}, "to"),
         ({"step": "minute"}, "step"),
-        ({"step": "quarter"}, "step"),
+        ({"zone": "paris"}, "zone"),
         ({"format": "xlsx"}, "format"),
         ({"kind": "desk"}, "kind"),
     ],
@@ -133,6 +110,7 @@ def test_a_wrong_question_gets_its_field_and_one_sentence(
     ("asked", "sentence"),
     [
         ({"step": "hour"}, "'step' must be 'day', 'week' or 'month'."),
+        *(({"step": step}, TOO_LONG) for step in ("quarter", "year")),
         ({"zone": "paris"}, "'zone' must be the id of a zone in the register: see /api/v1/sites."),
         (
             {"zone": "reseau:cantal", "site": "murat"},
@@ -153,10 +131,6 @@ def test_csv_says_the_same(app: FastAPI) -> None:
         *("provisoire", "2", "2", "2", "1"),
     ]
     assert 'filename="visites-murat-2026-11-20-2026-11-22.csv"' in answer.headers["content-disposition"]
-    doors = ask(app, "/api/v1/doors", {**WEEKEND, "site": "ydes"}, {"accept": "text/csv"})
-    header, row = csv.reader(io.StringIO(doors.text), delimiter=";")
-    assert tuple(header) == DOOR_HEADER
-    assert row[:2] + row[4:] == ["ydes", "door-01", "1", "0", "0", "0", "0"]
 
 
 @pytest.mark.parametrize("path", ["/api/v1/visits", "/api/v1/doors"])

@@ -124,8 +124,13 @@ def compare_rows(
     expected: Mapping[tuple[str, str], dict[str, object]],
     found: Mapping[tuple[str, str], Mapping[str, Any]],
 ) -> None:
-    """Compare two tables row by row; a row that only one of them has is a difference."""
+    """Compare two tables row by row; a row, or a figure of it, that only one of them has is a difference.
+
+    When a row begins is what it is found by.
+    """
     for key, truth in expected.items():
-        tally.compare(what, f"{place} {key[0]}", key[1], truth, dict(found.get(key, {})))
+        row = {name: value for name, value in found.get(key, {}).items() if name != "start"}
+        unknown = dict.fromkeys(row.keys() - truth.keys(), "not compared")
+        tally.compare(what, f"{place} {key[0]}", key[1], truth | unknown, row)
     for key in found.keys() - expected.keys():
         tally.compare(what, f"{place} {key[0]}", key[1], {"row": None}, {"row": "there"})

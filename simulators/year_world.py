@@ -2,7 +2,7 @@
 
 The network is the reference one (cantal.toml) and lives a year: Murat is too small for its members, Montmurat opens in
 March, Ydes never closes, Murat opens longer in summer, a desk of Riom-ès-Montagnes moves to Vic-sur-Cère in March,
-Saint-Flour gets one more desk in September. Its zones are in year_zones.py.
+Saint-Flour gets one more desk in September, Aurillac has two doors. Its zones are in year_zones.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,6 +27,7 @@ YEAR = (date(2026, 1, 1), date(2027, 1, 1))
 SUMMER = (date(2026, 7, 1), date(2026, 9, 1))
 GROWS = date(2026, 9, 1)
 MOVES = date(2026, 3, 23)
+TWO_DOORS = "aurillac"
 CATEGORIES = ("regular_teleworker", "employee")
 GUEST_FOR = timedelta(days=56)
 """A hub remembers a badge that no pass is for as long as its journal, 90 days."""
@@ -150,7 +151,7 @@ def make_world(network: Network, seed: int, first: date = YEAR[0]) -> World:
             name=site.name,
             desks=tuple(_desks(site.id, site.desks, first)),
             rooms=tuple(Room(f"room-{n:02d}", n <= site.confidential_rooms) for n in range(1, site.visio_rooms + 1)),
-            doors=("door-01",),
+            doors=("door-01", "door-02") if site.id == TWO_DOORS else ("door-01",),
             openings=_openings(site.id, first),
             since=max(first, OPENS) if site.id == "montmurat" else first,
             members=site.desks * (7 if site.id == "murat" else 3),

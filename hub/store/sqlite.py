@@ -1,10 +1,11 @@
 """How the store speaks to SQLite: connections that cannot lose a commit."""
 
+import logging
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -14,6 +15,8 @@ from hub.store.erasures import ledger_of
 from hub.store.lock import claimed
 from hub.store.place import Identity, Place, identity, moved
 from hub.store.together import put_together
+
+logger = logging.getLogger(__name__)
 
 BEAT_S = 0.5
 """Between two signs of life while a whole file is read."""
@@ -107,6 +110,7 @@ class SqliteFile:
         self.file = file
         self._makes = makes
         self._known: Identity | None = None
+        self._log: Identity | None = None
         self._open = WeakSet[SqliteConnection]()
         self._lock = threading.Lock()
 
@@ -139,9 +143,27 @@ class SqliteFile:
         """Read the whole file and see that it holds together."""
         check(self.file, beat)
 
-    def claimed(self) -> AbstractContextManager[None]:
-        """Keep the file for one hub."""
-        return claimed(self.file)
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep the file for one hub; leave no log of ours beside another file that was put in its place."""
+        with claimed(self.file):
+            try:
+                yield
+            finally:
+                self._leave()
+
+    def _leave(self) -> None:
+        """Set our log aside if another file is there: SQLite would write it into that one. If none is, it stays."""
+        log = self.file.with_name(f"{self.file.name}-wal")
+        is_replaced = self._known is not None and identity(self.file) not in (None, self._known)
+        if is_replaced and self._log is not None and identity(log) == self._log:
+            aside = log.with_name(f"{log.name}.of-another-file-{self._log[1]}")
+            try:
+                log.rename(aside)
+            except OSError as error:
+                logger.error("%s belongs to a file that is gone: move it away (%s)", log, error.strerror)  # noqa: TRY400
+            else:
+                logger.warning("%s belongs to a file that is gone: kept as %s", log, aside.name)
 
     def _connect(self, *, writes: bool) -> SqliteConnection:
         """Return a connection to the file that was opened first, and to the log that our other connections have.
@@ -158,12 +180,12 @@ class SqliteFile:
         for other in others:
             other.check_place()  # with a second log beside the one in use, SQLite would tear the file
         connection = connect(self.file, writes=writes)
-        found = connection.place.database if connection.place is not None else None
-        if self._known not in (None, found):
+        place = connection.place
+        if place is None or self._known not in (None, place.database):
             connection.close()
             raise moved(self.file)
         with self._lock:
-            self._known = found
+            self._known, self._log = place.database, place.log
             self._open.add(connection)
         return connection
 

@@ -1,9 +1,10 @@
 """What is read for many at once says the same as what is read one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +18,9 @@ from hub.store.connection import Engine
 from hub.store.hours import HourRow
 from hub.store.months import FEW_SITES, packed, unpacked
 from hub.store.rows import Kind
+from tests.support.postgres import Postgres
 from tests.support.telecentres import MIDNIGHT_MS, NOON_MS, Change, cantal, put_history, store_in
+from tests.support.waiting import PATIENCE_S, eventually
 
 KINDS: tuple[Kind, ...] = ("desk", "room")
 HOUR_MS = 3_600_000
@@ -31,11 +34,11 @@ knows nothing of its desks."""
 
 
 @contextmanager
-def network(home: Path | Engine, now_ms: int) -> Iterator[Store]:
+def network(home: Path | Engine, now_ms: int, names: Sequence[str] = CROWD[:6]) -> Iterator[Store]:
     table = NetworkTable(id="n", name="N", time_zone="Europe/Paris", opening_hours="Mo-Fr 08:00-19:00")
     sites = [
         SiteTable(id=name, name=name, desks=3, visio_rooms=1, time_zone="Indian/Reunion" if name == ABROAD else None)
-        for name in CROWD
+        for name in names
     ]
     with closing(store_in(home, lambda: now_ms)) as store:
         store.import_network(Network(network=table, site=sites), today=date(2026, 9, 8))
@@ -87,7 +90,7 @@ def asked(store: Store, names: list[str]) -> list[IndicatorRow]:
 
 
 def test_months_of_many_telecentres_are_those_of_each_alone(home: Path | Engine) -> None:
-    with network(home, day_bounds(date(2026, 10, 5), PARIS)[0]) as store:
+    with network(home, day_bounds(date(2026, 10, 5), PARIS)[0], CROWD) as store:
         together = asked(store, CROWD)
         alone = [row for name in CROWD for row in asked(store, [name])]
         assert sorted(together, key=repr) == sorted(alone, key=repr)
@@ -108,7 +111,7 @@ def test_months_that_an_older_hub_has_kept_are_told_from_their_days_until_they_a
     home: Path | Engine,
 ) -> None:
     now_ms = day_bounds(date(2026, 10, 5), PARIS)[0]
-    with network(home, now_ms) as store:
+    with network(home, now_ms, CROWD) as store:
         before, kept = asked(store, CROWD), months_kept(store)
         assert kept
         with store.changed() as older:
@@ -188,3 +191,22 @@ def test_a_question_that_a_database_refuses_spoils_no_other(home: Path | Engine)
             assert store.hours("murat\0", "desk", NOON_MS - DAY_MS, NOON_MS) == []
         assert store.hours("murat", "desk", NOON_MS - DAY_MS, NOON_MS) == known
         assert len(store.sites()) == 10
+
+
+def test_all_that_is_asked_of_a_server_at_once_is_of_one_state(postgres: Postgres, tmp_path: Path) -> None:
+    server = postgres.database(tmp_path)
+    renamed = "select count(*) from site where name = 'renamed'"
+    halted = "select count(*) from pg_locks where locktype = 'advisory' and objid = 7 and not granted"
+    found: list[list[tuple[int, ...]]] = []
+    with closing(cantal(server)) as store, closing(server.guest()) as gate, closing(server.reader()) as reader:
+        gate.execute("select pg_advisory_lock(7)")
+        wait = "select 1 from pg_advisory_xact_lock(7)"
+        asking = Thread(target=lambda: found.extend(reader.ask((renamed, ()), (wait, ()), (renamed, ()))))
+        asking.start()
+        eventually(lambda: gate.execute(halted).fetchone() == (1,), what="the question waits in its middle")
+        with store.changed() as connection:
+            connection.execute("update site set name = 'renamed'")
+        gate.execute("select pg_advisory_unlock(7)")
+        asking.join(PATIENCE_S)
+        assert found == [[(0,)], [(1,)], [(0,)]]
+        assert reader.ask((renamed, ())) == [[(10,)]]

@@ -56,7 +56,8 @@ RAW = frozenset({"event", "journal", "timeline", "standing", "dirty", "quarantin
 
 BUILT = (
     f"{PLAYED_SITES} telecentres lived the month, their register and figures were copied for the other"
-    f" {COMMUNES - PLAYED_SITES:,}, their events were not"
+    f" {COMMUNES - PLAYED_SITES:,}, their events were not, and the months of two years under other dates; PostgreSQL has"
+    f" {SERVER['shared_buffers']} of shared_buffers"
 )
 """What is in the tables, for whoever reads the page."""
 
@@ -80,9 +81,10 @@ def measure() -> list[Figure]:
             home = file if engine == "SQLite" else server.database(Path(name))
             with closing(Store(home, now_ms=lambda: NOW_MS)) as store:
                 play(store)
-                rows = copy(file if engine == "SQLite" else server)
+                hours, months = copy(file if engine == "SQLite" else server)
                 built_s = time.perf_counter() - begun_s
-                figures += _asked(store, engine, f"{rows:,} figures of hours, built in {built_s:.0f} s: {BUILT}")
+                rows = f"{hours:,} figures of hours and {months:,} of months"
+                figures += _asked(store, engine, f"{rows}, built in {built_s:.0f} s: {BUILT}")
     return figures
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contract.events import AccessReason, Assurance, CardTrouble
 from hub.routes.context import Hub, QueryError
-from hub.routes.period import bound_ms, parse_bound
+from hub.routes.period import DAY_MS, bound_ms, check_begun, check_period, parse_bound
 from hub.store import DecisionRow
 from hub.store.rows import Note, notes_of, sentence_of
 from hub.texts import Words, preferred_language, words
@@ -70,10 +70,13 @@ def decisions(
     site = next(iter(hub.store.sites(question.site)), None) if question.site else None
     if site is None:
         raise QueryError("site", "'site' must be the id of a telecentre in the register: see /api/v1/sites.")
-    from_ms = bound_ms(parse_bound("from", question.start), site.zone)
+    first = parse_bound("from", question.start)
     # A site's clock may be ahead of ours by what the contract allows: its newest decision counts all the same.
-    to_ms = bound_ms(parse_bound("to", question.end), site.zone) if question.end else hub.wall_ms() + 86_400_000
-    rows = hub.store.decisions(site.id, from_ms, to_ms, MAX_DECISIONS)
+    newest_ms = hub.wall_ms() + DAY_MS
+    check_begun("from", [site.zone], first, newest_ms)
+    last = parse_bound("to", question.end) if question.end else datetime.fromtimestamp(newest_ms / 1000, UTC)
+    check_period([site.zone], first, last, newest_ms, "day", 1)
+    rows = hub.store.decisions(site.id, bound_ms(first, site.zone), bound_ms(last, site.zone), MAX_DECISIONS)
     return DecisionsAnswer(
         site_id=site.id,
         decisions=[_answer(row, say) for row in rows],

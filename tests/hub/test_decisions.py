@@ -163,6 +163,10 @@ def test_no_decision_names_a_person(app: FastAPI) -> None:
         ({"site": "paris", "from": "2026-11-21"}, "site"),
         ({"site": "murat", "from": "noon"}, "from"),
         ({"site": "murat"}, "from"),
+        ({"site": "murat", "from": "2030-01-01"}, "from"),
+        ({"site": "murat", "from": "2030-01-01", "to": "2030-01-02"}, "from"),
+        ({"site": "murat", "from": "2026-11-21", "to": "2026-11-20"}, "from"),
+        ({"site": "murat", "from": "2010-11-21", "to": "2026-11-21"}, "from"),
         ({"site": "murat", "from": "2026-11-21", "who": "me"}, "who"),
     ],
 )

@@ -56,8 +56,8 @@ RAW = frozenset({"event", "journal", "timeline", "standing", "dirty", "quarantin
 
 BUILT = (
     f"{PLAYED_SITES} telecentres lived the month, their register and figures were copied for the other"
-    f" {COMMUNES - PLAYED_SITES:,}, their events were not, and the months of two years under other dates; PostgreSQL has"
-    f" {SERVER['shared_buffers']} of shared_buffers"
+    f" {COMMUNES - PLAYED_SITES:,}, their events were not, and the months of two years under other dates;"
+    f" PostgreSQL has {SERVER['shared_buffers']} of shared_buffers"
 )
 """What is in the tables, for whoever reads the page."""
 

@@ -354,5 +354,5 @@ def visit_cells(
 
 
 def _open_hours(place: Place, known: Total) -> float | None:
-    """Return for how many hours a telecentre was open; a zone has no hours of its own."""
-    return round(known.open_ms / 3_600_000, 2) if place.level == "site" else None
+    """Return for how many hours a telecentre was open, as its desks or rooms tell; a zone has no hours of its own."""
+    return round(known.open_ms / 3_600_000, 2) if place.level == "site" and known.resources else None

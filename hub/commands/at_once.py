@@ -1,4 +1,4 @@
-"""The parts of a long computation at once, each in a process of its own that ends with this one, however that ends."""
+"""The parts of a long computation, two at a time, each in a process that ends with this one, however that ends."""
 
 import gc
 import os
@@ -21,6 +21,9 @@ R = TypeVar("R")
 NICE = 10
 """Behind a hub that runs on the same machine: its telecentres wait for answers, nobody waits for a release."""
 
+AT_A_TIME = 2
+"""A month of 4,072 telecentres takes 600 MB for a subject: three at once would save a minute and need 2 GB."""
+
 END_TIMEOUT_S = 5.0
 """For a process that was told to end; it holds nothing."""
 
@@ -33,29 +36,36 @@ def at_once(work: Callable[[P], R], parts: Sequence[P], done: Callable[[P], None
         ReleaseError: a process ended before its part was done.
     """
     context = get_context("spawn")  # a fork would inherit the database's connections
-    found: dict[Connection, R] = {}
+    found: dict[int, R] = {}
+    waiting: dict[Connection, int] = {}
     processes = []
     try:
-        waiting: dict[Connection, P] = {}
-        with _interrupts_held_back():
-            for part in parts:
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_child, args=(theirs, work, part), daemon=True)
+        for number, part in enumerate(parts):
+            while len(waiting) >= AT_A_TIME:
+                _take(waiting, parts, found, done)
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_child, args=(theirs, work, part), daemon=True)
+            with _interrupts_held_back():
                 process.start()
-                theirs.close()
                 processes.append(process)
-                waiting[ours] = part
-        in_order = list(waiting)
+            theirs.close()
+            waiting[ours] = number
         while waiting:
-            ready = wait(list(waiting))
-            for ours in [one for one in waiting if one in ready]:
-                found[ours] = _received(ours)
-                done(waiting.pop(ours))
-        return [found[ours] for ours in in_order]
+            _take(waiting, parts, found, done)
+        return [found[number] for number in range(len(parts))]
     finally:
         for process in processes:
             process.terminate()
             process.join(END_TIMEOUT_S)
+
+
+def _take(waiting: dict[Connection, int], parts: Sequence[P], found: dict[int, R], done: Callable[[P], None]) -> None:
+    """Wait until some part is done, and take what came of it."""
+    ready = wait(list(waiting))
+    for ours in [one for one in waiting if one in ready]:
+        number = waiting.pop(ours)
+        found[number] = _received(ours)
+        done(parts[number])
 
 
 def _received(ours: Connection) -> Any:  # noqa: ANN401 - what the work returns

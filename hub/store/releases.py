@@ -1,6 +1,7 @@
 """Releases: what was published of a month, frozen and numbered. Rows are added, and never changed or taken away."""
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,9 +39,10 @@ def read_release(connection: Connection, month: str) -> Frozen | None:
     files: dict[str, dict[str, bytes]] = {}
     of_it = {"site": RELEASE, "month": month, "revision": revision}
     for audience, name, sha256, content in connection.execute(_SQL["files"], of_it):
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise ReleaseError(f"{name} of {month}, revision {revision}, is damaged in the database")
-        files.setdefault(audience, {})[name] = bytes(content)
+        try:
+            files.setdefault(audience, {})[name] = _unpacked(bytes(content), sha256)
+        except ValueError as error:
+            raise ReleaseError(f"{name} of {month}, revision {revision}, is damaged in the database") from error
     return Frozen(revision, bytes(basis), files)
 
 
@@ -55,5 +57,22 @@ def put_release(connection: Connection, month: str, release: Frozen) -> None:
     for audience, files in sorted(release.files.items()):
         for name, content in sorted(files.items()):
             sha256 = hashlib.sha256(content).hexdigest()
-            values = {"audience": audience, "name": name, "sha256": sha256, "content": content}
+            values = {"audience": audience, "name": name, "sha256": sha256, "content": zlib.compress(content)}
             connection.execute(_SQL["put_file"], {**of_it, **values})
+
+
+def _unpacked(content: bytes, sha256: str) -> bytes:
+    """Return a file as it was published: kept compressed, or as it is, as releases before 22 November 2026 are.
+
+    Raises:
+        ValueError: it is not the one with this checksum.
+    """
+    if hashlib.sha256(content).hexdigest() == sha256:
+        return content
+    try:
+        content = zlib.decompress(content)
+    except zlib.error as error:
+        raise ValueError from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError
+    return content

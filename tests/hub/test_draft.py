@@ -110,8 +110,8 @@ REFUSED, KILLED, ENDLESS = 13, 14, 15
 
 def test_parts_come_back_in_their_order_and_each_is_told_of_when_it_is_done() -> None:
     done: list[int] = []
-    assert at_once(halved, [2, 4], done.append) == [1.0, 2.0]
-    assert sorted(done) == [2, 4]
+    assert at_once(halved, [2, 4, 6], done.append) == [1.0, 2.0, 3.0]
+    assert sorted(done) == [2, 4, 6]
 
 
 def test_a_part_that_is_refused_or_killed_ends_all_of_them_in_one_sentence() -> None:

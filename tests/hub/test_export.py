@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -31,17 +33,32 @@ FIRST_MS = int(datetime(2025, 9, 30, 22, tzinfo=UTC).timestamp()) * 1000
 """Local midnight of the first of October."""
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """Return the settings of a hub that heard four telecentres for all of October 2025."""
-    file = tmp_path / "hub.toml"
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a hub that heard four telecentres for all of October 2025."""
+    return heard(tmp_path_factory.mktemp("four"), (("aurillac", 8), ("saint-flour", 5), ("murat", 2), ("mauriac", 4)))
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a hub that heard three."""
+    return heard(tmp_path_factory.mktemp("three"), (("aurillac", 8), ("saint-flour", 5), ("murat", 4)))
+
+
+def heard(folder: Path, sites: Sequence[tuple[str, int]]) -> Path:
+    file = folder / "hub.toml"
     file.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
     assert run("site", "import", CANTAL, "--config", file).exit_code == 0
-    store = Store(tmp_path / "hub.db")
-    for site, used in (("aurillac", 8), ("saint-flour", 5), ("murat", 2), ("mauriac", 4)):
-        put_history(store, site, october(store, site, used), until=FIRST_MS + 31 * 24 * HOUR_MS)
-    settle(store)
-    return file
+    for site, used in sites:
+        hear(file, site, used)
+    return folder
+
+
+@pytest.fixture
+def config(four: Path, tmp_path: Path) -> Path:
+    """Return the settings of a hub that heard four telecentres for all of October 2025."""
+    shutil.copytree(four, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "hub.toml"
 
 
 def settle(store: Store) -> None:
@@ -307,6 +324,7 @@ def test_a_zone_that_lost_a_telecentre_for_some_days_of_the_month_is_left_out(co
 
 def test_a_hub_without_telecentres_has_nothing_to_export(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
+    Store(tmp_path / "hub.db").close()
     done = export(tmp_path / "hub.toml", tmp_path / "out")
     assert (done.exit_code, "the register holds no telecentre" in done.output) == (1, True)
 
@@ -334,21 +352,17 @@ def october_of(store: Store) -> Month:
 
 
 @pytest.fixture
-def late(tmp_path: Path) -> Path:
+def late(three: Path, tmp_path: Path) -> Path:
     """Return the settings of a hub that in October 2025 heard three telecentres; Mauriac was away all month."""
-    file = tmp_path / "hub.toml"
-    file.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
-    assert run("site", "import", CANTAL, "--config", file).exit_code == 0
-    for site, used in (("aurillac", 8), ("saint-flour", 5), ("murat", 4)):
-        hear(file, site, used)
-    return file
+    shutil.copytree(three, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "hub.toml"
 
 
 def hear(config: Path, site: str, used: int) -> None:
     """Let a hub hear a telecentre's October."""
-    store = Store(config.parent / "hub.db")
-    put_history(store, site, october(store, site, used), until=FIRST_MS + 31 * 24 * HOUR_MS)
-    settle(store)
+    with closing(Store(config.parent / "hub.db")) as store:
+        put_history(store, site, october(store, site, used), until=FIRST_MS + 31 * 24 * HOUR_MS)
+        settle(store)
 
 
 def figures(folder: Path) -> dict[tuple[str, ...], dict[str, str]]:

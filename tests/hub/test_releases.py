@@ -48,3 +48,18 @@ def test_a_file_that_is_not_the_one_published_is_refused(store: Store) -> None:
         )
     with pytest.raises(ReleaseError, match=r"b\.csv of 2026-10, revision 1, is damaged"), store.seen() as connection:
         read_release(connection, "2026-10")
+
+
+def test_files_are_kept_compressed_and_those_that_were_not_are_read_as_well(store: Store) -> None:
+    long = Frozen(1, b"basis", {"public": {"a.csv": b"1;2;3\r\n" * 1_000}})
+    with store.changed() as connection:
+        put_release(connection, "2026-11", long)
+        size = connection.execute("select length(content) from release_file where month = '2026-11'").fetchone()[0]
+        connection.execute(
+            "update release_file set content = :content where month = :month and name = :name",
+            {"content": b"\xff", "month": "2026-10", "name": "b.csv"},
+        )
+    assert size < 100
+    with store.seen() as connection:
+        assert read_release(connection, "2026-11") == long
+        assert read_release(connection, "2026-10") == FIRST

@@ -1,14 +1,15 @@
 """The one writer: history as it comes, and the figures that follow from it, in the transactions the ingest asks for."""
 
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from math import inf
 
 from contract.limits import MAX_FUTURE_MS
 from contract.messages import BatchHeader, Hello, StreamAck
 from hub.receiver import EARLIEST_MS, BadLine, Batch, ClockReference, NewEvent, Receipt, answer, receive
+from hub.store.arriving import Arriving, Reference
 from hub.store.connection import Engine, StoreDownError, StoreRefusedError, transaction
 from hub.store.erasures import ErasureError, forgotten_until, replay
 from hub.store.issues import has_leapt
@@ -54,9 +55,6 @@ MAX_EMPTY_STREAMS = 1_000
 """Of a site, known by a gap alone: each costs its sender a few bytes. An edge fills its oldest first, and then there is
 room for the next; a hub that lost everything meets some hundred."""
 
-_Reference = tuple[int, str, int, int]
-"""What ties a boot's clock to UTC: `up`, stream and seq of the event that said it, and the offset."""
-
 _SQL = statements("history")
 
 
@@ -74,10 +72,15 @@ class Writer:
         self._walked_to = ""
         self._counted_to = FROM_THE_NEWEST
         self._zones = ZoneCounting(self._connection)
+        self._arriving = Arriving(self._connection)
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Return a block that is committed durably at its end, or not at all."""
-        return transaction(self._connection)
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run a block that is committed durably at its end, or not at all."""
+        with transaction(self._connection):
+            self._arriving.begin()
+            yield
+            self._arriving.write()
 
     def prove(self) -> None:
         """See that the database takes what comes, by a commit that changes nothing; outside `transaction()`."""
@@ -98,39 +101,33 @@ class Writer:
         `singly` stores event by event and sets aside each one that the database refuses.
         """
         header = batch.header
-        key = {"site": header.site, "stream": header.stream}
-        boot, committed, reference = self._stream(header)
-        if boot != header.boot:
+        stream = self._arriving.stream(header)
+        if stream.boot != header.boot:
             self.raise_alarm(header.site, "boot_changed", received_at, header.boot.encode())
-        receipt = receive(batch, committed, received_at, reference[3] if reference is not None else None)
+        offset_ms = stream.reference[3] if stream.reference is not None else None
+        committed = stream.position
+        receipt = receive(batch, committed, received_at, offset_ms)
         self._compare(header, receipt, batch, received_at)
         if receipt.position == committed:
             return committed, 0
+        key = {"site": header.site, "stream": header.stream}
         stored, refused = self._put_events(key, receipt.events, received_at, singly=singly)
         self._set_aside(key, (*receipt.bad, *_refused(batch, refused)), received_at)
         self._put_persons(key, receipt, received_at)
+        counts = stored, len(receipt.bad) + len(refused)
+        self._arriving.add_to_stream(header, stream, receipt, received_at, counts)
         if any(event.kind in COUNTED_KINDS for event in receipt.events):
+            self._arriving.write()
             seqs = receipt.events[0].seq, receipt.events[-1].seq
             mark_events(self._connection, header.site, header.stream, *seqs)
-        self._connection.execute(
-            _SQL["put_stream"],
-            {
-                **key,
-                "boot": header.boot,
-                "position": receipt.position,
-                "events": stored,
-                "quarantined": len(receipt.bad) + len(refused),
-                "received_at": received_at,
-                "first_at": next((event.at_ms for event in receipt.events if event.at_ms is not None), None),
-            },
-        )
         if receipt.reference is not None and receipt.reference.seq not in refused:
-            self._tie_clock(key, boot, receipt.reference, reference)
+            self._tie_clock(key, stream.boot, receipt.reference, stream.reference)
         self._raise_alarms(header.site, receipt, len(refused), received_at)
         return receipt.position, stored
 
     def greet(self, hello: Hello, received_at: int) -> list[StreamAck]:
         """Return the answer to a Hello, with every loss that it reveals recorded as a gap."""
+        self._arriving.write_for_others()
         committed = self._committed(hello)
         acks: list[StreamAck] = []
         room: int | None = None
@@ -157,6 +154,7 @@ class Writer:
 
     def raise_alarm(self, site: str, reason: str, at: int, sample: bytes = b"", times: int = 1) -> None:
         """Count what went wrong at a site, and log the first; senders that we do not know share one row a reason."""
+        self._arriving.write()
         known = self._connection.execute(_SQL["is_known_site"], {"site": site}).fetchone()
         values = {"site": site if known else "", "reason": reason, "times": times, "at": at}
         row = self._connection.execute(_SQL["put_alarm"], {**values, "sample": sample[:MAX_SAMPLE_BYTES]}).fetchone()
@@ -169,6 +167,7 @@ class Writer:
 
     def settle_sites(self, sites: set[str]) -> None:
         """Bring the figures of these sites up to their events; many changed days are only marked."""
+        self._arriving.write()
         for site in sorted(sites):
             span = walk_site(self._connection, site)
             if span is None:
@@ -222,15 +221,6 @@ class Writer:
             return 0
         return purge_journal(self._connection, now_ms)
 
-    def _stream(self, header: BatchHeader) -> tuple[str, int, _Reference | None]:
-        """Return the boot of a batch's stream, its committed position, and what ties that boot's clock to UTC."""
-        key = {"site": header.site, "stream": header.stream, "boot": header.boot}
-        row = self._connection.execute(_SQL["stream"], key).fetchone()
-        if row is None:
-            return header.boot, 0, self._connection.execute(_SQL["boot"], key).fetchone()
-        boot, position, *reference = row
-        return boot or header.boot, position, None if reference[0] is None else (*reference,)
-
     def _committed(self, hello: Hello) -> dict[str, int]:
         """Return the committed position of each known stream of a Hello: one question, however many they are."""
         streams = [held.stream for held in hello.streams]
@@ -252,6 +242,7 @@ class Writer:
         """Set aside lines that came again with other bytes: one of the two is not what happened."""
         if not receipt.repeated:
             return
+        self._arriving.write()
         key = {"site": header.site, "stream": header.stream}
         bounds = {"first_seq": receipt.repeated[0][0], "last_seq": receipt.repeated[-1][0]}
         stored = dict(self._connection.execute(_SQL["stored_digests"], {**key, **bounds}).fetchall())
@@ -273,8 +264,8 @@ class Writer:
         rows = [where + event for event in events]
         if singly:
             return self._put_singly(rows, events)
-        # The site is ours, and its stream is committed up to before them: nobody has stored any.
-        return self._connection.insert(_SQL["put_event"], rows, new=True), set()
+        self._arriving.add_events(rows)
+        return len(rows), set()
 
     def _put_singly(self, rows: Sequence[tuple[object, ...]], events: tuple[NewEvent, ...]) -> tuple[int, set[int]]:
         """Insert event by event, each of which the database may refuse."""
@@ -330,8 +321,8 @@ class Writer:
         # A gap that goes on is one row: a site adds none without an event between two.
         if not self._connection.execute(_SQL["lengthen_gap"], values).rowcount:
             self._connection.execute(_SQL["put_gap"], values)
-        counts = {"boot": None, "position": gap[1], "events": 0, "quarantined": 0, "first_at": None}
-        self._connection.execute(_SQL["put_stream"], {**key, **counts, "received_at": received_at})
+        row = (key["site"], key["stream"], None, gap[1], 0, 0, received_at, None, 0)
+        self._connection.insert(_SQL["put_stream"], [row])
         self.raise_alarm(key["site"], "gap", received_at, f"{key['stream']} {gap[0]} {gap[1]}".encode())
 
     def _tie_clock(
@@ -339,11 +330,12 @@ class Writer:
         key: dict[str, str],
         boot: str,
         found: ClockReference,
-        known: _Reference | None,
+        known: Reference | None,
     ) -> None:
         """Re-time every unsynced event of a boot by its first clock_set, whichever came first."""
         if known is not None and known[:3] <= (found.up, key["stream"], found.seq):
             return
+        self._arriving.write_for_others()
         self._connection.execute(
             _SQL["put_boot"], {**key, "boot": boot, "up": found.up, "seq": found.seq, "offset_ms": found.offset_ms}
         )

@@ -15,13 +15,13 @@ select count(*) from (select 1 from stream where site = :site and boot is null l
 
 -- name: put_stream
 insert into stream (site, stream, boot, position, events, quarantined, received_at, first_at, folded)
-values (:site, :stream, :boot, :position, :events, :quarantined, :received_at, :first_at, 0)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (site, stream) do update set
-    boot = coalesce(stream.boot, :boot),
-    position = :position,
-    events = stream.events + :events,
-    quarantined = stream.quarantined + :quarantined,
-    first_at = coalesce(stream.first_at, :first_at);
+    boot = coalesce(stream.boot, excluded.boot),
+    position = excluded.position,
+    events = stream.events + excluded.events,
+    quarantined = stream.quarantined + excluded.quarantined,
+    first_at = coalesce(stream.first_at, excluded.first_at);
 
 -- name: put_event
 insert into event (site, stream, received_at, seq, kind, subject, value, t, clock, up, at_ms, digest)

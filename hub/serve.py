@@ -42,6 +42,10 @@ CONNECTIONS_TIMEOUT_S = 2
 BROKER_WAIT_S = 3.0
 """The embedded broker answers after some 0.2 s; the hub starts without it, and goes on trying, after this."""
 
+DATABASE_WAIT_S = 600.0
+"""A database that has fallen silent may keep the ingest waiting for so long, with the live board there to say so: as
+long as any statement may take (hub.store.postgres.WRITE_TIMEOUT_MS). After that, a restart is worth a try."""
+
 PULSE_S = 0.2
 """How often the main thread looks whether the hub has become ready."""
 
@@ -183,19 +187,27 @@ async def _serve(
 
 
 async def _watch(server: uvicorn.Server, health: Callable[[], Health], ended: Callable[[], bool]) -> None:
-    """Tell the service manager that the hub is ready and that the ingest makes progress; stop when it is to end."""
+    """Tell the service manager that the hub is ready and that the ingest makes progress; stop when it is to end.
+
+    An ingest that waits for its database is not stuck: to end the hub would end the live board, and bring nothing back.
+    """
     feed_s = watchdog_interval_s()
     loop = asyncio.get_running_loop()
     ready = False
-    fed_s, progress = loop.time(), -1
+    fed_s = moved_s = loop.time()
+    progress = -1
     while not ended():
         now = health()
         if not ready and server.started and now.database_open:
             ready = True
             notify("READY=1")
             log.info("hub=ready url=http://%s:%d/", *server.servers[0].sockets[0].getsockname()[:2])
-        if feed_s is not None and loop.time() - fed_s >= feed_s and now.progress != progress:
-            fed_s, progress = loop.time(), now.progress
-            notify("WATCHDOG=1")
+        now_s = loop.time()
+        if feed_s is not None and now_s - fed_s >= feed_s:
+            if moves := now.progress != progress:
+                moved_s, progress = now_s, now.progress
+            if moves or (now.database_away is not None and now_s - moved_s < DATABASE_WAIT_S):
+                fed_s = now_s
+                notify("WATCHDOG=1")
         await asyncio.sleep(PULSE_S)
     server.should_exit = True

@@ -3,7 +3,7 @@
 What must stay true here: whoever reads events or streams within the transaction has it written first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,8 +44,8 @@ class Arriving:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[tuple[str, str], Stream] = {}
-        self._events: list[tuple[object, ...]] = []
-        self._growths: dict[tuple[str, str], _Growth] = {}
+        self._events: dict[str, list[tuple[object, ...]]] = {}
+        self._growths: dict[str, dict[str, _Growth]] = {}
 
     def begin(self) -> None:
         """Know nothing: another transaction begins, and others have written meanwhile."""
@@ -66,17 +66,17 @@ class Arriving:
         boot, position, *reference = row
         return Stream(boot or header.boot, position, None if reference[0] is None else (*reference,))
 
-    def add_events(self, rows: Iterable[Sequence[object]]) -> None:
+    def add_events(self, site: str, rows: Iterable[tuple[object, ...]]) -> None:
         """Take rows of events that nobody has stored: their site is ours, and they are beyond what was committed."""
-        self._events += map(tuple, rows)
+        self._events.setdefault(site, []).extend(rows)
 
     def add_to_stream(
         self, header: BatchHeader, stream: Stream, receipt: Receipt, received_at: int, counts: tuple[int, int]
     ) -> None:
         """Bring a stream forward over a batch, of which so many events were stored and so many lines quarantined."""
-        at = header.site, header.stream
-        self._known[at] = stream._replace(position=receipt.position)
-        growth = self._growths.setdefault(at, _Growth(header.boot, received_at))
+        self._known[header.site, header.stream] = stream._replace(position=receipt.position)
+        growths = self._growths.setdefault(header.site, {})
+        growth = growths.setdefault(header.stream, _Growth(header.boot, received_at))
         growth.position = receipt.position
         growth.events += counts[0]
         growth.quarantined += counts[1]
@@ -84,15 +84,16 @@ class Arriving:
             growth.first_at = next((event.at_ms for event in receipt.events if event.at_ms is not None), None)
 
     def write(self) -> None:
-        """Write what was gathered."""
-        if self._events:
-            self._connection.insert(_SQL["put_event"], self._events, new=True)
-            self._events.clear()
-        rows = [
-            (*at, one.boot, one.position, one.events, one.quarantined, one.received_at, one.first_at, 0)
-            for at, one in self._growths.items()
-        ]
-        self._connection.insert(_SQL["put_stream"], rows)
+        """Write what was gathered, each site by itself: the sites may stand on several servers one day."""
+        for events in self._events.values():
+            self._connection.insert(_SQL["put_event"], events, new=True)
+        for site, growths in self._growths.items():
+            rows = [
+                (site, stream, one.boot, one.position, one.events, one.quarantined, one.received_at, one.first_at, 0)
+                for stream, one in growths.items()
+            ]
+            self._connection.insert(_SQL["put_stream"], rows)
+        self._events.clear()
         self._growths.clear()
 
     def write_for_others(self) -> None:

@@ -264,7 +264,7 @@ class Writer:
         rows = [where + event for event in events]
         if singly:
             return self._put_singly(rows, events)
-        self._arriving.add_events(rows)
+        self._arriving.add_events(key["site"], rows)
         return len(rows), set()
 
     def _put_singly(self, rows: Sequence[tuple[object, ...]], events: tuple[NewEvent, ...]) -> tuple[int, set[int]]:

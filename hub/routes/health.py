@@ -86,6 +86,8 @@ def _of_ingest(hub: Context) -> list[str]:
 
 def _of_store(hub: Context) -> list[str]:
     """Return what the database holds; nothing while it is away, and no zeros instead: `telecentre_attention` tells."""
+    if hub.health().database_away is not None:
+        return []  # it is asked every few seconds: of one that says nothing, each question would keep a thread
     try:
         totals = hub.store.totals()
     except StoreDownError as error:

@@ -4,6 +4,7 @@ import asyncio
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hub.health import Away
 from hub.live import LiveBoard
 from hub.store import Store
 from hub.texts import LANGUAGES
-from tests.support.telecentres import MIDNIGHT_MS, NOON_MS, cantal, now_of, put_history, status_of
+from tests.support.telecentres import HEALTHY, MIDNIGHT_MS, NOON_MS, cantal, now_of, put_history, status_of
 from tests.support.web import app_on, ask
 
 ANSWERED_LIVE = ["/", "/sites/murat", "/sites/murat/devices", "/api/v1/live", "/api/v1/sites/murat/devices"]
@@ -115,6 +116,16 @@ def test_the_page_of_statistics_is_one_sentence_that_leads_back_to_the_board(app
 def test_metrics_leave_out_what_only_the_database_knows(app: FastAPI) -> None:
     text = ask(app, "/metrics").text
     assert "telecentre_events " not in text
+    assert 'telecentre_attention{reason="database_away",grade="alarm"} 1' in text
+
+
+def test_metrics_do_not_ask_a_database_that_takes_nothing(store: Store, board: LiveBoard) -> None:
+    away = replace(HEALTHY, database_open=False, database_away=Away(NOON_MS))
+    app = app_on(store, board, health=away)
+    app.state.context.stream.beat()
+    text = ask(app, "/metrics").text
+    assert "telecentre_events " not in text
+    assert "telecentre_database_open 0" in text
     assert 'telecentre_attention{reason="database_away",grade="alarm"} 1' in text
 
 

@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 MINUTES ?= 10
 BROKER ?= mosquitto
-LONG := $(addprefix tests/hub/test_, $(addsuffix .py, random_histories visit_histories bookings two_engines_race \
+LONG := $(addprefix tests/hub/test_, $(addsuffix .py, random_histories visit_histories door_histories bookings two_engines_race \
 	disclosure_attacks revision_attacks))
 
 .PHONY: demo test check bench campaign pin format clean

@@ -17,7 +17,7 @@ from hub.network import Network
 from hub.opening import day_of
 from hub.store.connection import Connection, Engine, StoreDownError, StoreRefusedError, snapshot, transaction
 from hub.store.decisions import read_decisions, read_last_decisions
-from hub.store.door_figures import read_doors
+from hub.store.door_figures import DoorRow, read_doors
 from hub.store.erasures import erase
 from hub.store.figures import read_occupancy
 from hub.store.hours import HourRow, read_hours, read_hours_apart
@@ -33,7 +33,6 @@ from hub.store.rows import (
     Asked,
     CountDifference,
     DecisionRow,
-    DoorRow,
     GapRow,
     IndicatorRow,
     Kind,

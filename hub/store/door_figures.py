@@ -6,9 +6,10 @@ days on which it does.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from contract.events import AccessReason
@@ -17,13 +18,57 @@ from hub.opening import HOUR_MS, Interval, day_bounds, day_of
 from hub.store.connection import Connection
 from hub.store.doors import FORCED, GRANTED, HELD_OPEN
 from hub.store.months import Bounds
-from hub.store.rows import Asked, DoorRow
+from hub.store.rows import Asked
 from hub.store.schema import statements
 from hub.store.visit_places import time_zones
+
+FULL: AccessReason = "DENIED_UPPER_OCCUPANCY_LIMIT"
+"""The refusal that is unmet demand: the badge was good, and no place was free. No agent of ours gives it."""
+
+OUT_OF_HOURS: tuple[AccessReason, ...] = ("DENIED_OUT_OF_TIME_RANGE", "DENIED_SITE_CLOSED")
+"""Refusals of badges that are good, and good for this door: at another hour, or on another day than a holiday."""
 
 ONE_DAY = timedelta(days=1)
 
 _SQL = statements("doors")
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRow:
+    """What one door, or all doors of a site or a zone, did in a period, half-open."""
+
+    place: str
+    """The id of a site or of a zone."""
+    level: Literal["resource", "site", "zone"]
+    site: str | None
+    """None: of a zone."""
+    door: str | None
+    """None: of several together."""
+    start_ms: int
+    end_ms: int
+    granted: int
+    refusals: tuple[tuple[AccessReason, int], ...]
+    """How often by each reason that there was, in order of name."""
+    forced: int
+    held_open: int
+
+    @property
+    def refused(self) -> int:
+        """How often somebody was refused, for whatever reason."""
+        return sum(times for _, times in self.refusals)
+
+    @property
+    def refused_demand(self) -> int | None:
+        """How often somebody was refused because the telecentre was full; None where nobody told of any.
+
+        None told is not zero: an agent that does not count who is in refuses nobody for it.
+        """
+        return dict(self.refusals).get(FULL)
+
+    @property
+    def refused_out_of_hours(self) -> int:
+        """How often a good badge was refused for the hour alone, or for a public holiday."""
+        return sum(times for reason, times in self.refusals if reason in OUT_OF_HOURS)
 
 
 def read_doors(

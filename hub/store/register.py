@@ -217,7 +217,8 @@ def _import_resources(
     """Make the register hold these resources; return each change: from which local day on, and a sentence.
 
     What was never in the register counts from the day on which it was first heard of, if that is earlier: it was there.
-    What was taken out and comes back counts from `valid_from`: somebody had said that it did not.
+    What was taken out and comes back counts from `valid_from`: somebody had said that it did not. Doors have no such
+    day: what they do is counted anyway, and the register says whether it is told.
     """
     rows = connection.execute(_SQL["resources_of_site"], {"site": table.id}).fetchall()
     known = {row[0]: (row[3], bool(row[4])) for row in rows if row[2] is None}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from contract.events import Access, AccessReason
+from contract.events import Access
 from hub.indicators import Attendance, Bookings, Crowd, Outcome, Usage, Value, values
 from hub.levels import Peaks
 from hub.sessions import Session
@@ -179,12 +179,6 @@ class DecisionRow:
     """The badge was let in, and nobody opened the door."""
 
 
-FULL: AccessReason = "DENIED_UPPER_OCCUPANCY_LIMIT"
-"""The refusal that is unmet demand: the badge was good, and no place was free. No agent of ours gives it."""
-
-OUT_OF_HOURS: tuple[AccessReason, ...] = ("DENIED_OUT_OF_TIME_RANGE", "DENIED_SITE_CLOSED")
-"""Refusals of badges that are good, and good for this door: at another hour, or on another day than a holiday."""
-
 VisitStep = Literal["day", "week", "month"]
 """Persons are counted for these periods alone: local day, ISO week, month."""
 
@@ -218,44 +212,6 @@ class VisitRow:
     most_visits: int
     """Of any one person, for the rule of dominance; nobody says whose."""
     most_half_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class DoorRow:
-    """What one door, or all doors of a site or a zone, did in a period, half-open."""
-
-    place: str
-    """The id of a site or of a zone."""
-    level: Literal["resource", "site", "zone"]
-    site: str | None
-    """None: of a zone."""
-    door: str | None
-    """None: of several together."""
-    start_ms: int
-    end_ms: int
-    granted: int
-    refusals: tuple[tuple[AccessReason, int], ...]
-    """How often by each reason that there was, in order of name."""
-    forced: int
-    held_open: int
-
-    @property
-    def refused(self) -> int:
-        """How often somebody was refused, for whatever reason."""
-        return sum(times for _, times in self.refusals)
-
-    @property
-    def refused_demand(self) -> int | None:
-        """How often somebody was refused because the telecentre was full; None where nobody told of any.
-
-        None told is not zero: an agent that does not count who is in refuses nobody for it.
-        """
-        return dict(self.refusals).get(FULL)
-
-    @property
-    def refused_out_of_hours(self) -> int:
-        """How often a good badge was refused for the hour alone, or for a public holiday."""
-        return sum(times for reason, times in self.refusals if reason in OUT_OF_HOURS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 from hub.store import DoorRow, Undeclared
 from hub.store.connection import Engine
 from hub.store.rows import Asked
+from hub.store.schema import migrations
 from tests.support.comings import MINUTE, PARIS, Bench, alarm, clock_set, coming, in_2026, ms, network
 from tests.support.telecentres import store_in
 
@@ -221,3 +222,23 @@ def test_declaring_a_door_computes_nothing_again(bench: Bench) -> None:
     with bench.store.seen() as connection:
         assert connection.execute("select * from dirty").fetchall() == []
         assert connection.execute("select * from visit_mark").fetchall() == []
+
+
+def test_a_door_that_an_earlier_build_declared_later_counts_from_its_first_day_too(bench: Bench) -> None:
+    bench.come("murat", ("b0000001", "2026-10-05 09:00"))
+    bench.settle()
+    bench.store.import_network(network("allanche", "murat", doors=0), today=date(2026, 10, 8))
+    bench.store.import_network(network("allanche", "murat"), today=date(2026, 10, 12))
+    (script,) = (script for _, name, script in migrations() if name == "0017_doors_hold_always.sql")
+    with bench.store.changed() as connection:
+        connection.execute("update resource set valid_from = '2026-10-06' where valid_from = '0001-01-01'")
+    assert bench.doors("murat") == []
+    with bench.store.changed() as connection:
+        connection.execute(script)
+        began = connection.execute(
+            "select valid_from from resource where resource = 'door-01' order by site, valid_from"
+        )
+        assert [day for (day,) in began] == ["0001-01-01", "2026-10-12", "0001-01-01", "2026-10-12"]
+        desks = connection.execute("select distinct valid_from from resource where kind = 'desk'").fetchall()
+        assert desks == [("2026-10-06",)]
+    assert granted(bench.doors("murat")) == [("door-01", 1)]

@@ -52,14 +52,15 @@ where site = :site and start_ms >= :from_ms and start_ms < :to_ms
 order by door, start_ms, what;
 
 -- name: days
-select door, day, what, sum(times)
-from door_figure
-where site = :site and day >= :from_day and day <= :to_day
-    and exists (
-        select 1 from resource
-        where resource.site = door_figure.site and resource.resource = door_figure.door and resource.kind = 'door'
-            and resource.valid_from <= door_figure.day
-            and (resource.valid_until is null or door_figure.day < resource.valid_until)
-    )
-group by door, day, what
-order by door, day, what;
+select door, day, what, times
+from (
+    select site, door, day, what, sum(times) as times
+    from door_figure
+    where site = :site and day >= :from_day and day <= :to_day
+    group by site, door, day, what
+) as done
+where exists (
+    select 1 from resource
+    where resource.site = done.site and resource.resource = done.door and resource.kind = 'door'
+        and resource.valid_from <= done.day and (resource.valid_until is null or done.day < resource.valid_until)
+);

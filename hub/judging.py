@@ -66,10 +66,11 @@ def first_told(asked: Question) -> dict[str, Told]:
 def told_anew(asked: LateQuestion) -> dict[str, Told]:
     """Return what is told of a subject in the next revision, by audience."""
     subjects = (asked.subject,)
+    # What came late first: its table is gone when that of the month is made.
+    late = disclose_to(late_table(asked.before, asked.after, subjects), list(AUDIENCES.values()))
+    nothing = had_nothing(asked.before, subjects)
     table, facts = month_table(asked.after, subjects)
     levels = {place.id: place.level for place in table.places}
-    nothing = had_nothing(asked.before, subjects)
-    late = disclose_to(late_table(asked.before, asked.after, subjects), list(AUDIENCES.values()))
     found = {}
     for audience, k in AUDIENCES.items():
         before = [row for row in each_row(asked.files[audience]) if row[5] == asked.subject]

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from sys import intern
+from typing import Any
 
 from hub.cells import Cell, Place, Table
 from hub.disclosure import Figure
@@ -158,6 +159,13 @@ def _json(content: object) -> str:
     return json.dumps(content, separators=(",", ":"))
 
 
+def _each_once(rows: list[Any]) -> Iterator[Any]:
+    """Yield each row and let it go: a month of thousands of telecentres should not be there twice."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()
+
+
 def decode_basis(content: bytes) -> Basis:
     """Return the basis that was encoded."""
     read = json.loads(zlib.decompress(content))
@@ -166,7 +174,7 @@ def decode_basis(content: bytes) -> Basis:
         tuple(Place(name, level, frozenset(sites)) for name, level, sites in read["places"]),
         tuple(
             Used(intern(subject), intern(site), intern(resource), intern(day), *numbers)
-            for subject, site, resource, day, *numbers in read["used"]
+            for subject, site, resource, day, *numbers in _each_once(read["used"])
         ),
         {(intern(place), intern(period)): Came(*counts) for place, period, *counts in read["came"]},
     )

@@ -1,27 +1,47 @@
 """One demo of ten sites for a whole module, for starting it is what takes the time; and `rebuild` after every test."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.support.demo import RunningDemo
-from tests.support.rebuilt import hubs_beneath, rebuilt
+from tests.support.rebuilt import HubsOfModule, Looks
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note of each test whether it passed."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture(scope="module", autouse=True)
-def rebuild_prints_nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hold that every hub of a module, once all have stopped or were killed, has the figures that its events say.
+def hubs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubsOfModule]:
+    """The hubs of a module; those that its tests share are looked at once more when they have stopped."""
+    found = HubsOfModule(Looks(tmp_path_factory.getbasetemp()), request.module)
+    yield found
+    found.look("at the end of the module")
+    chosen = request.config.option
+    if not (chosen.keyword or chosen.deselect or any("::" in argument for argument in request.config.args)):
+        found.check()
+
+
+@pytest.fixture(autouse=True)
+def rebuild_prints_nothing(hubs: HubsOfModule, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold, after every test, that `rebuild` finds no difference in any hub that it has run, stopped or not.
 
     The file that is named lies in the folder of the test whose hub it was.
     """
-    base = tmp_path_factory.getbasetemp()
-    before = set(hubs_beneath(base))
     yield
-    for file in hubs_beneath(base):
-        if file not in before:
-            found = rebuilt(file)
-            print(f"rebuild: {found.events} events, {len(found.differences)} differences in {file}")  # noqa: T201 -- shown when it fails
-            assert found.differences == [], f"{file}: {found.differences[:5]}"
+    hubs.look(f"after {request.node.name}")
+    if request.node.stash.get(PASSED, False):
+        hubs.ran(request.function.__name__)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,9 @@ from hub.store.schema import statements
 RELEASE = "release"
 """What stands in the column `site`: a release is about all of them."""
 
+QUICKLY = 1
+"""How hard to compress: the ingest waits meanwhile. 41 MB become 3 in a sixth of a second."""
+
 _SQL = statements("releases")
 
 
@@ -57,7 +60,7 @@ def put_release(connection: Connection, month: str, release: Frozen) -> None:
     for audience, files in sorted(release.files.items()):
         for name, content in sorted(files.items()):
             sha256 = hashlib.sha256(content).hexdigest()
-            values = {"audience": audience, "name": name, "sha256": sha256, "content": zlib.compress(content)}
+            values = {"audience": audience, "name": name, "sha256": sha256, "content": zlib.compress(content, QUICKLY)}
             connection.execute(_SQL["put_file"], {**of_it, **values})
 
 

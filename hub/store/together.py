@@ -1,4 +1,4 @@
-"""Inserting many rows with one statement: to begin one for each takes three times as long, on either engine."""
+"""Inserting many rows with one statement of SQLite: to begin one for each takes three times as long."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from hub.store.connection import Connection
 
 ROWS_AT_ONCE = (200, 20)
 """Rows of one statement: as many as history comes in, and as the hours of a day. Each is a statement of its own, which
-an engine reads once; it takes 32,766 values at least."""
+SQLite reads once; it takes 32,766 values at least."""
 
 _ROW = re.compile(r"\(\?(?:, \?)*\)")
 
@@ -17,7 +17,7 @@ _ROW = re.compile(r"\(\?(?:, \?)*\)")
 def put_together(connection: Connection, statement: str, rows: Sequence[Sequence[object]]) -> int:
     """Insert rows, their values in the order of the one group of marks `(?, ?)`; return how many were written.
 
-    No two may have the same key where the statement updates what is there: PostgreSQL refuses that.
+    No two may have the same key: PostgreSQL refuses that where the statement updates what is there.
     """
     written, done = 0, 0
     for together in ROWS_AT_ONCE:

@@ -22,7 +22,7 @@ NICE = 10
 """Behind a hub that runs on the same machine: its telecentres wait for answers, nobody waits for a release."""
 
 AT_A_TIME = 2
-"""A month of 4,072 telecentres takes 600 MB for a subject: three at once would save a minute and need 2 GB."""
+"""A month of 4,072 telecentres takes up to 800 MB for a subject: three at once would need 2.5 GB."""
 
 END_TIMEOUT_S = 5.0
 """For a process that was told to end; it holds nothing."""

@@ -23,6 +23,7 @@ from psycopg.types.string import StrDumper
 from hub.store.arrays import Column, ColumnDumper, as_copy, columns, from_arrays
 from hub.store.connection import StoreDownError, StoreRefusedError, Values
 from hub.store.marks import numbered, translate, unveiled
+from hub.store.patience import PatientConnection
 
 Answer = TypeVar("Answer")
 
@@ -311,8 +312,9 @@ class PostgresServer:
 
     def _connect(self, purpose: Literal["read", "write"]) -> psycopg.Connection[Any]:
         address = self.address
+        opened = PatientConnection if purpose == "read" else psycopg.Connection[Any]
         try:
-            raw = psycopg.connect(
+            raw = opened.connect(
                 host=address.host,
                 port=address.port,
                 dbname=address.name,

@@ -4,6 +4,7 @@ Real ones: a file that another program holds, a disk that takes no more, a serve
 moved, removed and replaced under the hub.
 """
 
+import asyncio
 import os
 import resource
 import shutil
@@ -21,11 +22,11 @@ from click.testing import CliRunner
 import hub.health
 import hub.ingest
 from hub.__main__ import main
-from hub.app import create_app
+from hub.app import create_app, refresh_board
 from hub.config import BrokerSettings, DatabaseSettings, HubSettings
 from hub.ingest import Ingest
 from hub.live import LiveBoard
-from hub.store import Store, StoreDownError, sqlite
+from hub.store import Store, StoreDownError, patience, postgres, sqlite
 from hub.store.backup import back_up, restore
 from hub.store.connection import Engine
 from hub.store.sqlite import SqliteFile
@@ -49,17 +50,17 @@ class Hub:
     def __init__(self, home: Path | Engine, folder: Path, port: int) -> None:
         self.store = cantal(home, now_ms=NOW)
         self.crashes: list[BaseException] = []
-        board = LiveBoard(self.store.sites())
+        self.board = LiveBoard(self.store.sites())
         self.ingest = Ingest(
             BrokerSettings(port=port),
             self.store,
-            board,
+            self.board,
             now_ms=lambda: NOW,
             new_id=lambda: uuid4().hex,
             on_crash=self.crashes.append,
         )
         settings = HubSettings(database=DatabaseSettings(file=folder / "hub.db"))
-        self.app = create_app(settings, self.store, board, self.ingest.health, now_ms=lambda: NOW)
+        self.app = create_app(settings, self.store, self.board, self.ingest.health, now_ms=lambda: NOW)
         self.edge = Edge(port)
         self.sent = 0
         assert self.edge.hearing.wait(PATIENCE_S)
@@ -72,7 +73,8 @@ class Hub:
 
     def told(self) -> tuple[int, list[str]]:
         """Return what /readyz answers, and what the board, its page and the alarms say of the database."""
-        self.app.state.context.stream.beat()
+        if self.app.state.context.stream.beat():  # as the stream does beside its beat
+            asyncio.run(refresh_board(self.board, self.store))
         alarms = [
             one for one in ask(self.app, "/api/v1/alarms?lang=fr").json()["alarms"] if "database" in one["reason"]
         ]
@@ -199,6 +201,8 @@ def test_a_server_that_stands_still_is_told_while_something_waits(
     opened: Callable[..., Hub], server: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub.health, "AWAY_AFTER_S", SOON_S)
+    monkeypatch.setattr(patience, "ANSWER_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(postgres, "CONNECT_TIMEOUT_S", 2)
     at_work = opened(server.database(tmp_path))  # type: ignore[attr-defined]
     pid = server.pid  # type: ignore[attr-defined]
     pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
@@ -210,10 +214,12 @@ def test_a_server_that_stands_still_is_told_while_something_waits(
         assert at_work.ingest.health().database_failures == 0, "nobody said no"
         assert all(at_work.is_away() for _ in range(20))
         assert at_work.edge.position() == 0
+        assert ask(at_work.app, "/api/v1/sites").status_code == 503, "no question keeps a page for ever"
     finally:
         for one in pids:
             os.kill(one, signal.SIGCONT)
     at_work.recovers()
+    assert ask(at_work.app, "/api/v1/sites").status_code == 200
 
 
 def test_a_removed_file_is_acknowledged_nothing_into_and_nobody_makes_another(

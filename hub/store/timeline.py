@@ -118,8 +118,8 @@ def _walk_stream(
     replacing: list[tuple[object, ...]] = []
     for (resource, start_ms), state in last_of.items():
         # States of a place never go back in time: what begins after all that stood cannot be there already.
-        rows = replacing if start_ms == stood_since.get(resource) else following
-        rows.append((site, resource, start_ms, stream.ordinal, state))
+        group = replacing if start_ms == stood_since.get(resource) else following
+        group.append((site, resource, start_ms, stream.ordinal, state))
     connection.insert(_SQL["put_change"], following, new=True)
     connection.insert(_SQL["put_change"], replacing)
     connection.execute(_SQL["walked"], {**key, "ordinal": stream.ordinal, "folded": last, "heard_ms": heard_ms})

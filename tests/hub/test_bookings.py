@@ -62,7 +62,12 @@ class Said:
     clock: str = "synced"
 
     def line(self) -> bytes:
-        values = {"edge_started": {"version": "1"}, "edge_alive": {}, "clock_set": {"step_ms": 1}}
+        values = {
+            "edge_started": {"version": "1"},
+            "edge_alive": {},
+            "clock_set": {"step_ms": 1},
+            "room_state_changed": {"state": "occupied"},
+        }
         booking = {"start": START + self.start * MINUTE, "outcome": self.outcome}
         shape = {"subject": self.room or "agent", "t": START + self.minute * MINUTE, "clock": self.clock, "up": 0}
         return json.dumps({**shape, "kind": self.kind, "value": values.get(self.kind, booking)}).encode()
@@ -84,9 +89,10 @@ def histories(draw: st.DrawFn) -> list[Stream]:
             outcome = draw(st.sampled_from(["came", "no_show", "unknown"]))
             clock = draw(st.sampled_from(["synced", "synced", "holdover", "unsynced"]))
             said.append(Said(start + late, room=room, start=start, outcome=outcome, clock=clock))
-            other = draw(st.sampled_from(["", "", "edge_alive", "clock_set"]))
+            other = draw(st.sampled_from(["", "", "edge_alive", "clock_set", "room_state_changed"]))
             if other:
-                said.append(Said(start + draw(st.integers(0, 2000)), other))
+                of_room = room if other == "room_state_changed" else ""
+                said.append(Said(start + draw(st.integers(0, 2000)), other, of_room))
         streams[f"{draw(st.integers(0, 2**64)):032x}"] = said
     return list(streams.items())
 
@@ -123,7 +129,7 @@ def last_words(streams: Sequence[Stream]) -> dict[tuple[str, int], str]:
         ((one.minute, stream, seq), (one.room, one.start), one.outcome)
         for stream, life in streams
         for seq, one in enumerate(life, start=1)
-        if one.room and one.clock != "unsynced" and 0 <= one.minute - one.start <= 24 * 60
+        if one.outcome and one.clock != "unsynced" and 0 <= one.minute - one.start <= 24 * 60
     ]
     return {booking: outcome for _, booking, outcome in sorted(said)}
 
@@ -259,6 +265,25 @@ def test_a_month_that_is_over_has_the_bookings_that_come_late(home: Path | Engin
         assert store.rebuild() == []
     assert [told[0]["bookings"] for told in months] == [1, 1, 2]
     assert [told[0] for told in months] == [told[1] for told in months]
+
+
+class Patient(random.Random):
+    """Sends all that there is in one message, and settles when everything is there."""
+
+    def random(self) -> float:
+        return 0.99
+
+
+def test_a_booking_of_yesterday_counts_although_its_room_changed_in_the_same_message(home: Path | Engine) -> None:
+    settled = [Said(-100, "edge_started"), Said(125, "edge_alive")]
+    together = [Said(130, "room_state_changed", "room-01"), Said(130, room="room-01", start=100, outcome="no_show")]
+    with closing(store_in(home, lambda: RECEIVED)) as store:
+        store.import_network(register(1), today=date(2026, 10, 1))
+        for life in (settled, settled + together):
+            deliver(store, [("a" * 32, life)], Patient(1))
+        told = [one[3]["bookings"] for one in asked(store, "day", DAYS[:4]) if one[3]["bookings"]]
+        assert store.rebuild() == []
+    assert told == [1, 1], "one of the telecentre, one of its zone"
 
 
 CHANGED_BY_HAND = {

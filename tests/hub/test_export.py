@@ -1,21 +1,15 @@
 """A month for the observatory: a new folder, the columns agreed on, nothing but what the gate lets through."""
 
-import csv
 import hashlib
 import json
 import os
 import shutil
 import signal
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from hub.__main__ import main
 from hub.commands.draft import drafted
 from hub.commands.export import read_month
 from hub.judging import Question, Told, first_told
@@ -25,12 +19,10 @@ from hub.release import FIGURE_COLUMNS, PLACE_COLUMNS
 from hub.store import Store
 from hub.store.register import read_sites
 from hub.store.releases import read_release
-from tests.support.telecentres import CANTAL, Change, put_history
+from tests.support.october import FIRST_MS, HOUR_MS, desks_of_the_month, export, heard, october, run, settle, table
+from tests.support.telecentres import CANTAL, put_history
 
-HOUR_MS = 3_600_000
 OCTOBER = date(2025, 10, 1)
-FIRST_MS = int(datetime(2025, 9, 30, 22, tzinfo=UTC).timestamp()) * 1000
-"""Local midnight of the first of October."""
 
 
 @pytest.fixture(scope="module")
@@ -39,69 +31,11 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return heard(tmp_path_factory.mktemp("four"), (("aurillac", 8), ("saint-flour", 5), ("murat", 2), ("mauriac", 4)))
 
 
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a hub that heard three."""
-    return heard(tmp_path_factory.mktemp("three"), (("aurillac", 8), ("saint-flour", 5), ("murat", 4)))
-
-
-def heard(folder: Path, sites: Sequence[tuple[str, int]]) -> Path:
-    file = folder / "hub.toml"
-    file.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
-    assert run("site", "import", CANTAL, "--config", file).exit_code == 0
-    for site, used in sites:
-        hear(file, site, used)
-    return folder
-
-
 @pytest.fixture
 def config(four: Path, tmp_path: Path) -> Path:
     """Return the settings of a hub that heard four telecentres for all of October 2025."""
     shutil.copytree(four, tmp_path, dirs_exist_ok=True)
     return tmp_path / "hub.toml"
-
-
-def settle(store: Store) -> None:
-    """Compute what is pending, as the running hub does."""
-    writer = store.writer()
-    try:
-        pending = True
-        while pending:
-            with writer.transaction():
-                pending = writer.settle_slice()
-    finally:
-        writer.close()
-
-
-def october(store: Store, site: str, used: int) -> list[Change]:
-    """Return a month in which so many desks are used from 9 to 17 on eight days."""
-    (known,) = [it for it in store.sites() if it.id == site]
-    names = [desk.id for desk in known.desks]
-    changes: list[Change] = [(FIRST_MS, name, "vacant") for name in names]
-    for day in (0, 1, 2, 5, 6, 7, 8, 9):
-        for name in names[:used]:
-            changes.append((FIRST_MS + (24 * day + 9) * HOUR_MS, name, "occupied"))
-            changes.append((FIRST_MS + (24 * day + 17) * HOUR_MS, name, "vacant"))
-    return sorted(changes)
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def export(config: Path, folder: Path, *more: str) -> Result:
-    return run("export", "--month", "2025-10", "--to", folder, "--config", config, *more)
-
-
-def table(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines, delimiter=";"))
-
-
-def desks_of_the_month(folder: Path, indicator: str) -> dict[str, dict[str, str]]:
-    rows = table(folder / "indicateurs.csv")
-    wanted = {"periode": "2025-10", "indicateur": indicator, "ventilation": "poste"}
-    return {row[FIGURE_COLUMNS[0]]: row for row in rows if wanted.items() <= row.items()}
 
 
 def test_a_month_is_a_folder_with_its_files_and_their_checksums(config: Path, tmp_path: Path) -> None:
@@ -346,97 +280,3 @@ def test_a_confidential_room_is_in_no_figure(config: Path) -> None:
 def october_of(store: Store) -> Month:
     with store.seen() as connection:
         return read_month(connection, OCTOBER, read_sites(connection), FIRST_MS + 60 * 24 * HOUR_MS)
-
-
-# Revisions: what was published stays, and what came late is told only where it could be told alone.
-
-
-@pytest.fixture
-def late(three: Path, tmp_path: Path) -> Path:
-    """Return the settings of a hub that in October 2025 heard three telecentres; Mauriac was away all month."""
-    shutil.copytree(three, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "hub.toml"
-
-
-def hear(config: Path, site: str, used: int) -> None:
-    """Let a hub hear a telecentre's October."""
-    with closing(Store(config.parent / "hub.db")) as store:
-        put_history(store, site, october(store, site, used), until=FIRST_MS + 31 * 24 * HOUR_MS)
-        settle(store)
-
-
-def figures(folder: Path) -> dict[tuple[str, ...], dict[str, str]]:
-    rows = table(folder / "indicateurs.csv")
-    return {(row[FIGURE_COLUMNS[0]], row["periode"], row["indicateur"], row["ventilation"]): row for row in rows}
-
-
-OF_MONTH = ("2025-10", "temps_occupe", "poste")
-
-
-def test_a_telecentre_that_comes_back_after_the_release_makes_a_revision_in_which_each_row_says_its_own(
-    late: Path, tmp_path: Path
-) -> None:
-    first = json.loads(export(late, tmp_path / "one", "--json").output)
-    hear(late, "mauriac", 4)
-    second = json.loads(export(late, tmp_path / "two", "--json").output)
-    assert [(it["revision"], it["is_new"]) for it in (first, second)] == [(1, True), (2, True)]
-    one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
-    assert one.keys() == two.keys()
-    was, now = one["mauriac", *OF_MONTH], two["mauriac", *OF_MONTH]
-    assert (was["valeur"], was["obs_status"], was["revision"]) == ("", "M", "1")
-    assert (now["valeur"], now["obs_status"], now["revision"]) == ("15360.0", "A", "2")
-    assert float(two["reseau:cantal", *OF_MONTH]["valeur"]) == float(one["reseau:cantal", *OF_MONTH]["valeur"]) + 15360
-    assert two["aurillac", *OF_MONTH] == one["aurillac", *OF_MONTH]
-
-
-def test_what_a_small_telecentre_sends_late_is_in_no_figure_that_was_published(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "one")
-    hear(late, "mauriac", 2)
-    done = json.loads(export(late, tmp_path / "two", "--json").output)
-    assert (done["revision"], done["is_new"]) == (1, False)
-    one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    assert one == two
-
-
-def test_a_figure_that_was_kept_once_is_kept_for_ever(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "one")
-    hear(late, "mauriac", 2)
-    hear(late, "allanche", 4)
-    export(late, tmp_path / "two")
-    hear(late, "ydes", 3)
-    export(late, tmp_path / "three")
-    one, two, three = (figures(tmp_path / name) for name in ("one", "two", "three"))
-    network, territory = ("reseau:cantal", *OF_MONTH), ("zone:haute-auvergne", *OF_MONTH)
-    assert [known[network]["revision"] for known in (one, two, three)] == ["1", "2", "3"]
-    # Its part of the first delay was of two desks; that of the second, of three, would tell the first by subtraction.
-    assert one[territory] == two[territory] == three[territory]
-
-
-def test_a_confidential_figure_stays_so_in_later_revisions(config: Path, tmp_path: Path) -> None:
-    export(config, tmp_path / "one")
-    hidden = {key for key, row in figures(tmp_path / "one").items() if row["conf_status"] == "C"}
-    hear(config, "allanche", 4)
-    export(config, tmp_path / "two")
-    two = figures(tmp_path / "two")
-    assert hidden
-    assert all(two[key]["valeur"] == "" for key in hidden)
-
-
-def test_an_agreement_gets_the_same_data_as_the_public_whenever_it_asks(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "public")
-    hear(late, "mauriac", 2)
-    assert json.loads(export(late, tmp_path / "all", "--audience", "agreement", "--json").output)["revision"] == 1
-    public, agreed = figures(tmp_path / "public"), figures(tmp_path / "all")
-    shown = {key: row["valeur"] for key, row in public.items() if row["valeur"]}
-    assert shown
-    assert all(agreed[key]["valeur"] == value for key, value in shown.items())
-
-
-def test_a_release_that_was_damaged_in_the_database_is_not_written(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "one")
-    with sqlite3.connect(late.parent / "hub.db") as database:
-        database.execute("update release_file set content = x'00' where name = 'indicateurs.csv'")
-    database.close()
-    done = export(late, tmp_path / "two")
-    assert (done.exit_code, "is damaged in the database" in done.output) == (1, True)
-    assert not (tmp_path / "two").exists()

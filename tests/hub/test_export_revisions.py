@@ -1,0 +1,95 @@
+"""Revisions: what was published stays, and what came late is told only where it could be told alone."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.support.october import export, figures, hear, heard
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a hub that heard three."""
+    return heard(tmp_path_factory.mktemp("three"), (("aurillac", 8), ("saint-flour", 5), ("murat", 4)))
+
+
+@pytest.fixture
+def late(three: Path, tmp_path: Path) -> Path:
+    """Return the settings of a hub that in October 2025 heard three telecentres; Mauriac was away all month."""
+    shutil.copytree(three, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "hub.toml"
+
+
+OF_MONTH = ("2025-10", "temps_occupe", "poste")
+
+
+def test_a_telecentre_that_comes_back_after_the_release_makes_a_revision_in_which_each_row_says_its_own(
+    late: Path, tmp_path: Path
+) -> None:
+    first = json.loads(export(late, tmp_path / "one", "--json").output)
+    hear(late, "mauriac", 4)
+    second = json.loads(export(late, tmp_path / "two", "--json").output)
+    assert [(it["revision"], it["is_new"]) for it in (first, second)] == [(1, True), (2, True)]
+    one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
+    assert one.keys() == two.keys()
+    was, now = one["mauriac", *OF_MONTH], two["mauriac", *OF_MONTH]
+    assert (was["valeur"], was["obs_status"], was["revision"]) == ("", "M", "1")
+    assert (now["valeur"], now["obs_status"], now["revision"]) == ("15360.0", "A", "2")
+    assert float(two["reseau:cantal", *OF_MONTH]["valeur"]) == float(one["reseau:cantal", *OF_MONTH]["valeur"]) + 15360
+    assert two["aurillac", *OF_MONTH] == one["aurillac", *OF_MONTH]
+
+
+def test_what_a_small_telecentre_sends_late_is_in_no_figure_that_was_published(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "one")
+    hear(late, "mauriac", 2)
+    done = json.loads(export(late, tmp_path / "two", "--json").output)
+    assert (done["revision"], done["is_new"]) == (1, False)
+    one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_figure_that_was_kept_once_is_kept_for_ever(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "one")
+    hear(late, "mauriac", 2)
+    hear(late, "allanche", 4)
+    export(late, tmp_path / "two")
+    hear(late, "ydes", 3)
+    export(late, tmp_path / "three")
+    one, two, three = (figures(tmp_path / name) for name in ("one", "two", "three"))
+    network, territory = ("reseau:cantal", *OF_MONTH), ("zone:haute-auvergne", *OF_MONTH)
+    assert [known[network]["revision"] for known in (one, two, three)] == ["1", "2", "3"]
+    # Its part of the first delay was of two desks; that of the second, of three, would tell the first by subtraction.
+    assert one[territory] == two[territory] == three[territory]
+
+
+def test_a_confidential_figure_stays_so_in_later_revisions(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "one")
+    hidden = {key for key, row in figures(tmp_path / "one").items() if row["conf_status"] == "C"}
+    hear(late, "allanche", 4)
+    export(late, tmp_path / "two")
+    two = figures(tmp_path / "two")
+    assert hidden
+    assert all(two[key]["valeur"] == "" for key in hidden)
+
+
+def test_an_agreement_gets_the_same_data_as_the_public_whenever_it_asks(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "public")
+    hear(late, "mauriac", 2)
+    assert json.loads(export(late, tmp_path / "all", "--audience", "agreement", "--json").output)["revision"] == 1
+    public, agreed = figures(tmp_path / "public"), figures(tmp_path / "all")
+    shown = {key: row["valeur"] for key, row in public.items() if row["valeur"]}
+    assert shown
+    assert all(agreed[key]["valeur"] == value for key, value in shown.items())
+
+
+def test_a_release_that_was_damaged_in_the_database_is_not_written(late: Path, tmp_path: Path) -> None:
+    export(late, tmp_path / "one")
+    with sqlite3.connect(late.parent / "hub.db") as database:
+        database.execute("update release_file set content = x'00' where name = 'indicateurs.csv'")
+    database.close()
+    done = export(late, tmp_path / "two")
+    assert (done.exit_code, "is damaged in the database" in done.output) == (1, True)
+    assert not (tmp_path / "two").exists()

@@ -39,13 +39,16 @@ def test_an_edge_that_deletes_on_puback_loses_events_and_ours_does_not(tmp_path:
         control.send(BEFORE)
         eventually(lambda: stored(CONTROL) == BEFORE * BATCH_EVENTS, what="the control works when nothing fails")
 
+        connected = world.hub.said().count("broker=connected")
         world.lines[HUB].put(Faults(silent=True))
         control.send(DURING)
         world.kill(BROKER)
         world.lines[HUB].cut()
         world.lines[HUB].put(NO_FAULTS)
         world.revive(BROKER, rebooted=False)
-        eventually(lambda: "broker=connected" in world.hub.said().split("broker=lost")[-1], what="the hub is back")
+        eventually(lambda: world.hub.said().count("broker=connected") > connected, what="the hub is back", within_s=60)
+        heard = stored(OURS)
+        eventually(lambda: stored(OURS) > heard, what="the hub has subscribed", within_s=60)
 
         control.send(AFTER)
         last = control.confirmed

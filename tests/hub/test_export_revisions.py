@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.october import export, figures, hear, heard
+from tests.support.october import OF_MONTH, export, figures, hear, heard
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,6 @@ def late(three: Path, tmp_path: Path) -> Path:
     """Return the settings of a hub that in October 2025 heard three telecentres; Mauriac was away all month."""
     shutil.copytree(three, tmp_path, dirs_exist_ok=True)
     return tmp_path / "hub.toml"
-
-
-OF_MONTH = ("2025-10", "temps_occupe", "poste")
 
 
 def test_a_telecentre_that_comes_back_after_the_release_makes_a_revision_in_which_each_row_says_its_own(

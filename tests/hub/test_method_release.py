@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hub.disclosure import PUBLIC_K, disclose
-from tests.hub.test_export import OF_MONTH, export, figures, hear, run
 from tests.support.attendance import VISITS, base_periods, site_places, table_from, zone
+from tests.support.october import OF_MONTH, export, figures, hear, run
 from tests.support.telecentres import CANTAL
 from tests.test_docs import METHOD, table_rows
 

@@ -17,6 +17,9 @@ HOUR_MS = 3_600_000
 FIRST_MS = int(datetime(2025, 9, 30, 22, tzinfo=UTC).timestamp()) * 1000
 """Local midnight of the first of October."""
 
+OF_MONTH = ("2025-10", "temps_occupe", "poste")
+"""Period, indicator and subject of the time of desks."""
+
 
 def heard(folder: Path, sites: Sequence[tuple[str, int]]) -> Path:
     """Make a hub that heard these telecentres, each with so many desks in use; return its folder."""

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 
+from hub.store.connection import StoreDownError
+
 Answer = TypeVar("Answer")
 
 LOOK_S = 0.1
@@ -23,7 +25,8 @@ class PatientConnection(psycopg.Connection[Any]):
         """Run what psycopg does on the connection, for a bounded time.
 
         Raises:
-            psycopg.OperationalError: there was no answer.
+            StoreDownError: there was no answer. None of psycopg's: after those of a connection that broke, the same is
+                asked on a new one.
         """
         return super().wait(self._in_time(gen), interval, *others, **named)
 
@@ -35,7 +38,7 @@ class PatientConnection(psycopg.Connection[Any]):
                 ready = yield awaited
                 if not ready and time.monotonic() > until_s:
                     self.close()
-                    raise psycopg.OperationalError("the server has not answered in time")
+                    raise StoreDownError("the server has not answered in time")
                 awaited = gen.send(ready)
         except StopIteration as done:
             answer: Answer = done.value

@@ -28,13 +28,16 @@ class Place:
     """The files that a connection has open."""
 
     file: str
+    """As it is configured, and opened at the next start: it may be a link, or lie behind one."""
+    log_file: str
+    """Beside the file that the link led to when it was opened."""
     database: Identity | None
     log: Identity | None
 
     @classmethod
-    def of(cls, file: str) -> "Place":
-        """Return which files stand at a path and beside it now."""
-        return cls(file, identity(file), identity(f"{file}-wal"))
+    def of(cls, file: str, opened: str) -> "Place":
+        """Return which files stand at a path and beside what it led to, as SQLite says, now."""
+        return cls(file, f"{opened}-wal", identity(file), identity(f"{opened}-wal"))
 
     def check(self) -> None:
         """See that the same files still stand there.
@@ -44,9 +47,9 @@ class Place:
         """
         if identity(self.file) != self.database:
             raise moved(self.file)
-        if identity(f"{self.file}-wal") != self.log:
+        if identity(self.log_file) != self.log:
             raise StoreMovedError(
-                f"{self.file}-wal was moved, removed or replaced while it was open: restart the hub (systemctl restart"
+                f"{self.log_file} was moved, removed or replaced while it was open: restart the hub (systemctl restart"
                 " telecentre-hub), which then writes into the database what it still holds"
             )
 

@@ -38,7 +38,9 @@ READ_TIMEOUT_MS = 30_000
 WRITE_TIMEOUT_MS = 600_000
 """Of one statement that writes: an index over years of events, made by a migration."""
 IDLE_TIMEOUT_MS = 60_000
-"""Of a transaction in which nothing is asked: a hub that was stopped gives its locks back."""
+"""Of a transaction that writes, in which nothing is asked: a hub that was stopped gives its locks back."""
+READ_IDLE_TIMEOUT_MS = 600_000
+"""Of one that reads: an export puts a month of thousands together between two questions, 10 s on a quiet machine."""
 
 _SILENCE: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -163,9 +165,12 @@ class PostgresConnection:
                 answers = [self.execute(statement, values) for statement, values in questions]
                 self._raw.execute(b"rollback")
             return [answer.fetchall() for answer in answers]
-        finally:
-            if self.in_transaction:
-                self.rollback()
+        except psycopg.Error:
+            if self._raw.closed:
+                raise
+            self._raw.close()  # psycopg may believe that the server prepared what stood behind the one that failed
+            with self.translated():
+                raise
 
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction; one that writes takes its turn with those who change the register."""
@@ -353,13 +358,11 @@ def _options(purpose: Literal["read", "write"]) -> str:
     """Return the settings of one session. On the server's side, a client that is gone is noticed as soon as by us."""
     shared = {"jit": "off", "tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
     own: dict[str, object] = {"default_transaction_read_only": "on", "statement_timeout": READ_TIMEOUT_MS}
+    idle_ms = READ_IDLE_TIMEOUT_MS
     if purpose == "write":
-        own = {
-            "synchronous_commit": "on",
-            "statement_timeout": WRITE_TIMEOUT_MS,
-            "lock_timeout": LOCK_TIMEOUT_MS,
-        }
-    own |= {"idle_in_transaction_session_timeout": IDLE_TIMEOUT_MS, **shared}
+        own = {"synchronous_commit": "on", "statement_timeout": WRITE_TIMEOUT_MS, "lock_timeout": LOCK_TIMEOUT_MS}
+        idle_ms = IDLE_TIMEOUT_MS
+    own |= {"idle_in_transaction_session_timeout": idle_ms, **shared}
     return " ".join(f"-c {name}={value}" for name, value in own.items())
 
 

@@ -37,10 +37,10 @@ class SqliteConnection(sqlite3.Connection):
     place: Place | None = None
     """Which files are open; None: nobody looks, as at a copy that is being made."""
 
-    def watch(self) -> None:
-        """Remember which files were opened: nothing is promised of others in their place."""
+    def watch(self, file: Path) -> None:
+        """Remember which files were opened at a path: nothing is promised of others in their place."""
         self.execute("pragma schema_version")  # the log is opened by the first question
-        self.place = Place.of(self.execute("pragma database_list").fetchone()[2])
+        self.place = Place.of(str(file), self.execute("pragma database_list").fetchone()[2])
 
     def check_place(self) -> None:
         """See that the files that are open still stand where they did."""
@@ -68,8 +68,8 @@ class SqliteConnection(sqlite3.Connection):
 
     def close(self) -> None:
         """Close the connection."""
+        self.place = None  # first: with the last connection goes the log, which others would miss
         super().close()
-        self.place = None
 
     def insert(self, statement: str, rows: Sequence[Sequence[object]], /, *, new: bool = False) -> int:  # noqa: ARG002 - it is no quicker then
         """Insert rows, their values in the order of the one group of marks; return how many were written."""
@@ -228,7 +228,7 @@ def connect(file: Path, *, writes: bool) -> SqliteConnection:
         durable = connection.execute("pragma synchronous").fetchone()[0]
         if not writes:
             connection.execute("pragma query_only = on")
-        connection.watch()
+        connection.watch(file)
     except sqlite3.Error as error:
         connection.close()
         raise StoreDownError(f"{file}: not usable as a database ({error})") from error

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hub.network import Network, NetworkTable, SiteTable
 from hub.opening import day_bounds
-from hub.store import Asked, IndicatorRow, Store, StoreRefusedError
+from hub.store import Asked, IndicatorRow, Store, StoreDownError, StoreRefusedError
 from hub.store.connection import Engine
 from hub.store.hours import HourRow
 from hub.store.months import FEW_SITES, packed, unpacked
@@ -210,3 +210,20 @@ def test_all_that_is_asked_of_a_server_at_once_is_of_one_state(postgres: Postgre
         asking.join(PATIENCE_S)
         assert found == [[(0,)], [(1,)], [(0,)]]
         assert reader.ask((renamed, ())) == [[(10,)]]
+
+
+@pytest.mark.parametrize("before", range(4, 8))
+def test_a_reader_whose_question_was_cut_off_answers_the_next(postgres: Postgres, tmp_path: Path, before: int) -> None:
+    """psycopg prepares what is asked the sixth time: also what the server skips because something before it failed."""
+    server = postgres.database(tmp_path)
+    questions = (("select count(*) from site", ()), ("select count(*) from resource where kind = ?", ("desk",)))
+    with closing(cantal(server)), closing(server.guest()) as gate, closing(server.reader()) as reader:
+        for _ in range(before):
+            reader.ask(*questions)
+        reader.execute("set statement_timeout = 200")
+        gate.execute("begin")
+        gate.execute("lock table site in access exclusive mode")
+        with pytest.raises(StoreDownError):
+            reader.ask(*questions)
+        gate.rollback()
+        assert [reader.ask(*questions) for _ in range(3)] == [[[(10,)], [(47,)]]] * 3

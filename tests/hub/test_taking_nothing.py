@@ -28,7 +28,7 @@ from hub.ingest import Ingest
 from hub.live import LiveBoard
 from hub.store import Store, StoreDownError, patience, postgres, sqlite
 from hub.store.backup import back_up, restore
-from hub.store.connection import Engine
+from hub.store.connection import Engine, StoreMovedError
 from hub.store.sqlite import SqliteFile
 from tests.hub.test_ingest import Edge
 from tests.hub.test_receiver import NOW, batch, desk
@@ -242,6 +242,31 @@ def test_a_removed_file_is_acknowledged_nothing_into_and_nobody_makes_another(
         assert (asked.exit_code, len(asked.output.splitlines())) == (1, 1), asked.output
         assert "there is no database" in asked.output
     assert not at_work.store.file.exists()
+
+
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_a_link_that_leads_elsewhere_now_is_a_database_that_was_moved(tmp_path: Path, what: str) -> None:
+    for disk in ("one", "two"):
+        (tmp_path / disk).mkdir()
+        Store(SqliteFile(tmp_path / disk / "hub.db")).close()
+    (tmp_path / "disk").symlink_to("one")
+    (tmp_path / "hub.db").symlink_to(tmp_path / "one" / "hub.db")
+    link, file = {
+        "the file": (tmp_path / "hub.db", tmp_path / "hub.db"),
+        "its folder": (tmp_path / "disk", tmp_path / "disk" / "hub.db"),
+    }[what]
+    with closing(Store(SqliteFile(file))) as store, closing(store.writer()) as writer:
+        with writer.transaction():
+            pass
+        target = link.readlink()
+        link.unlink()
+        link.symlink_to(str(target).replace("one", "two"))
+        with pytest.raises(StoreMovedError, match="put the same file back"), writer.transaction():
+            pass
+        link.unlink()
+        link.symlink_to(target)
+        with writer.transaction():
+            pass
 
 
 def test_what_was_acknowledged_while_the_file_was_moved_away_is_in_it_and_it_goes_on_when_it_is_back(

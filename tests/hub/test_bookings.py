@@ -91,8 +91,13 @@ def histories(draw: st.DrawFn) -> list[Stream]:
             said.append(Said(start + late, room=room, start=start, outcome=outcome, clock=clock))
             other = draw(st.sampled_from(["", "", "edge_alive", "clock_set", "room_state_changed"]))
             if other:
-                of_room = room if other == "room_state_changed" else ""
-                said.append(Said(start + draw(st.integers(0, 2000)), other, of_room))
+                minute = start + draw(st.integers(0, 2000))
+                if (
+                    other == "room_state_changed"
+                ):  # no state is older than its agent: a telecentre counts from the first
+                    said.append(Said(max(minute, said[0].minute), other, room))
+                else:
+                    said.append(Said(minute, other))
         streams[f"{draw(st.integers(0, 2**64)):032x}"] = said
     return list(streams.items())
 

@@ -53,20 +53,20 @@ def test_memory_and_versions_are_read() -> None:
     assert numbered("no such thing") == "of unknown version"
 
 
-def a_load(cpu_s: float, stored: float, *, equal: bool = True) -> Load:
+def a_load(cpu_s: float, *, equal: bool = True) -> Load:
     told = {"rate": 300.0, "events": 9_000, "played_days": 1.0, "equal": equal, "event_wait": {"p99_s": 0.1}}
     told["different"] = [] if equal else ["murat"]
-    return Load(told, 0.4, 20.0, cpu_s, stored)
+    return Load(told, 0.4, 20.0, cpu_s)
 
 
 def test_costs_are_flat_when_cpu_and_bytes_are_both_within_twice_the_cheapest() -> None:
-    assert [line.reached for line in flat({10: a_load(0.001, 480), 4_072: a_load(0.002, 900)})] == [True, True]
-    assert [line.reached for line in flat({10: a_load(0.001, 480), 4_072: a_load(0.0021, 480)})] == [True, False]
-    assert [line.reached for line in flat({10: a_load(0.001, 480), 4_072: a_load(0.001, 1_044)})] == [True, False]
-    assert [line.reached for line in flat({10: a_load(0.001, 480), 4_072: a_load(0.001, 480, equal=False)})] == [
-        True,
-        False,
-    ]
+    def reached(of_many: Load, day_bytes: float) -> list[bool]:
+        return [line.reached for line in flat({10: a_load(0.001), 4_072: of_many}, {10: 70_000, 4_072: day_bytes})]
+
+    assert reached(a_load(0.002), 130_000) == [True, True]
+    assert reached(a_load(0.0021), 70_000) == [True, False]
+    assert reached(a_load(0.001), 141_000) == [True, False]
+    assert reached(a_load(0.001, equal=False), 70_000) == [True, False]
 
 
 def test_the_size_of_a_database_counts_what_its_log_holds_once(tmp_path: Path) -> None:

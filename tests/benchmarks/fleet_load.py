@@ -3,6 +3,9 @@
 The fleet is calm (no outages of its own). A hub's first word from thousands of sites is a burst; only when every site
 has been answered does the measuring begin. CPU is what the kernel counts for the hub, a wait is from an event's
 observation to the word, at its site, that the hub has committed it.
+
+At one rate for all, ten sites play days and thousands minutes: what the database grows by is measured apart, of a day
+that each site has lived.
 """
 
 import json
@@ -21,6 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub.opening import HOUR_MS
+from hub.store import Store
+from tests.benchmarks import stored_month
 from tests.benchmarks.figures import Figure
 from tests.support.brokers import RunningBroker
 from tests.support.ports import free_port
@@ -33,8 +39,8 @@ FLAT_SITES = (10, 100, 1_000, 4_072)
 FLAT_LASTS_S = 20.0
 CPU_REACH, WAIT_REACH_S = 0.5, 1.0
 FLAT_REACH = 2.0
-"""Of the cheapest size, what one event may cost at any other, in CPU and in bytes of the database: what sites say
-beside events, and the figures that a site and day have however few its events are, is counted to them."""
+"""Of the cheapest size, what one event may cost at any other in CPU, and the day of one site in bytes: what sites say
+beside events is counted to them."""
 
 GREETED_WITHIN_S, ENDS_WITHIN_S = 150.0, 300.0
 LOOK_EVERY_S = 0.5
@@ -53,7 +59,6 @@ class Load:
     """Of one core, over the measured time."""
     measured_s: float
     cpu_s_an_event: float
-    bytes_an_event: float
 
     @property
     def wait_p99_s(self) -> float:
@@ -79,25 +84,36 @@ def measure_peak() -> list[Figure]:
 
 
 def measure_flat() -> list[Figure]:
-    """Return what an event costs at four sizes of a network: the flat-cost table, one line a size."""
-    return flat({sites: played(sites, RATE, FLAT_LASTS_S) for sites in FLAT_SITES})
+    """Return what events and days cost at four sizes of a network: the flat-cost table, one line a size."""
+    loads = {sites: played(sites, RATE, FLAT_LASTS_S) for sites in FLAT_SITES}
+    return flat(loads, {sites: bytes_of_a_day(sites) for sites in FLAT_SITES})
 
 
-def flat(loads: Mapping[int, Load]) -> list[Figure]:
+def bytes_of_a_day(sites: int) -> float:
+    """Return by how much a database grows for a site and the first day of its life, with register and all figures."""
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "hub.db"
+        with closing(Store(file, now_ms=lambda: stored_month.NOW_MS)) as store:
+            empty_bytes = stored_bytes(file)
+            stored_month.play(store, sites, stored_month.MONTH[0] + 23 * HOUR_MS)
+            return (stored_bytes(file) - empty_bytes) / sites
+
+
+def flat(loads: Mapping[int, Load], day_bytes: Mapping[int, float]) -> list[Figure]:
     """Return the table of what was measured at several sizes, each judged by the cheapest."""
     cpu_s = min(load.cpu_s_an_event for load in loads.values())
-    stored = min(load.bytes_an_event for load in loads.values())
+    stored = min(day_bytes.values())
     return [
         Figure(
             name="B9",
-            what=f"what an event costs with {sites:,} sites",
-            measured=f"{load.told['rate']:.0f} events/s; {1000 * load.cpu_s_an_event:.2f} ms CPU and"
-            f" {load.bytes_an_event:,.0f} bytes an event; p99 {load.wait_p99_s} s; {_equal(load)}",
+            what=f"what an event, and a site's day, cost with {sites:,} sites",
+            measured=f"{load.told['rate']:.0f} events/s; {1000 * load.cpu_s_an_event:.2f} ms CPU an event;"
+            f" {day_bytes[sites]:,.0f} bytes a site's day; p99 {load.wait_p99_s} s; {_equal(load)}",
             peer=f"the cheapest sizes: {1000 * cpu_s:.2f} ms, {stored:,.0f} bytes",
             size=f"{load.told['events']:,} events, {load.told['played_days']} days, {load.measured_s:.0f} s measured",
             reach=f"flat from {min(loads):,} to {max(loads):,} sites: CPU and bytes within {FLAT_REACH:g} x",
             reached=load.cpu_s_an_event <= FLAT_REACH * cpu_s
-            and load.bytes_an_event <= FLAT_REACH * stored
+            and day_bytes[sites] <= FLAT_REACH * stored
             and load.told["equal"],
         )
         for sites, load in loads.items()
@@ -115,7 +131,6 @@ def played(sites: int, rate: float, lasts_s: float) -> Load:
         running.callback(broker.kill)
         _program("telecentre-sim", "fleet", "--sites", str(sites), "--write-network", str(folder / "network.toml"))
         hub = running.enter_context(running_hub(folder, broker.port))
-        empty_bytes = stored_bytes(folder / "hub.db")
         fleet = running.enter_context(_running_fleet(folder, broker.port, rate))
         _await("every site is answered", GREETED_WITHIN_S, lambda: _COMPLETE.search(_log(folder)) is not None)
         threading.Event().wait(CALM_AFTER_S)
@@ -124,8 +139,7 @@ def played(sites: int, rate: float, lasts_s: float) -> Load:
         told = json.loads(fleet.communicate(timeout=ENDS_WITHIN_S)[0])
         hub.terminate()
         hub.wait(30)
-        bytes_an_event = (stored_bytes(folder / "hub.db") - empty_bytes) / told["events"]
-    return Load(told, cpu_s / measured_s, measured_s, cpu_s / measured_s / told["rate"], bytes_an_event)
+    return Load(told, cpu_s / measured_s, measured_s, cpu_s / measured_s / told["rate"])
 
 
 @contextmanager

@@ -20,7 +20,7 @@ Source: domain.md 5.1 (rules of INSEE) and R5; docs/decisions/0024 and docs/meth
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -123,27 +123,6 @@ def disclose_to(table: Table, thresholds: Collection[int]) -> dict[int, Release]
     gate = CheckedTable(table)
     found = {subject: _reasons(gate, subject, thresholds) for subject in sorted(gate.subjects)}
     return {k: _release(gate, {subject: reasons[k] for subject, reasons in found.items()}, k) for k in thresholds}
-
-
-def by_subject(table: Table) -> list[Table]:
-    """Return a table as one of each subject: the gate judges each by itself, and so somebody may do it at once."""
-    subjects = {indicator.id: indicator.subject for indicator in table.indicators}
-    cells: dict[str, list[Cell]] = {subject: [] for subject in sorted(set(subjects.values()))}
-    for cell in table.cells:
-        cells.setdefault(subjects.get(cell.indicator, ""), []).append(cell)
-    return [
-        Table(table.places, table.periods, [one for one in table.indicators if one.subject == subject], found)
-        for subject, found in cells.items()
-    ]
-
-
-def together(releases: Sequence[Release]) -> Release:
-    """Return the releases of the subjects of one table to one audience as one."""
-    verdicts = sorted(
-        (verdict for release in releases for verdict in release.verdicts),
-        key=lambda verdict: (verdict.place, verdict.period, verdict.indicator),
-    )
-    return Release(releases[0].k, tuple(verdicts), tuple(sorted(line for one in releases for line in one.audit)))
 
 
 class Figure(NamedTuple):

@@ -241,11 +241,12 @@ def month_table(
             for period in periods:
                 known = sums.get((place.id, period.id, subject), NOTHING)
                 cells += time_cells(place, period, subject, known)
-                facts[place.id, period.id, subject] = Facts(known.resources, _open_hours(place, known))
+                hours, was_available = _open_hours(place, known), known.available_ms > 0
+                facts[place.id, period.id, subject] = Facts(known.resources, hours, was_available=was_available)
     if PERSONS in subjects:
         visits = {at: Visits(came.visits, inf) for at, came in month.came.items()}
         cells += visit_cells(month, visits, month.came)
-        nothing = Facts(None, None)
+        nothing = Facts(None, None, was_available=False)
         facts |= {(place.id, period.id, PERSONS): nothing for place in month.places for period in periods}
     return Table(month.places, periods, indicators(subjects), cells), facts
 

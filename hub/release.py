@@ -126,6 +126,8 @@ class Facts:
 
     resources: int | None
     open_hours: float | None
+    was_available: bool
+    """Whether any desk or room was there for use at any time; if not, there is nothing to be covered."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ def _figure(
         UNITS[indicator],
         verdict.obs_status,
         verdict.conf_status,
-        None if verdict.coverage is None else round(verdict.coverage, 2),
+        round(verdict.coverage, 2) if beside.was_available and verdict.coverage is not None else None,
         METHODS[subject],
         beside.resources,
         beside.open_hours,

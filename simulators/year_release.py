@@ -151,7 +151,7 @@ class MonthTruth:
         return Figure(
             values=values,
             obs_status=status(available_ms, observed_ms) if observed_ms or begun.value else "M",
-            coverage=observed_ms / available_ms if available_ms else 0.0,
+            coverage=observed_ms / available_ms if available_ms else None,
             resources=len({row.resource for row in rows}),
             open_hours=self._open_hours(place, period, subject) if len(place.sites) == 1 and rows else None,
             parts={"temps_occupe": time, "sessions": begun},

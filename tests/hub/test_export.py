@@ -1,11 +1,14 @@
 """A month for the observatory: a new folder, the columns agreed on, nothing but what the gate lets through."""
 
+import csv
 import hashlib
 import json
 import os
 import shutil
 import signal
+from contextlib import closing
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -13,14 +16,28 @@ import pytest
 from hub.commands.draft import drafted
 from hub.commands.export import read_month
 from hub.judging import Question, Told, first_told
+from hub.live import LiveBoard
 from hub.network import read_network
 from hub.observatory import Month, month_span
 from hub.release import FIGURE_COLUMNS, PLACE_COLUMNS
 from hub.store import Store
 from hub.store.register import read_sites
 from hub.store.releases import read_release
-from tests.support.october import FIRST_MS, HOUR_MS, desks_of_the_month, export, heard, october, run, settle, table
+from tests.support.october import (
+    FIRST_MS,
+    HOUR_MS,
+    OF_MONTH,
+    desks_of_the_month,
+    export,
+    figures,
+    heard,
+    october,
+    run,
+    settle,
+    table,
+)
 from tests.support.telecentres import CANTAL, put_history
+from tests.support.web import app_on, ask
 
 OCTOBER = date(2025, 10, 1)
 
@@ -137,7 +154,36 @@ def test_days_are_told_of_the_network_and_the_massif_alone(config: Path, tmp_pat
 def test_a_telecentre_that_was_never_heard_is_missing_and_not_zero(config: Path, tmp_path: Path) -> None:
     export(config, tmp_path / "out")
     row = desks_of_the_month(tmp_path / "out", "taux_occupation")["ydes"]
-    assert (row["valeur"], row["obs_status"], row["couverture"]) == ("", "M", "0.0")
+    assert (row["valeur"], row["obs_status"]) == ("", "M")
+
+
+def test_coverage_is_empty_where_nothing_was_there_and_zero_where_nobody_watched(tmp_path: Path) -> None:
+    config = tmp_path / "other.toml"
+    config.write_text('[database]\nfile = "other.db"\n[broker]\nembedded = true\n', encoding="utf-8")
+    with closing(Store(tmp_path / "other.db")) as store:
+        store.import_network(read_network(CANTAL), today=date(2025, 9, 1))
+        put_history(store, "aurillac", october(store, "aurillac", 8), until=FIRST_MS + 31 * 24 * HOUR_MS)
+        settle(store)
+    export(config, tmp_path / "out")
+    told = figures(tmp_path / "out")
+    sunday, month = told["reseau:cantal", "2025-10-05", "temps_occupe", "poste"], told["ydes", *OF_MONTH]
+    assert (sunday["couverture"], sunday["obs_status"], sunday["valeur"]) == ("", "M", "")
+    assert (month["couverture"], month["obs_status"], month["valeur"]) == ("0.0", "M", "")
+    assert told["montmurat", "2025-10", "temps_occupe", "salle_visio"]["couverture"] == ""  # it has no room
+
+
+def test_coverage_is_empty_in_a_release_where_it_is_in_the_answers_of_the_hub(config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "out")
+    with closing(Store(config.parent / "hub.db")) as store:
+        app = app_on(store, LiveBoard())
+        asked = {"from": "2025-10-01", "to": "2025-11-01", "step": "month", "format": "csv"}
+        for kind, subject in (("desk", "poste"), ("room", "salle_visio")):
+            answer = ask(app, "/api/v1/indicators", {**asked, "kind": kind, "by": "site"})
+            rows = csv.DictReader(StringIO(answer.text), delimiter=";")
+            hub = {row["id_lieu"]: row["couverture"] for row in rows}
+            released = figures(tmp_path / "out")
+            for site, coverage in hub.items():
+                assert (released[site, "2025-10", "temps_occupe", subject]["couverture"] == "") == (coverage == "")
 
 
 def test_the_command_says_how_much_was_hidden_and_the_folder_does_not(config: Path, tmp_path: Path) -> None:

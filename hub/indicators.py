@@ -160,14 +160,17 @@ def share(part: int, whole: int) -> float | None:
 
 
 def values(
-    usage: Usage, crowd: Crowd | None, attendance: Attendance, bookings: Bookings | None = None
+    resources: int, usage: Usage, crowd: Crowd | None, attendance: Attendance, bookings: Bookings | None = None
 ) -> Mapping[str, Value]:
     """Return the indicators of one place, or of several, in one period, by name.
 
-    `crowd` is None where there is no pool: of a single desk. Rates are empty when the status of the usage is `M`.
+    `crowd` is None where there is no pool: of a single desk. Rates are empty when the status of the usage is `M`; what
+    is told of the time in which all of the pool was known is empty, too, when that was too short: below the same half
+    of the time for which one of the `resources` was available on average.
     """
     missing = usage.status == "M"
     peaks, peak_sum, peak_days = crowd if crowd is not None else Crowd()
+    hardly_whole = missing or status(usage.available_ms, resources * peaks.saturable_ms) == "M"
     found: dict[str, Value] = {
         "available_ms": usage.available_ms,
         "observed_ms": usage.observed_ms,
@@ -178,11 +181,11 @@ def values(
         "peak_at_ms": peaks.peak_at_ms,
         "peak_5min": peaks.peak_5min,
         "average_peak": None if missing else share(peak_sum, peak_days),
-        "average_occupancy": None if missing else share(peaks.level_ms, peaks.saturable_ms),
+        "average_occupancy": None if hardly_whole else share(peaks.level_ms, peaks.saturable_ms),
         "min_free": peaks.min_free,
         "saturated_ms": None if crowd is None else peaks.saturated_ms,
         "saturable_ms": None if crowd is None else peaks.saturable_ms,
-        "saturation": None if missing else share(peaks.saturated_ms, peaks.saturable_ms),
+        "saturation": None if hardly_whole else share(peaks.saturated_ms, peaks.saturable_ms),
         "sessions": attendance.sessions,
         "sessions_closed": attendance.closed,
         "sessions_censored": attendance.sessions - attendance.closed,

@@ -1,6 +1,7 @@
 """The truth of every indicator of desks and rooms: of one of them, of a telecentre, of several together. Pure."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cached_property
 
 from simulators.year_bookings import Booking, booked_in, bookings, told_of
@@ -67,16 +68,16 @@ class Place:
         found: dict[str, object] = dict(times)
         ghost_ms = found.pop("ghost_ms")
         found["occupancy_rate"] = None if told == "M" else times["occupied_ms"] / times["observed_ms"]
-        found |= self._crowd(period, days, told) if pooled else dict.fromkeys(_CROWD)
+        found |= self._crowd(period, step, days, times["available_ms"]) if pooled else dict.fromkeys(_CROWD)
+        if told == "M":
+            found |= dict.fromkeys(("average_peak", "average_occupancy", "saturation"))
         begun = [one for of_place in self._sessions for one in begun_in(of_place, period)]
         found |= attendance(begun, place_days, told)
         return found if self.kind == "desk" else found | {"ghost_ms": ghost_ms} | told_of(self.booked(period))
 
-    def _crowd(self, period: Span, days: list[Span], told: str) -> dict[str, object]:
-        found = crowd(self._pool, period, days)
-        if told == "M":
-            found |= dict.fromkeys(("average_peak", "average_occupancy", "saturation"))
-        return found
+    def _crowd(self, period: Span, step: Step, days: list[Span], available_ms: int) -> dict[str, object]:
+        members = self.resources(period, step)
+        return crowd(self._pool, period, days, Fraction(available_ms, members) if members else Fraction())
 
 
 _CROWD = (

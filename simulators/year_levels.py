@@ -7,6 +7,7 @@ changes, over all telecentres of the pool, and a question looks at the pieces in
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -80,12 +81,17 @@ def held(pieces: list[Piece]) -> int:
     return 0
 
 
-def crowd(pool: Pool, period: Span, days: list[Span]) -> dict[str, object]:
-    """Return what a pool came to in a period, given the local days in it (or the hour that it is)."""
+def crowd(pool: Pool, period: Span, days: list[Span], each_ms: Fraction) -> dict[str, object]:
+    """Return what a pool came to in a period, given the local days in it (or the hour that it is).
+
+    `each_ms` is for how long a place of it was there for use, on average: shares of the time in which all were known
+    are told if that was half of it.
+    """
     pieces = pool.within(*period)
     peak, at_ms = peak_of(pieces)
     whole = [piece for piece in pieces if not piece.unknown and piece.used + piece.free]
     saturable = sum(piece.end_ms - piece.begin_ms for piece in whole)
+    is_long = bool(saturable) and saturable >= each_ms / 2
     daily = [part for day in days if peak_of(part := pool.within(*day))[0] is not None]
     peaks = [peak_of(part)[0] or 0 for part in daily]
     saturated = sum(piece.end_ms - piece.begin_ms for piece in whole if not piece.free)
@@ -95,10 +101,10 @@ def crowd(pool: Pool, period: Span, days: list[Span]) -> dict[str, object]:
         "peak_5min": max((held(part) for part in daily), default=None),
         "average_peak": sum(peaks) / len(peaks) if peaks else None,
         "average_occupancy": sum((one.end_ms - one.begin_ms) * one.used for one in whole) / saturable
-        if saturable
+        if is_long
         else None,
         "min_free": min((piece.free for piece in whole), default=None),
         "saturated_ms": saturated,
         "saturable_ms": saturable,
-        "saturation": saturated / saturable if saturable else None,
+        "saturation": saturated / saturable if is_long else None,
     }

@@ -43,7 +43,8 @@ class IndicatorAnswer(BaseModel):
         description="A: coverage of at least 0.80. U: 0.50 to 0.80, uncertain. M: rates are missing."
     )
     values: dict[str, float | int | str | None] = Field(
-        description="By name: times in milliseconds, rates from 0 to 1, `peak_at` an instant; null is missing, never 0."
+        description="By name: times in milliseconds, rates from 0 to 1, `peak_at` an instant; null is missing, not 0: "
+        "saturation and average occupancy also where `saturable_ms` x `resources` is under half of `available_ms`."
     )
 
 

@@ -166,10 +166,10 @@ class Speaker:
         return Cell(said, (self.words.full_moment(datetime.fromtimestamp(at_ms / 1000, UTC), self.zone),))
 
     def saturation(self, row: IndicatorRow) -> Cell:
-        """Return which share of the time no place was free, and how long that was."""
+        """Return which share of the time no place was free, and how long that was; that of too short a time is none."""
         share, length = row.values["saturation"], row.values["saturated_ms"]
         if share is None or length is None:
-            return EMPTY
+            return EMPTY if row.status == "M" else Cell(self.words("statistics.scarce"), (), "M")
         notes = (self.words("place.saturated", time=self.words.duration(round(length))),) if length else ()
         return Cell(self.words.percent(share), notes)
 

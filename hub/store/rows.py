@@ -144,7 +144,7 @@ class IndicatorRow(NamedTuple):
     @property
     def values(self) -> Mapping[str, Value]:
         """The indicators by name, as `hub.indicators.NAMES` and, of rooms, `ROOM_NAMES` have them."""
-        return values(self.usage, self.crowd, self.attendance, self.bookings)
+        return values(self.resources, self.usage, self.crowd, self.attendance, self.bookings)
 
 
 Note = Literal["high_water", "passback", "emergency", "unused"]

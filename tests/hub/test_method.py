@@ -1,6 +1,7 @@
 """The worked examples of docs/method.md come out as written, and what they leave out."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import astuple
 from datetime import date
 
@@ -11,7 +12,18 @@ from edge.core.observations import Booking
 from edge.core.occupancy import PresenceRules
 from edge.core.room import RoomRules, elapse, learn, lose, read, unknown_room
 from hub.indicators import Attendance as Attended
-from hub.indicators import Outcome, Step, Usage, counted_bookings, day_after, first_day, values
+from hub.indicators import (
+    Crowd,
+    Outcome,
+    Step,
+    Usage,
+    Value,
+    counted_bookings,
+    crowd_of_day,
+    day_after,
+    first_day,
+    values,
+)
 from hub.levels import Level, Peaks, pack, peaks, profile, summed, unpack
 from hub.routes.figures import by_site, pooled
 from hub.sessions import MERGE_MS, dwell, sessions
@@ -100,11 +112,64 @@ def test_the_worked_examples_of_sessions_come_out_as_written() -> None:
 
 def test_the_worked_examples_of_peaks_come_out_as_written() -> None:
     rows = table_rows(METHOD.read_text(encoding="utf-8"), "pool", "desk-01")
-    assert len(rows) == 4
+    assert len(rows) == 5
     for _, one, other, *written in rows:
-        found = peaks(profile([told(one, "10:00")[0], told(other, "10:00")[0]], OPEN), DAY)
-        share = percent(found.saturated_ms / found.saturable_ms)
-        assert [str(found.peak), str(found.peak_5min), str(found.min_free), share] == written, one
+        found = of_pool(one, other)
+        mean, counts = found["average_occupancy"], [found[name] for name in ("peak", "peak_5min", "min_free")]
+        assert [
+            *map(str, counts),
+            f"{int(found['saturable_ms'] or 0) // MINUTE} min",
+            "none" if mean is None else f"{mean:.2f}",
+            percent(found["saturation"]),
+        ] == written, one
+
+
+def of_pool(*stories: str) -> Mapping[str, Value]:
+    """Return the indicators of desks of which this is told, up to 10:00, on a day on which they are open from 08:00."""
+    pool = peaks(profile([told(story, "10:00")[0] for story in stories], OPEN), DAY)
+    times = [told_of(f"{story}, last event 10:00") for story in stories]
+    usage = Usage(sum(one.available_ms for one in times), sum(one.observed_ms for one in times))
+    return values(len(stories), usage, crowd_of_day(pool), Attended())
+
+
+def test_a_share_of_a_time_in_which_too_few_desks_were_known_together_is_none_whatever_the_coverage() -> None:
+    *_, story = table_rows(METHOD.read_text(encoding="utf-8"), "pool", "desk-01")
+    text = sentence("In all of them the status is")
+    observed, available, covered = re.findall(r"(\d+) of (\d+) minutes were observed, which is (\d+ %)$", text)[0]
+    found = of_pool(*story[1:3])
+    times = [int(found[name] or 0) for name in ("observed_ms", "available_ms")]
+    assert [str(time // MINUTE) for time in times] == [observed, available]
+    assert (percent(times[0] / times[1]), found["saturation"]) == (covered, None)
+
+
+def of_whole(saturable_ms: int, *, resources: int = 5, available_ms: int = 1_000) -> list[Value]:
+    """Return what is told of a pool that was seen for four fifths of its time, and as a whole for so long."""
+    crowd = Crowd(Peaks(5, 0, 5, 0, saturable_ms, saturable_ms, 4 * saturable_ms), 5, 1)
+    found = values(resources, Usage(available_ms, available_ms * 4 // 5, 0), crowd, Attended())
+    assert (found["average_peak"], found["saturated_ms"], found["min_free"]) == (5, saturable_ms, 0)
+    return [found["average_occupancy"], found["saturation"]]
+
+
+def test_exactly_half_of_the_time_for_which_a_place_was_there_on_average_is_enough() -> None:
+    assert of_whole(100) == [4, 1]
+    assert of_whole(99) == of_whole(0) == [None, None]
+    assert of_whole(100, available_ms=1_001) == [None, None]
+
+
+def test_of_places_out_of_service_a_shorter_time_together_is_enough() -> None:
+    """Two of four desks were out of service all the time, so that one was there for half of it on average."""
+    assert of_whole(50, resources=4, available_ms=400) == [4, 1]
+    assert of_whole(49, resources=4, available_ms=400) == [None, None]
+
+
+def test_telecentres_with_different_hours_that_are_known_all_the_time_are_never_too_little_known() -> None:
+    """Open one after the other, the second for five times as long: all are known while only one is open, too."""
+    hours = [(clock_ms("08:00"), clock_ms("09:00"))], [(clock_ms("09:00"), clock_ms("14:00"))]
+    seen = [(clock_ms("00:00"), clock_ms("24:00"), "occupied")]
+    both = peaks(summed([profile([seen], opened) for opened in hours]), DAY)
+    assert both.saturable_ms == clock_ms("06:00")
+    found = values(2, Usage(both.saturable_ms, both.saturable_ms), crowd_of_day(both), Attended())
+    assert (found["average_occupancy"], found["saturation"]) == (1, 1)
 
 
 def test_the_worked_examples_of_bookings_come_out_as_written() -> None:
@@ -113,7 +178,7 @@ def test_the_worked_examples_of_bookings_come_out_as_written() -> None:
     assert len(rows) == 7
     found = [what_came_of(story) for _, story, _ in rows]
     assert found == [outcome for _, _, outcome in rows]
-    together = values(Usage(), None, Attended(), counted_bookings(found))
+    together = values(1, Usage(), None, Attended(), counted_bookings(found))
     bookings, no_shows, rate = (together[name] for name in ("bookings", "no_shows", "no_show_rate"))
     assert f"Together: {bookings} bookings, {no_shows} no-shows, a no-show rate of {percent(float(rate or 0))}." in text
 
@@ -164,7 +229,7 @@ def test_a_profile_survives_its_packing() -> None:
 
 
 def test_no_rate_is_told_below_half_coverage_and_counts_are() -> None:
-    found = values(Usage(100, 49, 20), None, Attended(3))
+    found = values(1, Usage(100, 49, 20), None, Attended(3))
     assert (found["occupancy_rate"], found["turnover"], found["sessions"]) == (None, None, 3)
 
 

@@ -1,11 +1,13 @@
 """Sessions, levels, visits and doors of the year's truth, on worlds that a person can work out."""
 
 from datetime import date, timedelta
+from fractions import Fraction
 
 import pytest
 
 from simulators.year_bookings import bookings, told_of
 from simulators.year_calendar import MINUTE_MS, bounds_of
+from simulators.year_indicators import Place
 from simulators.year_levels import Pool, crowd
 from simulators.year_persons import Door, Visitors, doors_of, doors_together, first_ever, passages
 from simulators.year_record import Statement
@@ -73,7 +75,7 @@ def test_dwell_times_are_told_of_closed_sessions() -> None:
 
 
 def pool(one: Truth) -> dict[str, object]:
-    return crowd(Pool([(one, "desk-01"), (one, "desk-02")]), DAY, [DAY])
+    return crowd(Pool([(one, "desk-01"), (one, "desk-02")]), DAY, [DAY], Fraction(120 * MINUTE_MS))
 
 
 def test_who_leaves_in_the_moment_in_which_the_next_comes_is_not_there_with_them() -> None:
@@ -94,6 +96,13 @@ def test_saturation_is_known_only_while_every_desk_is() -> None:
     one = by_time(*at_desk("08:00", "09:00"), state("08:30", "desk-02", "occupied"), alive("10:00"))
     found = pool(one)
     assert (found["saturated_ms"], found["saturable_ms"]) == (30 * MINUTE_MS, 90 * MINUTE_MS)
+
+
+@pytest.mark.parametrize(("since", "told"), [("09:00", (1.5, 0.5)), ("09:00:00.001", (None, None))])
+def test_saturation_of_less_than_half_of_the_time_is_none(since: str, told: tuple[float | None, float | None]) -> None:
+    one = by_time(*at_desk("08:00", "09:30", desk="desk-02"), state(since, "desk-01", "occupied"), alive("10:00"))
+    found = Place("desk", [(one, "desk-01"), (one, "desk-02")]).values(DAY, "day", pooled=True)
+    assert (found["average_occupancy"], found["saturation"]) == told
 
 
 def test_a_pool_of_which_nothing_is_known_has_no_peak() -> None:

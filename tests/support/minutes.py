@@ -198,8 +198,10 @@ class Oracle:
         """Return every indicator of a period of whole days."""
         daily = [self._day(kind, day) for day in days]
         places = [place for of_day, _ in daily for place in of_day]
+        held = {place for day in days for place in self.register.there(kind, day)}
         names = ("available", "observed", "occupied", "outside", *(("ghost",) if kind == "room" else ()))
         counts = {name: sum(getattr(place, name) for place in places) for name in names}
+        each = counts["available"] / len(held) if held else 0.0
         missing = counts["observed"] * 2 < counts["available"] or not counts["observed"]
         begun = [one for day in days for place in self.register.there(kind, day) for one in self._begun(place, day)]
         lengths = sorted((end - start) * MINUTE for start, end, is_closed in begun if is_closed)
@@ -209,7 +211,7 @@ class Oracle:
         return {
             **found,
             "occupancy_rate": None if missing else counts["occupied"] / counts["observed"],
-            **_crowd([levels for _, levels in daily], starts, missing=missing),
+            **_crowd([levels for _, levels in daily], starts, missing=missing, each=each),
             "sessions": len(begun),
             "sessions_closed": len(lengths),
             "sessions_censored": len(begun) - len(lengths),
@@ -264,7 +266,7 @@ class Oracle:
         return Spent(max(counted, len(seen)), len(seen), seen.count("U"), used - seen.count("U"), seen.count("G"))
 
 
-def _crowd(daily: Sequence[Sequence[Day]], starts: Sequence[int], *, missing: bool) -> dict[str, Value]:
+def _crowd(daily: Sequence[Sequence[Day]], starts: Sequence[int], *, missing: bool, each: float) -> dict[str, Value]:
     known = [(start, levels) for start, levels in zip(starts, daily, strict=True) if any(u + f for u, f, _ in levels)]
     every = [one for _, levels in known for one in levels if one[0] + one[1]]
     whole = [one for one in every if not one[2]]
@@ -274,15 +276,16 @@ def _crowd(daily: Sequence[Sequence[Day]], starts: Sequence[int], *, missing: bo
         start + n * MINUTE for start, levels in known for n, (used, _, _) in enumerate(levels) if used == peak and peak
     ]
     held = [min(used for used, _, _ in levels[n : n + 5]) for _, levels in known for n in range(len(levels) - 4)]
+    scarce = missing or not whole or 2 * len(whole) < each
     full = sum(not free for _, free, _ in whole)
     return {
         "peak": peak,
         "peak_at_ms": at[0] if at else None,
         "peak_5min": max(held, default=None),
         "average_peak": fmean(peaks) if peaks and not missing else None,
-        "average_occupancy": fmean(used for used, _, _ in whole) if whole and not missing else None,
+        "average_occupancy": None if scarce else fmean(used for used, _, _ in whole),
         "min_free": min((free for _, free, _ in whole), default=None),
         "saturated_ms": full * MINUTE,
         "saturable_ms": len(whole) * MINUTE,
-        "saturation": full / len(whole) if whole and not missing else None,
+        "saturation": None if scarce else full / len(whole),
     }

@@ -113,6 +113,22 @@ def test_a_desk_has_no_peak(app: FastAPI) -> None:
     assert values(second, "occupied_ms", "peak", "peak_at", "saturation") == [HOUR_MS, None, None, None]
 
 
+def test_one_sensor_that_is_dead_nearly_all_day_leaves_a_rate_and_no_saturation(app: FastAPI) -> None:
+    """One desk was known for two of three hours at Vic, for one at Mauriac; the others all the time."""
+    for site, known_h in (("vic-sur-cere", 2), ("mauriac", 1)):
+        desks = [place.id for place in next(one for one in app.state.context.store.sites(site)).desks]
+        seen: list[Change] = [(NINE_MS, desk, "occupied") for desk in desks]
+        dead: Change = (NINE_MS + known_h * HOUR_MS, desks[0], "unknown")
+        put_history(app.state.context.store, site, [*seen, dead], until=NINE_MS + 3 * HOUR_MS)
+    names = ("saturable_ms", "saturation", "average_occupancy", "peak")
+    (whole,), (broken,) = figures(app, site="vic-sur-cere"), figures(app, site="mauriac")
+    assert (whole["status"], broken["status"]) == ("A", "A")
+    assert values(whole, *names) == [2 * HOUR_MS, 1.0, whole["resources"], whole["resources"]]
+    assert values(broken, *names) == [HOUR_MS, None, None, broken["resources"]]
+    hours = figures(app, site="mauriac", step="hour")
+    assert [values(one, "saturation")[0] for one in hours] == [1.0, None, None]
+
+
 BOOKINGS = ("bookings", "no_shows", "no_show_rate")
 
 

@@ -86,6 +86,15 @@ def test_a_network_is_shown_when_none_is_chosen(app: FastAPI) -> None:
     assert MAX_SHOWN_SITES == 200, "a larger network is not read whole for a page that nobody asked for"
 
 
+def test_a_share_of_a_time_in_which_all_desks_were_hardly_known_together_is_not_shown(app: FastAPI) -> None:
+    seen: list[Change] = [(NINE_MS - HOUR_MS, f"desk-{n:02}", "occupied") for n in range(1, 6)]
+    dead: Change = (NINE_MS + HOUR_MS, "desk-01", "unknown")
+    put_history(app.state.context.store, "mauriac", [*seen, dead], until=NINE_MS + 4 * HOUR_MS)
+    found = lines(app, place="mauriac")
+    assert found["Taux d'occupation"][0].startswith("100 % fiable vu")
+    assert found["Aucun poste libre"] == ["trop peu mesuré", "", "", ""]
+
+
 def test_rooms_show_nothing_where_nothing_is_known_and_no_line_of_bookings_that_nobody_can_count(app: FastAPI) -> None:
     found = lines(app, place="murat", kind="room")
     assert "Réservations" not in found

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import BatchHeader
 from hub.indicators import Step, Value
 from hub.network import Network, NetworkTable, SiteTable
@@ -83,7 +84,7 @@ def histories(draw: st.DrawFn) -> list[Stream]:
     streams: dict[str, list[Said]] = {}
     for _ in range(draw(st.integers(1, 3))):
         said = [Said(draw(st.integers(0, 3000)), "edge_started")]
-        for _ in range(draw(st.integers(0, 8))):
+        for _ in range(draw(st.integers(0, 14))):
             start, room = draw(st.sampled_from(STARTS)), draw(st.sampled_from(ROOMS))
             late = draw(st.sampled_from([0, 5, 10, 10, 11, 1440, 1441, -1, 10**6]))
             outcome = draw(st.sampled_from(["came", "no_show", "unknown"]))
@@ -109,7 +110,8 @@ def deliver(store: Store, streams: Sequence[Stream], rng: random.Random) -> None
         while queues:
             stream = rng.choice(sorted(queues))
             said, first = queues.pop(stream)
-            count = min(rng.randint(1, 5), len(said) - first + 1)
+            # Mostly a few lines; at times all that is left, of which a server is given a copy.
+            count = min(rng.randint(1, rng.choice([5, 5, MAX_BATCH_EVENTS])), len(said) - first + 1)
             header = BatchHeader(site=SITE, stream=stream, boot=stream, first=first, n=count, sent_at=RECEIVED)
             batch = Batch(header, [one.line() for one in said[first - 1 : first - 1 + count]])
             with writer.transaction():

@@ -7,6 +7,7 @@ Persons have theirs in test_visit_histories.py, the release in test_disclosure_a
 A few dozen in `make test`, 2,000 on each engine in `make campaign`; `TELECENTRE_SEED` repeats a run.
 """
 
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from hub.indicators import Step, Value
@@ -62,6 +63,36 @@ def test_every_figure_of_a_random_history_on_a_server_equals_an_independent_coun
     note(f"TELECENTRE_SEED={SEED}")
     with tempfile.TemporaryDirectory() as folder, postgres.passing(Path(folder)) as server:
         compare(server, history, rng)
+
+
+WAYS = {(way, table) for way in ("values (", "select * from unnest(", "from stdin") for table in ("event", "timeline")}
+"""How a statement goes on that gives a server one row, an array of rows, or a copy of rows."""
+
+
+def test_histories_give_a_server_single_rows_and_arrays_and_copies_of_rows(postgres: Postgres) -> None:
+    missing = set(WAYS)
+
+    @settings(MANY, max_examples=100, phases=[Phase.generate])
+    @seed(1)
+    @given(histories(), st.randoms(use_true_random=False))
+    def look(history: History, rng: Random) -> None:
+        if not missing:
+            return
+        with tempfile.TemporaryDirectory() as folder, postgres.logging(Path(folder)) as (server, log):
+            with closing(store_in(server, lambda: received_ms(history.start_ms))) as store:
+                tell(store, history, rng)
+            missing.difference_update(ways_of(log()))
+
+    look()
+    assert missing == set()
+
+
+def ways_of(log: str) -> set[tuple[str, str]]:
+    """Return in which ways rows were given to a server, and of which table."""
+    given_to = re.findall(
+        r"(?:insert into|copy) (\w+)\s*\([^)]*\)\s*(values \(|select \* from unnest\(|from stdin)", log
+    )
+    return {(way, table) for table, way in given_to}
 
 
 def compare(home: Path | Engine, history: History, rng: Random) -> None:

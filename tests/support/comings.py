@@ -3,7 +3,7 @@
 import json
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -22,6 +22,8 @@ from hub.store.rows import Asked
 PARIS = ZoneInfo("Europe/Paris")
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE
+CATCHES_UP = 0.1
+"""How likely the sites, before each line, send all the rest in one message: a server is given a copy of many rows."""
 
 
 def ms(local: str, zone: ZoneInfo = PARIS) -> int:
@@ -88,9 +90,11 @@ class Bench:
         self.writer = self.store.writer()
 
     def send(
-        self, site: str, lines: list[tuple[bytes, str | None]], *, stream: str = "a", received_at: int = 0
+        self, site: str, lines: Sequence[tuple[bytes, str | None]], *, stream: str = "a", received_at: int = 0
     ) -> None:
-        """Send lines, each with the badge that it was about."""
+        """Send lines, each with the badge that it was about; nothing where there are none."""
+        if not lines:
+            return
         name = random.Random(f"{site} {stream}").randbytes(16).hex()
         first = self.sent.get((site, stream), 0) + 1
         self.sent[site, stream] = first + len(lines) - 1

@@ -2,8 +2,9 @@
 
 Everything that makes figures hard is in them: nights of 23 and 25 hours, public holidays, the turn of a month and of
 a year; clocks that are wrong, set later or set back; agents that start again, with a new stream or in the same boot;
-lines that nobody can read, lines lost before or after they had a number; places out of service, unknown, not declared
-yet; desks and rooms that come, go and come back, other opening hours from some day on, another time zone.
+lines that nobody can read, lines lost before or after they had a number; sensors that cannot make up their mind;
+places out of service, unknown, not declared yet; desks and rooms that come, go and come back, other opening hours from
+some day on, another time zone.
 """
 
 import json
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from contract.limits import MAX_BATCH_EVENTS
 from hub.network import Network, NetworkTable, SiteTable
 
 SITE = "murat"
@@ -149,6 +151,10 @@ def streams(draw: st.DrawFn) -> tuple[Stream, ...]:
             booted += step
             kind = draw(st.sampled_from(KINDS))
             clock = "synced" if synced else "unsynced"
+            if kind == "flutter":
+                said += _flutter(draw, minute, clock, booted)
+                minute, booted = said[-1].minute, said[-1].up
+                continue
             said.append(_said(draw, kind, minute, clock, booted))
             synced = synced or kind == "clock_set"
         gone = draw(st.sampled_from([0, 0, 0, 1, 3]))
@@ -159,7 +165,20 @@ def streams(draw: st.DrawFn) -> tuple[Stream, ...]:
     return tuple({stream.id: stream for stream in found}.values())
 
 
-KINDS = ["state"] * 6 + ["edge_alive", "edge_alive", "lost", "clock_set", "garbage"]
+KINDS = ["state"] * 12 + ["edge_alive"] * 4 + ["lost", "clock_set", "garbage", "flutter"] * 2
+
+
+def _flutter(draw: st.DrawFn, minute: int, clock: str, up: int) -> list[Said]:
+    """Draw what a sensor says that cannot make up its mind: more, at times, than fits into one message."""
+    place = draw(st.sampled_from(PLACES))
+    states = STATES[place.partition("-")[0]][:2]
+    every = draw(st.integers(1, 20))
+    times = draw(st.integers(2, draw(st.sampled_from([20, 60, MAX_BATCH_EVENTS + 50]))))
+    kind = f"{place.partition('-')[0]}_state_changed"
+    return [
+        Said(kind, min(minute + n * every, LENGTH - 1), place, states[n % 2], clock, up + n * every)
+        for n in range(times)
+    ]
 
 
 def _said(draw: st.DrawFn, kind: str, minute: int, clock: str, up: int) -> Said:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
@@ -130,6 +130,19 @@ class Postgres:
         finally:
             if CAMPAIGN_MINUTES:
                 self.run(f"drop database {database.address.name} with (force)", "postgres")
+
+    @contextmanager
+    def logging(self, folder: Path) -> Iterator[tuple[PostgresServer, Callable[[], str]]]:
+        """Give a database, and what returns every statement that the server has run in it so far."""
+        file = self.folder / "log"
+        with self.passing(folder) as database:
+            self.run(f"alter database {database.address.name} set log_statement = 'all'", "postgres")
+            begun = file.stat().st_size
+
+            def run_so_far() -> str:
+                return file.read_bytes()[begun:].decode()
+
+            yield database, run_so_far
 
     def named(self, name: str, folder: Path, *, over_tcp: bool = False) -> PostgresServer:
         """Return a database that is there already."""

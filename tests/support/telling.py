@@ -1,4 +1,9 @@
-"""Telling a store a history as its edges and its register would: in pieces, interleaved, some of it twice."""
+"""Telling a store a history as its edges and its register would: in pieces, interleaved, some of it twice.
+
+Mostly a few lines come at a time; sometimes a whole stream in as few messages as may be, as after weeks without a line,
+and sometimes many messages in one transaction, as when the hub was away. So a server is given single rows, arrays of
+rows and copies of them: test_random_histories.py looks that it is.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,11 +11,20 @@ from datetime import date
 from functools import partial
 from random import Random
 
+from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import BatchHeader, Held, Hello
 from hub.receiver import Batch
 from hub.store import Store, Writer
 from tests.support.histories import GONE, SITE, START, History, Said, Stream, Version, received_ms
 from tests.support.minutes import Told, first_heard
+
+Piece = list[tuple[int, Said]]
+"""Positions of a stream that follow one another."""
+
+MOST_LINES = (5, MAX_BATCH_EVENTS)
+"""Of one message: an edge sends what it sees, or catches up."""
+MESSAGES = (1, 1, 1, 12)
+"""Of one transaction, at most: the hub takes together what waits for it."""
 
 
 def deliver(store: Store, streams: list[Stream], rng: Random, start_ms: int = START) -> Told:
@@ -50,17 +64,13 @@ def _send(
             told.streams = [_until(by_id[name], position) for name, position in known.items()]
             _import(store, told, *register.pop(0))
             continue
-        name = rng.choice(sorted(waiting))
-        piece = next(waiting[name], None)
-        if piece is None:
-            del waiting[name]
-            continue
-        received += 1
-        told.received.setdefault(name, received)
-        known[name] = piece[-1][0]
         with writer.transaction():
-            for _ in range(rng.choice([1, 1, 2])):
-                _say(writer, by_id[name], piece, received, told.start_ms)
+            for name, piece in _next_pieces(waiting, rng):
+                received += 1
+                told.received.setdefault(name, received)
+                known[name] = piece[-1][0]
+                for _ in range(rng.choice([1, 1, 2])):
+                    _say(writer, by_id[name], piece, received, told.start_ms)
             if rng.random() < 0.5:
                 writer.settle_sites({SITE})
         if rng.random() < 0.2:
@@ -78,20 +88,34 @@ def settle(writer: Writer) -> None:
             pending = writer.settle_slice()
 
 
-def _pieces(stream: Stream, rng: Random) -> Iterator[list[tuple[int, Said]]]:
-    """Cut a stream into batches of one to five lines; what is gone lies between two."""
+def _next_pieces(waiting: dict[str, Iterator[Piece]], rng: Random) -> Iterator[tuple[str, Piece]]:
+    """Yield what one transaction takes of the streams that wait; a stream of which nothing is left waits no more."""
+    for _ in range(rng.choice(MESSAGES)):
+        if not waiting:
+            return
+        name = rng.choice(sorted(waiting))
+        piece = next(waiting[name], None)
+        if piece is None:
+            del waiting[name]
+        else:
+            yield name, piece
+
+
+def _pieces(stream: Stream, rng: Random) -> Iterator[Piece]:
+    """Cut a stream into batches; what is gone lies between two."""
     numbered = list(enumerate(stream.said, start=1))
+    most = rng.choice(MOST_LINES)
     while numbered:
-        count = next((n for n, (_, said) in enumerate(numbered[:5]) if said is GONE), 5)
+        count = next((n for n, (_, said) in enumerate(numbered) if said is GONE), len(numbered))
         if count == 0:
             count = next((n for n, (_, said) in enumerate(numbered) if said is not GONE), len(numbered))
         else:
-            count = min(rng.randint(1, 5), count)
+            count = min(rng.randint(1, most), count)
         yield numbered[:count]
         numbered = numbered[count:]
 
 
-def _say(writer: Writer, stream: Stream, piece: list[tuple[int, Said]], now: int, start_ms: int) -> None:
+def _say(writer: Writer, stream: Stream, piece: Piece, now: int, start_ms: int) -> None:
     """Send one batch; or say, as an edge does when it begins, which line is the first that it still has."""
     first, last = piece[0][0], piece[-1][0]
     if piece[0][1] is GONE:

@@ -21,6 +21,9 @@ from simulators.hub_page import Why, read_why
 from simulators.network import ALWAYS_OPEN, NetworkError, packaged_network, part_of, read_network
 
 DEFAULT_SEED = 1
+EXIT_CODES = {"equal": 0, "different": 1, "behind": 3}
+"""Of a fleet; 2 is click's own, for a command line that it does not understand."""
+
 DEFAULT_SPEED = 240.0
 """Seconds of the play in a second: a day of work lasts about three minutes."""
 
@@ -173,6 +176,12 @@ def spoil(site: str, device: str, ill: str, state: Path) -> None:
     show_default=True,
     help="`hello_spread_s` of all.",
 )
+@click.option(
+    "--wait",
+    "most_s",
+    type=click.FloatRange(0),
+    help="Seconds to wait at most for a hub that comes on; 3,600, after SIGTERM 50.",
+)
 @click.option("--network", type=click.Path(path_type=Path, dir_okay=False), help="Play the telecentres of this file.")
 @click.option(
     "--write-network", type=click.Path(path_type=Path, dir_okay=False), help="Write the network for the hub, and end."
@@ -182,8 +191,8 @@ def spoil(site: str, device: str, ill: str, state: Path) -> None:
 def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its declared type
     """Speak as thousands of telecentres, each on its own connection; no devices, no agents.
 
-    The last line says what the hub must have, what it says that it has, and how long sites were without it; the exit
-    code is 1 if the two differ.
+    The last line says what the hub must have, what it says that it has, and how long sites were without it. Exit code
+    1: it has something else; 3: it has not caught up.
     """
     # Imported here: of all commands only this one speaks MQTT.
     from simulators.fleet import Options  # noqa: PLC0415
@@ -205,7 +214,8 @@ def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its d
     except (FleetError, NetworkError) as error:
         _fail(str(error))
     click.echo(json.dumps(outcome))
-    sys.exit(0 if outcome["equal"] else 1)
+    click.echo(outcome["said"], err=True)
+    sys.exit(EXIT_CODES[str(outcome["verdict"])])
 
 
 @command.command()

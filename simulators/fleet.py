@@ -23,6 +23,7 @@ from simulators.fleet_days import Furniture
 from simulators.fleet_line import Line, Message, Received
 from simulators.fleet_member import Member
 from simulators.fleet_outcome import expected_days, outcome, write_ledger
+from simulators.fleet_patience import STILL_S, patience
 from simulators.fleet_place import Moment, Place
 from simulators.fleet_play import DAY_MS, Play, Turn, begin_of_play, plan_outages
 from simulators.fleet_site import FleetSite, Say
@@ -49,17 +50,8 @@ MAX_BACKLOG = 2_000_000
 LOOK_AROUND_S, TELL_EVERY_S = 1.0, 10.0
 """How often it looks at all sites, and tells what it sees at the least."""
 
-DRAIN_S = 180.0
-"""How long a fleet that observes no more waits for the hub: a site asks once a minute at the least."""
-
-STOPPED_DRAIN_S = 10.0
-"""The same after SIGTERM."""
-
 GREETED_WITHIN_S = 120.0
 """Before the time of the play begins, every site is answered once, or so much has passed: what a restart may take."""
-
-LAST_WORD_S = 60.0
-"""For the answers to the last question, what is committed: one may be lost, and is asked again after 5, 10, 20 s."""
 
 FAREWELL_S = 5.0
 """For the last status of every site to leave."""
@@ -80,7 +72,10 @@ class Options:
     seed: int
     spread_s: float = 30.0
     """`hello_spread_s` of every site."""
-    drain_s: float = DRAIN_S
+    still_s: float = STILL_S
+    """How long to wait for the hub in the end without a step of it."""
+    most_s: float | None = None
+    """And in all, stopped or not; None: MOST_S, but STOPPED_MOST_S when it is stopped."""
     ledger: Path | None = None
     """Where to write what the hub must end with, one JSON object a line: streams, then figures of days."""
     calm: bool = False
@@ -115,21 +110,21 @@ class Fleet:
         """Play until the time is over or somebody stops it, drain, ask once more, leave; return what came of it."""
         for number in range(len(self._members)):
             self._begin(number)
-        self._until(self._is_greeted, time.monotonic() + min(GREETED_WITHIN_S, self._options.drain_s))
+        greeted_s = time.monotonic() + min(GREETED_WITHIN_S, self._options.still_s)
+        self._until(self._is_greeted, lambda now_s: now_s >= greeted_s)
         begun_s, begun_ms = time.monotonic(), self._play.at_ms
         self._play_on(float("inf") if self._options.for_s is None else begun_s + self._options.for_s)
         lasted_s = time.monotonic() - begun_s
         for number, member in enumerate(self._members):
             if member.away:
                 self._come_back(number)
-        drains_s = time.monotonic() + (STOPPED_DRAIN_S if self._stopped() else self._options.drain_s)
-        self._until(self._is_drained, drains_s)
+        observed_s = time.monotonic()
+        self._wait(lambda: all(site.committed >= site.observed for site in self._sites), observed_s)
         for site in self._sites:
             site.ask(time.monotonic())
         self._touch_all()
-        last_s = time.monotonic() + min(LAST_WORD_S, self._options.drain_s)
-        self._until(lambda: all(site.answered for site in self._sites), last_s)
-        told = self._outcome()
+        self._wait(lambda: all(site.answered for site in self._sites), observed_s)
+        told = self._outcome(time.monotonic() - observed_s)
         told["rate"] = round(self._played / lasted_s, 1) if lasted_s else 0.0
         told["played_days"] = round((self._play.at_ms - begun_ms) / DAY_MS, 2)
         self._leave()
@@ -192,11 +187,24 @@ class Fleet:
         member.come_back(now_s, self._random)
         self._schedule(number, now_s)
 
-    def _until(self, reached: Callable[[], bool], deadline_s: float) -> None:
-        looked_s = time.monotonic()
+    def _wait(self, reached: Callable[[], bool], since_s: float) -> None:
+        """Wait for the hub, for as long as it comes on."""
+        still_s, most_s = self._options.still_s, self._options.most_s
+        waits = patience(time.monotonic(), since_s, still_s, most_s, stopped=self._stopped())
+
+        def looks() -> bool:
+            answered = sum(site.answered for site in self._sites)
+            waits.saw(time.monotonic(), sum(site.committed for site in self._sites), answered)
+            return reached()
+
+        self._until(looks, waits.is_over)
+
+    def _until(self, reached: Callable[[], bool], is_over: Callable[[float], bool]) -> None:
+        now_s = looked_s = time.monotonic()
         stopped = self._stopped()
-        while (now_s := time.monotonic()) < deadline_s and self._stopped() == stopped:
+        while self._stopped() == stopped and not is_over(now_s):
             self._turn(TURN_S)
+            now_s = time.monotonic()
             if now_s >= looked_s + TURN_S:
                 looked_s = now_s
                 if reached():
@@ -205,9 +213,6 @@ class Fleet:
 
     def _is_greeted(self) -> bool:
         return all(member.site.answered or member.away for member in self._members)
-
-    def _is_drained(self) -> bool:
-        return all(site.committed >= site.observed for site in self._sites)
 
     def _turn(self, wait_s: float) -> None:
         """Take what the sockets have and what is due."""
@@ -355,13 +360,13 @@ class Fleet:
         told = ("complete" if complete else "partial", len(self._members), answered, away, events, waiting)
         log.info("fleet=%s sites=%d answered=%d away=%d events=%d backlog=%d", *told)
 
-    def _outcome(self) -> dict[str, object]:
+    def _outcome(self, waited_s: float) -> dict[str, object]:
         days = expected_days(self._sites, self._options.network)
         if self._options.ledger is not None:
             write_ledger(self._options.ledger, self._sites, days)
         now_s = time.monotonic()
         return {
-            **outcome(self._sites, days, self._tally, now_s),
+            **outcome(self._sites, days, self._tally, now_s, waited_s),
             "connections": sum(member.connections for member in self._members),
             "fewest_connections": min(member.connections for member in self._members),
             "withheld": self._withheld,

@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 from simulators.fleet_expected import Hours
 from simulators.fleet_site import FleetSite
 from simulators.fleet_tally import Tally
+from simulators.fleet_verdict import judged
 from simulators.network import Network
-
-MAX_DIFFERENT_TOLD = 10
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +40,17 @@ def write_ledger(file: Path, sites: Sequence[FleetSite], days: Days | None) -> N
             out.write(f"{json.dumps(row)}\n")
 
 
-def outcome(sites: Sequence[FleetSite], days: Days | None, tally: Tally, now_s: float) -> dict[str, object]:
+def outcome(
+    sites: Sequence[FleetSite], days: Days | None, tally: Tally, now_s: float, waited_s: float
+) -> dict[str, object]:
     """Return what the hub must have, and whether its last word is that it has it."""
-    # Only the answer to a Hello is the truth; a site that got none is different.
-    different = [site.name for site in sites if not site.answered or site.committed != site.observed]
     return {
         "sites": len(sites),
         "events": sum(site.observed for site in sites),
         "streams": sum(len(site.streams) for site in sites),
         "committed": sum(site.committed for site in sites),
-        "equal": not different,
-        "different": different[:MAX_DIFFERENT_TOLD],
+        **judged(sites, waited_s),
+        "taken_back": tally.taken_back,
         "expected": None if days is None else _summed(days),
         "longest_absence_s": tally.longest_absence_s(now_s),
         "first_answer": tally.first.told(),

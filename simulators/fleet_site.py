@@ -66,6 +66,8 @@ class Stream:
     """Up to where the hub has said that it committed the stream."""
     lines: list[bytes] = field(default_factory=list)
     persons: dict[int, str] = field(default_factory=dict)
+    lost: int = 0
+    """Events that the hub had acknowledged, no longer has, and that are no longer held here."""
     made_s: deque[float] = field(default_factory=deque)
     """When each event beyond the position was made: for how long it waits; not a number when that is no one's fault."""
     hashed: Any = field(default_factory=sha256)
@@ -199,8 +201,12 @@ class FleetSite:
                 self._advance(told, now_s)
 
     def ask(self, now_s: float) -> None:
-        """Ask the hub once more what it has: for the last word on what was committed."""
+        """Ask the hub once more what it has: for the last word on what was committed.
+
+        It is asked again after 5, 10, 20 s, however long the earlier waits were: a minute would outlast who waits.
+        """
         if self._connected and not self._asked:
+            self._timeout_s = TIMER_MIN_S
             self._ask(now_s)
 
     def _ask(self, now_s: float) -> None:
@@ -244,6 +250,8 @@ class FleetSite:
 
     def _move(self, stream: Stream, told: int, now_s: float) -> None:
         """Set a position. A lower one is the truth as well: the hub went back, and those events wait again."""
+        stream.lost = max(stream.lost, stream.first - 1 - told)
+        self._tally.took_back(stream.position - told)
         stream.made_s.extendleft([now_s] * (stream.position - told))
         for _ in range(min(told - stream.position, len(stream.made_s))):
             waited_s = now_s - stream.made_s.popleft()

@@ -65,6 +65,8 @@ class Tally:
         self.caught_up = Spread()
         self.waits = Spread()
         """How long each event waited from its observation to the hub's word that it is committed."""
+        self.taken_back = 0
+        """Events that the hub had acknowledged and then no longer had: none, but for one that was restored."""
         self._away: dict[str, _Away] = {}
         self._begun_s: dict[str, float] = {}
 
@@ -98,6 +100,10 @@ class Tally:
     def waited(self, duration_s: float) -> None:
         """Count how long an event waited."""
         self.waits.add(duration_s)
+
+    def took_back(self, events: int) -> None:
+        """Count what the hub no longer has; it most often has more than before."""
+        self.taken_back += max(0, events)
 
     def longest_absence_s(self, now_s: float) -> float:
         """Return the longest time that a site was without the hub, those that still are included."""

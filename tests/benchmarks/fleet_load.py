@@ -193,7 +193,7 @@ def stored_bytes(file: Path) -> int:
 
 
 def _equal(load: Load) -> str:
-    return "nothing lost" if load.told["equal"] else f"different at {len(load.told['different'])} sites or more"
+    return "nothing lost" if load.told["equal"] else str(load.told["said"])
 
 
 def _log(folder: Path) -> str:

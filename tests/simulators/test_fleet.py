@@ -392,7 +392,9 @@ def test_too_few_open_files_are_said_with_the_remedy() -> None:
 
 def test_without_a_broker_it_ends_and_says_that_the_hub_has_nothing() -> None:
     network = synthetic_network(3, 1)
-    options = Options(network, ("127.0.0.1", free_port()), rate=50.0, for_s=0.5, seed=1, spread_s=0.1, drain_s=0.5)
+    options = Options(network, ("127.0.0.1", free_port()), rate=50.0, for_s=0.5, seed=1, spread_s=0.1, still_s=0.5)
     told = Fleet(options, lambda: False).run()
     assert (told["sites"], told["committed"], told["equal"], told["connections"]) == (3, 0, False, 0)
-    assert told["different"] == [site.id for site in network.sites]
+    assert (told["verdict"], told["different"]) == ("behind", [])
+    behind = {"events": told["events"], "sites": 3, "silent": 3, "first": [site.id for site in network.sites]}
+    assert told["behind"] == behind

@@ -127,6 +127,18 @@ class IssuingSettings(Settings):
         return self
 
 
+Line = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ReleaseSettings(Settings):
+    """What stands in the `METHODE.md` of a release about its use."""
+
+    licence: Line = "Licence Ouverte 2.0 (etalab-2.0)"
+    """What the public may do with it."""
+    contact: Line | None = None
+    """Whom to ask about it."""
+
+
 class HubSettings(Settings):
     """The whole file."""
 
@@ -136,6 +148,7 @@ class HubSettings(Settings):
     broker: BrokerSettings = BrokerSettings()
     issuing: IssuingSettings | None = None
     """Without it this hub issues no lists of rights."""
+    release: ReleaseSettings = ReleaseSettings()
     simulated_clock: File | None = None
     """A file that holds the time, UTC ms, read for each look at the clock; for plays on one machine alone."""
 

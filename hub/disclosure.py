@@ -197,7 +197,7 @@ def _verdict(cell: Cell, indicator: Indicator, reason: Reason, *, nothing: bool)
         place=cell.place,
         period=cell.period,
         indicator=cell.indicator,
-        value=None if shown is None else round(shown, indicator.decimals),
+        value=None if shown is None else round(shown, indicator.decimals or None),
         conf_status="F" if reason == "F" else "N" if reason == "N" else "C",
         obs_status=status,
         coverage=cell.coverage,

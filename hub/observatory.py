@@ -179,8 +179,13 @@ def places_of(sites: Sequence[Site], days: Sequence[Sequence[Zone]]) -> tuple[Pl
     for zone in days[-1] if days else ():
         if all(of_day.get(zone.id) == zone.sites for of_day in members):
             level: Level = zone.level
-            places.append(Place(zone.id if zone.level == "network" else ZONE + zone.id, level, frozenset(zone.sites)))
+            places.append(Place(place_of(zone), level, frozenset(zone.sites)))
     return tuple(places)
+
+
+def place_of(zone: Zone) -> str:
+    """Return what a release calls a zone."""
+    return zone.id if zone.level == "network" else ZONE + zone.id
 
 
 def periods_of(month: str) -> list[Period]:

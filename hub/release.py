@@ -1,59 +1,18 @@
-"""What the gate lets through becomes the files of one release. Pure: this is all that writes figures for the public.
+"""What the gate lets through becomes the rows of one release. Pure: this is all that writes figures for the public.
 
-It knows of figures only what the gate says (an import rule sees to it), and the register's public facts: names, places,
-hours. Columns as domain.md 4.2 has them; docs/method.md explains them.
+It knows of figures only what the gate says (an import rule sees to it), and the register's public facts: places, hours.
+Columns as domain.md 4.2 has them; docs/method.md explains them.
 """
 
 import csv
-import hashlib
 import heapq
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from hub.cells import Freq, Level
-from hub.disclosure import DOMINANT_SHARE, LOWEST_K, NARROWEST_SHARE, Figure, Verdict
+from hub.disclosure import Figure, Verdict
 from hub.exports import Cell, to_csv
-
-PLACE_COLUMNS = [
-    "id",
-    "pivot",
-    "nom",
-    "structure_parente",
-    "adresse",
-    "complement_adresse",
-    "code_postal",
-    "commune",
-    "code_insee",
-    "epci_siren",
-    "departement",
-    "region",
-    "massif",
-    "reseau",
-    "pays",
-    "nuts3",
-    "code_lau",
-    "latitude",
-    "longitude",
-    "fuseau",
-    "typologie",
-    "horaires",
-    "nb_postes",
-    "nb_bureaux",
-    "nb_salles_reunion",
-    "nb_salles_visio",
-    "acces_pmr",
-    "fiche_acces_libre",
-    "acces_badge",
-    "site_web",
-    "prise_rdv",
-    "date_ouverture",
-    "date_fermeture",
-    "cog_millesime",
-    "source",
-    "date_maj",
-]
-"""Of `telecentres.csv`; what the register does not hold stays empty."""
 
 FIGURE_COLUMNS = [
     "id_telecentre|zone",
@@ -109,6 +68,8 @@ class Telecentre:
     id: str
     nom: str
     code_insee: str | None
+    massif: str | None
+    """The ids of the massifs that it is in, with a comma and a space between them."""
     reseau: str
     latitude: float | None
     longitude: float | None
@@ -118,6 +79,28 @@ class Telecentre:
     nb_salles_visio: int
     acces_badge: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberZone:
+    """A zone as `indicateurs.csv` names it, and which telecentres its figures are of."""
+
+    id: str
+    level: Level
+    name: str
+    sites: Sequence[str]
+    """In order of id."""
+
+
+@dataclass(frozen=True)
+class Register:
+    """What the register says on the last day of the month."""
+
+    telecentres: Sequence[Telecentre]
+    zones: Sequence[MemberZone]
+    """Those that the figures are about."""
+    left_out: Sequence[str] = ()
+    """The ids of those that they are not about, for their telecentres changed in the month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +122,10 @@ class Edition:
     as_of: str
     """The local day of the last event that is in the figures."""
     revision: int = 1
+    licence: str = ""
+    """What the public may do with it."""
+    contact: str = ""
+    """Whom to ask; nobody when empty."""
 
 
 FigureRow = list[str]
@@ -196,29 +183,15 @@ def merged(before: Sequence[FigureRow], anew: Sequence[FigureRow]) -> list[Figur
     newer = {tuple(row[:6]): row for row in anew}
 
     def is_other(row: FigureRow) -> bool:
-        return newer.get(tuple(row[:6]), row)[6:10] != row[6:10]
+        return _said(newer.get(tuple(row[:6]), row)) != _said(row)
 
     others = {Figure(row[0], row[3], row[5]) for row in before if is_other(row)}
     return [newer.get(tuple(row[:6]), row) if Figure(row[0], row[3], row[5]) in others else row for row in before]
 
 
-def release_files(
-    edition: Edition, telecentres: Sequence[Telecentre], rows: Iterable[FigureRow], k: int
-) -> dict[str, bytes]:
-    """Return the files of a release by name; the same input gives the same bytes."""
-    files = {
-        PLACES: to_csv(PLACE_COLUMNS, (_place(it) for it in sorted(telecentres, key=lambda it: it.id))),
-        FIGURES: to_csv(FIGURE_COLUMNS, rows),
-        METHOD: _method(edition, k),
-    }
-    encoded = {name: text.encode() for name, text in files.items()}
-    sums = "".join(f"{hashlib.sha256(encoded[name]).hexdigest()}  {name}\n" for name in sorted(encoded))
-    return {**encoded, SUMS: sums.encode()}
-
-
-def _place(telecentre: Telecentre) -> list[Cell]:
-    known = {field.name: getattr(telecentre, field.name) for field in fields(telecentre)}
-    return [known.get(column) for column in PLACE_COLUMNS]
+def _said(row: FigureRow) -> tuple[float | None, Sequence[str]]:
+    """Return value, unit and statuses; a number is the same however many decimals it is written with."""
+    return (float(row[6]) if row[6] else None), row[7:10]
 
 
 def _figure(
@@ -251,39 +224,3 @@ def _freq(period: str) -> Freq:
     if "W" in period:
         return "W"
     return "M" if len(period) == len("2026-10") else "D"
-
-
-def _method(edition: Edition, k: int) -> str:
-    return f"""# Méthode
-
-Télécentres, {edition.month}, révision {edition.revision}. Calcul : telecentre {edition.version},
-données reçues jusqu'au {edition.as_of}.
-
-- **temps_occupe** : minutes pendant lesquelles les postes (ou les salles visio) étaient occupés, aux heures
-  d'ouverture.
-- **taux_occupation** : temps occupé / temps observé, pondéré par le temps ; jamais une moyenne de taux. Arrondi à 0,01.
-- **sessions** : utilisations d'un poste (ou d'une salle), comptées le jour où elles commencent, si le télécentre est
-  ouvert ce jour-là. **rotation** : sessions par poste et par jour d'ouverture.
-- **couverture** : temps observé / temps d'ouverture. Moins de 0,50 : pas de valeur (`obs_status` = `M`) ; de 0,50 à
-  0,80 : fiabilité faible (`U`) ; au-delà : `A`.
-- **visites** : entrées d'une personne après 30 minutes sans entrée ; d'une zone, la somme de ses télécentres.
-- **visiteurs_uniques** : personnes différentes du lieu et de la période ; ne s'additionne pas.
-- **nb_ressources** : postes ou salles au registre pendant la période. Les salles confidentielles ne sont pas comptées.
-- Une cellule vide n'est pas un zéro.
-
-## Secret statistique
-
-Une valeur vide avec `conf_status` = `C` est confidentielle : moins de {LOWEST_K} postes (ou salles) utilisés, moins de
-{k} personnes là où elles sont comptées, un seul qui fait plus de {DOMINANT_SHARE:.0%} du total, ou une valeur qui
-permettrait d'en calculer une autre. Le fichier ne dit pas laquelle de ces raisons s'applique. Une valeur cachée ne peut
-être encadrée à moins de {NARROWEST_SHARE:.0%} près à partir de ce qui est publié. Aucune valeur à la journée n'est
-publiée pour un télécentre.
-
-Les visites sont comptées aux portes, le temps aux postes : aucune table ne relie un poste à un badge.
-
-## Révisions
-
-Une révision publiée ne change plus. Des données tardives donnent une nouvelle révision, où la colonne `revision` dit de
-quelle révision vient chaque valeur. Une valeur n'est révisée que si ce qui s'y ajoute pourrait être publié seul ; sinon
-elle reste celle d'avant. Une valeur confidentielle le reste dans les révisions suivantes.
-"""

@@ -234,6 +234,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[database]`": hub_config.DatabaseSettings,
     "`[broker]`": hub_config.BrokerSettings,
     "`[issuing]`": hub_config.IssuingSettings,
+    "`[release]`": hub_config.ReleaseSettings,
     "top of `network.toml`": hub_network.Network,
     "`[network]`": hub_network.NetworkTable,
     "`[[site]]`": hub_network.SiteTable,

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -18,18 +18,21 @@ from hub.cells import TableError
 from hub.commands.at_once import at_once
 from hub.commands.draft import drafted, stoppable, unstoppable
 from hub.commands.options import config_option, in_one_sentence, json_option, now_of, store_of, tell
+from hub.config import ReleaseSettings, read_settings
 from hub.disclosure import AuditLine, Figure
 from hub.judging import AUDIENCES, LateQuestion, Question, Told, first_told, told_anew
 from hub.lateness import Basis, decode_basis
-from hub.observatory import ALL_SUBJECTS, SUBJECTS, Month, came_in, month_span, next_month, places_of, used_in
+from hub.observatory import ALL_SUBJECTS, SUBJECTS, Month, came_in, month_span, next_month, place_of, places_of, used_in
 from hub.opening import day_of
-from hub.release import FIGURES, Edition, ReleaseError, Telecentre, each_row, joined, release_files
-from hub.store import Site, Store, StoreRefusedError, VisitStep
+from hub.release import FIGURES, Edition, MemberZone, Register, ReleaseError, Telecentre, each_row, joined
+from hub.release_folder import release_files
+from hub.store import Site, Store, StoreRefusedError, VisitStep, Zone
 from hub.store.connection import Connection
 from hub.store.publishing import last_heard_ms, pending_before, read_days, read_zones_of
-from hub.store.register import read_sites
+from hub.store.register import Calendar, read_calendars, read_sites
 from hub.store.releases import Frozen, put_release, read_release
 from hub.store.visit_figures import read_all_visits
+from hub.store.zones import read_zones
 
 MANY_PLACES = 400
 """Below this the gate takes seconds, and a process of its own half a second."""
@@ -58,7 +61,7 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
     """
     store = store_of(config)
     with stoppable(), _uncollected(), drafted(folder) as draft:
-        known = _read(store, month, now_of(config))
+        known = _read(store, month, now_of(config), read_settings(config).release)
         try:
             frozen, audits = _first(known) if known.last is None else _later(known, known.last)
         except TableError as error:
@@ -72,9 +75,10 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
             draft.publish()
     shown = sum(1 for row in each_row(files[FIGURES].decode()) if row[6])
     size = sum(map(len, files.values())) / 1_000_000
+    is_same = known.last is not None and files == known.last.files[audience]
     sentence = (
-        f"{folder}: revision {frozen.revision} of {known.month.month}, {shown} figures published,"
-        f" {len(files)} files of {size:.1f} MB."
+        f"{folder}: revision {frozen.revision} of {known.month.month},{' the same bytes as before,' if is_same else ''}"
+        f" {shown} figures published, {len(files)} files of {size:.1f} MB."
     )
     lines = audits.get(audience, ())
     if lines:
@@ -87,6 +91,7 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
         "folder": str(folder),
         "revision": frozen.revision,
         "is_new": frozen is not known.last,
+        "is_same": is_same,
         "published": shown,
         "audit": [line._asdict() for line in lines],
     }
@@ -112,13 +117,15 @@ def _say(sentence: str) -> None:
 class _Known(NamedTuple):
     """What the database holds of a month, in one state of it."""
 
-    sites: Sequence[Site]
+    telecentres: Sequence[Telecentre]
+    zones: Sequence[Zone]
+    """With their telecentres of the last day of the month."""
     month: Month
     edition: Edition
     last: Frozen | None
 
 
-def _read(store: Store, month: date, now_ms: int) -> _Known:
+def _read(store: Store, month: date, now_ms: int, said: ReleaseSettings) -> _Known:
     """Read all of a month at once: beside a hub that goes on, nothing of it may be of another moment."""
     with store.seen() as connection:
         sites = read_sites(connection)
@@ -133,8 +140,12 @@ def _read(store: Store, month: date, now_ms: int) -> _Known:
         known = read_month(connection, month, sites, now_ms)
         last = read_release(connection, known.month)
         as_of = _as_of(last_heard_ms(connection), sites)
-    edition = Edition(known.month, version("telecentre"), as_of, 1 if last is None else last.revision + 1)
-    return _Known(sites, known, edition, last)
+        last_day = (next_month(month) - timedelta(days=1)).isoformat()
+        zones = read_zones(connection, last_day)
+        telecentres = _telecentres(sites, read_calendars(connection), zones, last_day)
+    revision = 1 if last is None else last.revision + 1
+    edition = Edition(known.month, version("telecentre"), as_of, revision, said.licence, said.contact or "")
+    return _Known(telecentres, zones, known, edition, last)
 
 
 def read_month(connection: Connection, month: date, sites: Sequence[Site], now_ms: int) -> Month:
@@ -154,8 +165,9 @@ def _first(known: _Known) -> tuple[Frozen, Audits]:
     """Return the first release of a month, for every audience from the same figures."""
     asked = [Question(subject, known.edition, known.month.about(subject)) for subject in ALL_SUBJECTS]
     told = _judged(first_told, asked, known.month)
+    register = _register(known, known.month)
     files = {
-        audience: release_files(known.edition, _telecentres(known), joined(one[audience].rows for one in told), k)
+        audience: release_files(known.edition, register, joined(one[audience].rows for one in told), k)
         for audience, k in AUDIENCES.items()
     }
     audits = {audience: sorted(line for one in told for line in one[audience].audit) for audience in AUDIENCES}
@@ -189,7 +201,7 @@ def _later(known: _Known, last: Frozen) -> tuple[Frozen, Audits]:
     for audience, k in AUDIENCES.items():
         if any(one[audience].is_other for one in told):
             rows = joined(one[audience].rows for one in told)
-            files[audience] = release_files(known.edition, _telecentres(known), rows, k)
+            files[audience] = release_files(known.edition, _register(known, after), rows, k)
     if files == last.files:
         return last, {}
     closed = {audience: frozenset[Figure]().union(*(one[audience].kept for one in told)) for audience in AUDIENCES}
@@ -229,21 +241,44 @@ def _as_of(heard_ms: int | None, sites: Sequence[Site]) -> str:
     return "" if heard_ms is None else day_of(heard_ms, sites[0].zone).isoformat()
 
 
-def _telecentres(known: _Known) -> list[Telecentre]:
-    return [
-        Telecentre(
-            id=site.id,
-            nom=site.name,
-            code_insee=site.code_insee,
-            reseau=site.network,
-            latitude=site.latitude,
-            longitude=site.longitude,
-            fuseau=site.time_zone,
-            horaires=site.opening_hours,
-            nb_postes=len(site.desks),
-            nb_salles_visio=len(site.rooms),
-            acces_badge="true" if site.doors else "false",
-            source=site.network_name,
-        )
-        for site in known.sites
+def _register(known: _Known, month: Month) -> Register:
+    """Return what a release tells of the register; the zones of its figures are as they were in its first revision."""
+    names = {place_of(zone): zone.name for zone in known.zones}
+    zones = [
+        MemberZone(place.id, place.level, names.get(place.id, ""), sorted(place.sites))
+        for place in month.places
+        if place.level != "site"
     ]
+    return Register(known.telecentres, zones, sorted(names.keys() - {zone.id for zone in zones}))
+
+
+def _telecentres(
+    sites: Sequence[Site], calendars: Mapping[str, Calendar], zones: Sequence[Zone], day: str
+) -> list[Telecentre]:
+    """Return the telecentres as the register has them on a day; its names and positions have no dates."""
+    massifs: dict[str, list[str]] = {}
+    for zone in zones:
+        for member in zone.sites if zone.level == "massif" else ():
+            massifs.setdefault(member, []).append(zone.id)
+    found = []
+    for site in sites:
+        calendar = calendars[site.id]
+        there = Counter(place.kind for place in calendar.places if place.counts_on(day))
+        found.append(
+            Telecentre(
+                id=site.id,
+                nom=site.name,
+                code_insee=site.code_insee,
+                massif=", ".join(massifs.get(site.id, ())) or None,
+                reseau=site.network,
+                latitude=site.latitude,
+                longitude=site.longitude,
+                fuseau=site.time_zone,
+                horaires=calendar.opening_hours(day),
+                nb_postes=there["desk"],
+                nb_salles_visio=there["room"],
+                acces_badge="true" if site.doors else "false",
+                source=site.network_name,
+            )
+        )
+    return found

@@ -19,7 +19,8 @@ from hub.judging import Question, Told, first_told
 from hub.live import LiveBoard
 from hub.network import read_network
 from hub.observatory import Month, month_span
-from hub.release import FIGURE_COLUMNS, PLACE_COLUMNS
+from hub.release import FIGURE_COLUMNS
+from hub.release_folder import PLACE_COLUMNS
 from hub.store import Store
 from hub.store.register import read_sites
 from hub.store.releases import read_release
@@ -99,6 +100,7 @@ def test_telecentres_are_told_of_with_what_the_register_knows_and_nothing_made_u
         "id": "murat",
         "nom": "Murat",
         "code_insee": "15138",
+        "massif": "massif-central",
         "reseau": "cantal",
         "latitude": "45.1101",
         "longitude": "2.8686",

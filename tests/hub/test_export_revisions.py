@@ -34,7 +34,7 @@ def test_a_telecentre_that_comes_back_after_the_release_makes_a_revision_in_whic
     assert one.keys() == two.keys()
     was, now = one["mauriac", *OF_MONTH], two["mauriac", *OF_MONTH]
     assert (was["valeur"], was["obs_status"], was["revision"]) == ("", "M", "1")
-    assert (now["valeur"], now["obs_status"], now["revision"]) == ("15360.0", "A", "2")
+    assert (now["valeur"], now["obs_status"], now["revision"]) == ("15360", "A", "2")
     assert float(two["reseau:cantal", *OF_MONTH]["valeur"]) == float(one["reseau:cantal", *OF_MONTH]["valeur"]) + 15360
     assert two["aurillac", *OF_MONTH] == one["aurillac", *OF_MONTH]
 

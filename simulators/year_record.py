@@ -140,5 +140,6 @@ def _not_before(statement: Statement, begin_ms: int) -> Statement:
 def _dated(life: Life, statement: Statement) -> Entry:
     """Return a statement with the time that the clock showed; a clock that is set counts at once."""
     phase: Phase = [one for one in life.phases if one.begin_ms <= statement.said_ms][-1]
-    up_ms = statement.true_ms - life.booted_ms
+    # A booking whose time was over before the machine began is told from its beginning: no agent counts below zero.
+    up_ms = max(0, statement.true_ms - life.booted_ms)
     return Entry(statement, statement.true_ms + phase.error_ms, phase.clock, up_ms)

@@ -8,10 +8,13 @@ import pytest
 
 from contract.messages import Ack, StreamAck, decode_batch
 from simulators.network import packaged_network
-from simulators.year_calendar import day_of
+from simulators.year_calendar import HOUR_MS, MINUTE_MS, day_of
 from simulators.year_command import YearError, run_year
+from simulators.year_lives import Chronicle, Life, Phase
 from simulators.year_play import Options, write_acts
 from simulators.year_post import Post
+from simulators.year_presence import Meeting, Story
+from simulators.year_record import make_streams
 from simulators.year_sensing import Fault, tell_desk
 from simulators.year_tally import Tally
 from simulators.year_world import make_world
@@ -29,6 +32,16 @@ def test_the_same_seed_plays_the_same_year(tmp_path: Path) -> None:
     first, again = (write_acts(world, options(tmp_path)) for _ in range(2))
     assert first == again
     assert write_acts(world, options(tmp_path, seed=8)) != first
+
+
+def test_a_booking_that_was_due_before_the_machine_began_is_said_without_a_time_below_zero() -> None:
+    start_ms = at("10:00")
+    begun_ms = start_ms + 13 * MINUTE_MS
+    life = Life("a" * 32, "b" * 32, begun_ms, begun_ms, begun_ms + HOUR_MS, (Phase(begun_ms, "synced", 0),))
+    story = Story(rooms={"room-01": [Meeting((start_ms, start_ms + HOUR_MS), None, in_call=False)]})
+    (told,) = make_streams(Chronicle((life,), ()), {}, story, ["door-01"])
+    (judged,) = [one for one in told.entries if one.statement.kind == "booking_judged"]
+    assert (judged.up_ms, judged.t_ms) == (0, start_ms + 10 * MINUTE_MS)
 
 
 def test_who_is_in_a_booked_room_in_time_has_come_and_agents_say_so(tmp_path: Path) -> None:

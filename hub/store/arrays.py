@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain, repeat
+from types import NoneType
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -23,6 +24,10 @@ _OIDS = {"int8": 20, "float8": 701, "text": 25, "bytea": 17}
 _LENGTH = struct.Struct(">i").pack
 _NUMBER = {"int8": struct.Struct(">iq").pack, "float8": struct.Struct(">id").pack}
 _NULL = _LENGTH(-1)
+
+_TYPES = {int: "int8", bool: "int8", float: "float8", str: "text", bytes: "bytea"}
+EMPTY = ""
+"""Instead of a type, of a column without any value: there is nothing to send of it, and its table knows its type."""
 
 
 class Column(bytes):
@@ -42,26 +47,29 @@ class ColumnDumper(Dumper):
 
 
 def columns(rows: Sequence[Sequence[object]]) -> tuple[tuple[str, ...], list[Column]]:
-    """Return the type of each column of rows, and its values.
+    """Return the type of each column of rows, and the values of each that has any.
 
     Raises:
         psycopg.DataError: a number is larger than any that the database keeps.
+        TypeError: a column holds what no column of a table holds together.
     """
     values = list(zip(*rows, strict=True))
     types = tuple(map(_type_of, values))
     try:
-        return types, [_packed(name, column) for name, column in zip(types, values, strict=True)]
+        return types, [_packed(name, column) for name, column in zip(types, values, strict=True) if name != EMPTY]
     except struct.error as error:
         raise psycopg.DataError(f"a number is out of range ({error})") from error
 
 
 def _type_of(values: Sequence[object]) -> str:
-    """Return the type of a column; of one that is empty throughout, a type that fits into any but bytes."""
-    kinds = set(map(type, values))
-    for kind, name in ((str, "text"), (bytes, "bytea"), (float, "float8")):
-        if kind in kinds:
-            return name
-    return "int8"
+    """Return the type of a column; `EMPTY` of one that is empty throughout."""
+    kinds = set(map(type, values)) - {NoneType}
+    names = {_TYPES.get(kind, kind.__name__) for kind in kinds}
+    if names <= {"int8", "float8"}:
+        return min(names, default=EMPTY)
+    if len(names) > 1 or not names <= _OIDS.keys():
+        raise TypeError(f"no column of a table holds {' and '.join(sorted(names))}")
+    return names.pop()
 
 
 def _packed(name: str, values: Sequence[object]) -> Column:
@@ -87,9 +95,14 @@ def _behind_length(value: object) -> bytes:
 @lru_cache(256)
 def from_arrays(statement: str, types: tuple[str, ...]) -> bytes:
     """Return a statement that inserts one row of marks (`?`) as one that inserts the rows of so many arrays."""
-    arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, start=1))
+    # Of a bare null, the server takes the type from the table's column.
+    selected = ", ".join("null" if name == EMPTY else f"c{number}" for number, name in enumerate(types))
+    filled = [(number, name) for number, name in enumerate(types) if name != EMPTY]
+    arrays = ", ".join(f"${mark}::{name}[]" for mark, (_, name) in enumerate(filled, start=1))
+    names = ", ".join(f"c{number}" for number, _ in filled)
     # The arrays are marks and names of types, nothing that came from outside.
-    return _INSERT.sub(rf"insert into \1 \2 select * from unnest({arrays})", statement).encode()  # noqa: S608 - see above
+    rows = f"select {selected} from unnest({arrays}) as given({names})"  # noqa: S608 - see above
+    return _INSERT.sub(rf"insert into \1 \2 {rows}", statement).encode()
 
 
 @lru_cache(256)

@@ -65,7 +65,7 @@ def test_every_figure_of_a_random_history_on_a_server_equals_an_independent_coun
         compare(server, history, rng)
 
 
-WAYS = {(way, table) for way in ("values (", "select * from unnest(", "from stdin") for table in ("event", "timeline")}
+WAYS = {(way, table) for way in ("values (", "select", "from stdin") for table in ("event", "timeline")}
 """How a statement goes on that gives a server one row, an array of rows, or a copy of rows."""
 
 
@@ -89,9 +89,7 @@ def test_histories_give_a_server_single_rows_and_arrays_and_copies_of_rows(postg
 
 def ways_of(log: str) -> set[tuple[str, str]]:
     """Return in which ways rows were given to a server, and of which table."""
-    given_to = re.findall(
-        r"(?:insert into|copy) (\w+)\s*\([^)]*\)\s*(values \(|select \* from unnest\(|from stdin)", log
-    )
+    given_to = re.findall(r"(?:insert into|copy) (\w+)\s*\([^)]*\)\s*(values \(|select|from stdin)", log)
     return {(way, table) for table, way in given_to}
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from hub.store.arrays import columns
 from hub.store.connection import Connection, Engine, StoreRefusedError, transaction
 from hub.store.sqlite import SqliteFile
 from tests.support.postgres import Postgres
@@ -63,10 +65,33 @@ def test_a_row_that_is_there_is_left_or_updated_as_the_statement_says(home: Path
 
 @pytest.mark.parametrize("count", [2, 40])
 def test_a_column_that_is_empty_throughout_is_kept_empty(home: Path | Engine, count: int) -> None:
-    rows = [(number, None, b"", None) for number in range(count)]
+    rows = [(number, None, None, None) for number in range(count)]
     with _kept(home) as connection:
         connection.insert(PUT, rows)
         assert connection.execute("select * from kept order by number").fetchall() == rows
+
+
+@pytest.mark.parametrize(
+    ("column", "types"),
+    [
+        ((None, None), ""),
+        ((None, 3), "int8"),
+        ((True, 3), "int8"),
+        ((3, 0.5, None), "float8"),
+        ((None, "a"), "text"),
+        ((b"", None), "bytea"),
+    ],
+)
+def test_the_type_of_a_column_is_that_of_its_values_and_none_where_there_are_none(
+    column: tuple[object, ...], types: str
+) -> None:
+    assert columns([(value,) for value in column])[0] == (types,)
+
+
+@pytest.mark.parametrize("column", [("a", 3), ("a", b"a"), (b"a", 0.5), (date(2026, 1, 1), None)])
+def test_a_column_of_what_no_table_holds_together_is_a_mistake_of_ours(column: tuple[object, ...]) -> None:
+    with pytest.raises(TypeError, match="no column of a table holds"):
+        columns([(value,) for value in column])
 
 
 @pytest.mark.parametrize("count", [1, 2, 40])

@@ -100,7 +100,7 @@ class Register:
     zones: Sequence[MemberZone]
     """Those that the figures are about."""
     left_out: Sequence[str] = ()
-    """The ids of those that they are not about, for their telecentres changed in the month."""
+    """The ids of the others: their telecentres changed in the month, or they are newer than the first revision."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,10 @@ INDICATORS = """## Indicateurs
   zone, la somme de ses télécentres. Une personne : qui a le Pass du badge ou, si personne ne l'a, le badge.
 - **visiteurs_uniques** (nombre) : personnes différentes du lieu et de la période ; ne s'additionne ni entre lieux ni
   entre périodes.
+
+Rien n'est extrapolé : du temps et des sessions, ce qui n'a pas été observé manque (`couverture`). De même, les visites
+d'un télécentre dont les données ne sont pas encore arrivées manquent jusqu'à une révision ; la `couverture` de ses
+postes dans la même période le montre.
 """
 
 COLUMNS = """## Colonnes d'indicateurs.csv
@@ -148,7 +152,7 @@ def _zones(zones: Sequence[MemberZone], left_out: Sequence[str]) -> str:
         for zone in sorted(zones, key=lambda it: it.id)
     )
     absent = ", ".join(f"`{zone}`" for zone in left_out)
-    without = f"\nSans chiffres ce mois-ci, car leurs télécentres ont changé : {absent}.\n" if left_out else ""
+    without = f"\nSans chiffres ce mois-ci : {absent}.\n" if left_out else ""
     return f"""## Zones
 
 Les télécentres de chaque zone, les mêmes chaque jour du mois ; des zones peuvent se recouvrir. Une zone dont les
@@ -214,6 +218,6 @@ REVISIONS = """## Révisions
 
 Une révision publiée ne change plus. Des données tardives donnent une nouvelle révision, où la colonne `revision` dit de
 quelle révision vient chaque valeur. Une valeur n'est révisée que si ce qui s'y ajoute pourrait être publié seul ; sinon
-elle reste celle d'avant. Une valeur confidentielle le reste dans les révisions suivantes. Pour citer : le mois et le
-numéro de révision.
+elle reste celle d'avant. Une valeur confidentielle le reste dans les révisions suivantes. Un télécentre ou une
+zone déclarés depuis la révision 1 n'ont pas de chiffre ce mois-ci. Pour citer : le mois et le numéro de révision.
 """

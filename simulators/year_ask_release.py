@@ -169,11 +169,14 @@ def _compare_register(folder: Path, world: World, today: date, tally: Tally) -> 
     """Compare what the release says of each telecentre with the register of that day."""
     with (folder / "telecentres.csv").open(encoding="utf-8", newline="") as file:
         found = {row["id"]: row for row in csv.DictReader(file, delimiter=";")}
+    last_day = today - timedelta(days=1)
+    massifs = {zone.id: zone.sites(last_day) for zone in world.zones(last_day) if zone.level == "massif"}
     for one in world.telecentres:
         if one.since < today:
-            desks = sum(desk.holds(today - timedelta(days=1)) for desk in one.desks)
+            desks = sum(desk.holds(last_day) for desk in one.desks)
             must: dict[str, object] = {"nom": one.name, "reseau": world.network.id, "nb_postes": str(desks)}
-            must |= {"nb_salles_visio": str(len(one.rooms)), "horaires": one.hours(today - timedelta(days=1)).osm}
+            must |= {"nb_salles_visio": str(len(one.rooms)), "horaires": one.hours(last_day).osm}
+            must |= {"massif": ", ".join(massif for massif, sites in massifs.items() if one.id in sites)}
             tally.compare("release telecentres", one.id, today.isoformat(), must, dict(found.get(one.id, {})))
 
 

@@ -48,7 +48,13 @@ def _month(_context: click.Context, _option: click.Parameter, text: str) -> date
 
 @click.command()
 @click.option("--month", required=True, callback=_month, help="Which month, such as 2026-10; it must be over.")
-@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="A folder that is not there yet.")
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A new folder, such as telecentres-cantal-2026-10.",
+)
 @click.option("--audience", type=click.Choice(list(AUDIENCES)), default="public", show_default=True)
 @config_option
 @json_option

@@ -114,7 +114,8 @@ INDICATORS = """## Indicateurs
   télécentre est ouvert ce jour-là. Une pause de 15 minutes au plus (5 dans une salle) ne termine pas une session.
 - **rotation** (nombre) : sessions par poste (ou salle) et par jour d'ouverture. Arrondi à 0,01.
 - **visites** (nombre) : entrées d'une personne après 30 minutes sans entrée, aussi hors des heures d'ouverture ; d'une
-  zone, la somme de ses télécentres. Une personne : qui a le Pass du badge ou, si personne ne l'a, le badge.
+  zone, la somme de ses télécentres. Une personne : le titulaire du Pass ou, s'il n'est pas connu, le
+  badge.
 - **visiteurs_uniques** (nombre) : personnes différentes du lieu et de la période ; ne s'additionne ni entre lieux ni
   entre périodes.
 
@@ -133,14 +134,15 @@ COLUMNS = """## Colonnes d'indicateurs.csv
 - `valeur`, `unite` : `min`, des minutes ; `1`, un nombre ou une part. Une cellule vide n'est pas un zéro : la valeur
   est cachée (`conf_status` = `C`), ou inconnue (`obs_status` = `M`, `conf_status` = `F`).
 - `obs_status` : `A`, normale ; `U`, fiabilité faible, couverture de 0,50 à 0,80 ; `M`, manquante, couverture de moins
-  de 0,50, ou fermé, ou pas de poste (de salle).
+  de 0,50, ou fermé, ou pas de poste (de salle). Les lettres de SDMX, où `L`, `H` et `O` sont ici `M`.
 - `conf_status` : `F`, libre ; `C`, confidentielle.
 - `couverture` : temps observé / temps d'ouverture, de 0 à 1, arrondi à 0,01 (le statut est jugé avant l'arrondi). Vide
   si rien n'était ouvert ; 0.0 si personne n'observait. Vide aussi pour les personnes : elles sont comptées aux portes.
 - `methode` : `temps_pondere`, mesuré dans le temps ; `comptage`, compté aux portes.
-- `nb_ressources` : postes ou salles au registre au moins un jour de la période, sans les salles confidentielles.
+- `nb_ressources` : postes ou salles au registre au moins un jour de la période, sans les salles confidentielles ;
+  vide pour les personnes.
 - `heures_ouverture` : d'un télécentre, les heures d'ouverture de la période, d'après ses postes (salles) en service ;
-  vide pour une zone.
+  vide pour une zone et pour les personnes.
 - `version_calcul`, `revision` : le programme, et la révision où cette ligne a été calculée.
 - `date_calcul` : jour du dernier événement reçu avant ce calcul, et non le jour où il a été fait.
 """
@@ -172,7 +174,7 @@ def _grains(k: int) -> str:
     rows = "".join(f"| {LEVELS[level]} | {names} |\n" for level, names in told.items())
     return f"""## Périodes publiées
 
-Plus fin n'est jamais publié ici. Une zone de moins de {LOWEST_K} télécentres suit la règle d'un télécentre.
+Rien de plus fin n'est publié. Une zone de moins de {LOWEST_K} télécentres suit la règle d'un télécentre.
 
 | niveau | périodes |
 |---|---|

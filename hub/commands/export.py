@@ -82,10 +82,8 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
     shown = sum(1 for row in each_row(files[FIGURES].decode()) if row[6])
     size = sum(map(len, files.values())) / 1_000_000
     is_same = known.last is not None and files == known.last.files[audience]
-    sentence = (
-        f"{folder}: revision {frozen.revision} of {known.month.month},{' the same bytes as before,' if is_same else ''}"
-        f" {shown} figures published, {len(files)} files of {size:.1f} MB."
-    )
+    which = f"{frozen.revision} of {known.month.month}{', as an earlier export froze it' if is_same else ''}"
+    sentence = f"{folder}: revision {which}, {shown} figures published, {len(files)} files of {size:.1f} MB."
     lines = audits.get(audience, ())
     if lines:
         counts: Counter[str] = Counter()

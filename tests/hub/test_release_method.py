@@ -13,7 +13,7 @@ import pytest
 
 from hub.disclosure import AGREEMENT_K, PUBLIC_K
 from hub.network import read_network
-from hub.release import FIGURE_COLUMNS, Edition, MemberZone, Register, Telecentre
+from hub.release import FIGURE_COLUMNS, Edition, MemberZone, Register, Telecentre, merged
 from hub.release_folder import release_files
 from hub.store import Store
 from tests.support.october import export, figures, hear, heard, settle, table
@@ -228,8 +228,15 @@ def test_minutes_and_counts_are_whole_numbers_and_shares_have_a_point(released: 
             assert ("." in row["valeur"]) == (key[2] in shares)
 
 
-def test_exported_again_the_command_says_that_the_bytes_are_the_same(config: Path, tmp_path: Path) -> None:
+def test_a_number_that_is_written_with_other_decimals_makes_no_revision() -> None:
+    row = ["murat", "telecentre", "M", "2025-10", "temps_occupe", "poste", "15360.0", "min", "A", "F", "", "1"]
+    shorter, other = ([*row[:6], value, *row[7:]] for value in ("15360", "15361"))
+    assert merged([row], [shorter]) == [row]
+    assert merged([row], [other]) == [other]
+
+
+def test_exported_again_the_command_says_that_the_month_is_as_it_was_frozen(config: Path, tmp_path: Path) -> None:
     first, second = (export(config, tmp_path / name).output for name in ("one", "two"))
-    assert "the same bytes as before" not in first
-    assert "revision 1 of 2025-10, the same bytes as before," in second
+    assert "an earlier export" not in first
+    assert "revision 1 of 2025-10, as an earlier export froze it," in second
     assert json.loads(export(config, tmp_path / "three", "--json").output)["is_same"]

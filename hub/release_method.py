@@ -114,8 +114,7 @@ INDICATORS = """## Indicateurs
   télécentre est ouvert ce jour-là. Une pause de 15 minutes au plus (5 dans une salle) ne termine pas une session.
 - **rotation** (nombre) : sessions par poste (ou salle) et par jour d'ouverture. Arrondi à 0,01.
 - **visites** (nombre) : entrées d'une personne après 30 minutes sans entrée, aussi hors des heures d'ouverture ; d'une
-  zone, la somme de ses télécentres. Une personne : le titulaire du Pass ou, s'il n'est pas connu, le
-  badge.
+  zone, la somme de ses télécentres. Une personne : le titulaire du Pass ou, s'il n'est pas connu, le badge.
 - **visiteurs_uniques** (nombre) : personnes différentes du lieu et de la période ; ne s'additionne ni entre lieux ni
   entre périodes.
 

@@ -73,24 +73,12 @@ class FleetOutcome:
 
 def run_fleet(folder: Path, size: FleetSize, seed: int) -> FleetOutcome:
     """Start broker, hub and fleet; kill the broker under it, start it again, and see what comes of it."""
-    network, ledger = folder / "network.toml", folder / "ledger.jsonl"
-    _sim("--sites", str(size.sites), "--write-network", str(network))
-    web_port = free_port()
+    ledger, web_port = folder / "ledger.jsonl", free_port()
     broker = _shipped_limits(folder)
-    settings = folder / "hub.toml"
-    settings.write_text(
-        f'[web]\nport = {web_port}\n[database]\nfile = "hub.db"\n[broker]\nport = {broker.port}\n', encoding="utf-8"
-    )
-    _hub("site", "import", str(network), "--config", str(settings))
-    hub = Process("hub", lambda: [program("telecentre-hub"), "serve", "--config", str(settings)], folder / "hub.log")
     with ExitStack() as stack:
-        stack.callback(broker.kill)
-        stack.callback(hub.give_up)
-        broker.start()
-        hub.start()
-        command = ["--network", str(network), "--rate", f"{size.rate:g}", "--spread", f"{size.spread_s:g}"]
-        command += ["--broker", f"127.0.0.1:{broker.port}", "--seed", str(seed), "--ledger", str(ledger), "--calm"]
-        fleet = stack.enter_context(_running_fleet(folder, command))
+        hub = _running_hub(folder, stack, broker, size.sites, web_port)
+        command = ["--spread", f"{size.spread_s:g}", "--seed", str(seed), "--ledger", str(ledger)]
+        fleet = stack.enter_context(_running_fleet(folder, broker, size.rate, command))
         _await_all(folder, 1)
         time.sleep(STEADY_S)
         broker.kill()
@@ -101,9 +89,41 @@ def run_fleet(folder: Path, size: FleetSize, seed: int) -> FleetOutcome:
         out, _ = fleet.communicate(timeout=BACK_WITHIN_S)
         dropped = _dropped(web_port)
         hub.stop()
-    rebuilt = json.loads(_hub("rebuild", "--json", "--config", str(settings)))
+    rebuilt = json.loads(_hub("rebuild", "--json", "--config", str(folder / "hub.toml")))
     told = json.loads(out)
     return FleetOutcome(told, different_in_file(folder / "hub.db", ledger), rebuilt["differences"], dropped)
+
+
+def run_frozen(folder: Path, sites: int, wait_s: float) -> tuple[int, dict[str, Any]]:
+    """Let a fleet end while its hub stands still; return its exit code and what it said."""
+    broker = _shipped_limits(folder)
+    with ExitStack() as stack:
+        hub = _running_hub(folder, stack, broker, sites, free_port())
+        command = ["--spread", "2", "--wait", f"{wait_s:g}"]
+        fleet = stack.enter_context(_running_fleet(folder, broker, 100.0, command))
+        _await_all(folder, 1)
+        hub.send(signal.SIGSTOP)
+        # It has to observe something that the hub cannot hear.
+        time.sleep(1.0)
+        fleet.send_signal(signal.SIGTERM)
+        out, _ = fleet.communicate(timeout=BACK_WITHIN_S)
+    return fleet.returncode, json.loads(out)
+
+
+def _running_hub(folder: Path, stack: ExitStack, broker: RunningBroker, sites: int, web_port: int) -> Process:
+    """Start a broker and a hub that knows a fleet of so many sites; both end with the stack."""
+    network, settings = folder / "network.toml", folder / "hub.toml"
+    _sim("--sites", str(sites), "--write-network", str(network))
+    settings.write_text(
+        f'[web]\nport = {web_port}\n[database]\nfile = "hub.db"\n[broker]\nport = {broker.port}\n', encoding="utf-8"
+    )
+    _hub("site", "import", str(network), "--config", str(settings))
+    hub = Process("hub", lambda: [program("telecentre-hub"), "serve", "--config", str(settings)], folder / "hub.log")
+    stack.callback(broker.kill)
+    stack.callback(hub.give_up)
+    broker.start()
+    hub.start()
+    return hub
 
 
 def _shipped_limits(folder: Path) -> RunningBroker:
@@ -115,9 +135,13 @@ def _shipped_limits(folder: Path) -> RunningBroker:
 
 
 @contextmanager
-def _running_fleet(folder: Path, arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _running_fleet(
+    folder: Path, broker: RunningBroker, rate: float, arguments: list[str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a calm fleet of the network in the folder until the block ends."""
+    command = [program("telecentre-sim"), "fleet", "--network", str(folder / "network.toml"), "--calm"]
+    command += ["--broker", f"127.0.0.1:{broker.port}", "--rate", f"{rate:g}", *arguments]
     with (folder / "fleet.log").open("w") as log:
-        command = [program("telecentre-sim"), "fleet", *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield process

@@ -5,10 +5,12 @@ The oracle is the fleet: it knows each event that it made, and computes the figu
 
 import json
 import re
+import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -18,7 +20,7 @@ import psycopg
 
 from tests.support.brokers import RunningBroker
 from tests.support.demo import program
-from tests.support.fleet_ledger import different, different_in_file
+from tests.support.fleet_ledger import Ask, different
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.secure_broker import SHIPPED
@@ -27,11 +29,17 @@ from tests.system.campaign.world import Process
 
 Engine = Literal["sqlite", "postgres"]
 
-PLAYED_S_A_KILL = 2.5
-"""For how long the fleet observes: about as long as the hub is killed; it then waits for 180 s at most."""
+LEAVES_WITHIN_S = 60.0
+"""For a fleet to write its ledger and to close its connections: it takes some seconds."""
 
-READY_WITHIN_S = 90.0
-DRAINED_WITHIN_S = 240.0
+LOOK_EVERY_S = 0.1
+"""How often the database is asked whether the hub has taken history: seldom enough to cost it nothing."""
+
+WITHIN_S, WITHIN_S_A_SITE = 120.0, 0.4
+"""For a command, for a hub to be ready, for it to take history once more, for all of it in the end: half an hour for
+4,072 sites. A hub that begins reads what each site last said and answers each; a recomputation takes every day of each.
+Where nothing else runs that is seconds and some minutes: five times it is left for whatever runs beside it."""
+
 DATABASE = "telecentre"
 READY = re.compile(r"hub=ready")
 
@@ -45,8 +53,13 @@ class Kills:
     """Events a second, over all sites."""
     kills: int
     alive_s: tuple[float, float] = (0.3, 3.0)
-    """How long a hub lives, at least and at most, once it takes history."""
+    """How long a hub lives, at least and at most, once it has taken history: before, there is nothing to lose."""
     spread_s: float = 2.0
+
+    @property
+    def within_s(self) -> float:
+        """How long anything may take."""
+        return WITHIN_S + WITHIN_S_A_SITE * self.sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +71,22 @@ class KilledIngest:
     different: list[str]
     differences: int
     """Figures that a full recomputation finds different."""
+    before: int
+    """Events that were there when the last of the hubs that are killed died."""
 
     @property
     def is_right(self) -> bool:
-        """Whether the hub has each event once, and the figures that the fleet's own model has."""
-        return self.told["equal"] and not self.different and self.differences == 0
+        """Whether the hub has each event once, never took one back, and has the figures that the fleet's model has."""
+        kept = self.told["equal"] and self.told["taken_back"] == 0
+        return kept and not self.different and self.differences == 0
 
     def __str__(self) -> str:
         told = self.told
         return (
             f"{self.kills} kills, {told['sites']:,} sites, {told['events']:,} events in {told['streams']:,} streams,"
-            f" {told['committed']:,} committed, expected {told['expected']}; different: {self.different[:5]}"
-            f" ({len(self.different)}); rebuilt: {self.differences}; not answered {told['different']}"
+            f" {self.before:,} of them there at the last kill, {told['committed']:,} in the end, taken back"
+            f" {told['taken_back']}, expected {told['expected']}; different: {self.different[:5]}"
+            f" ({len(self.different)}); rebuilt: {self.differences}; {told['said']}"
         )
 
 
@@ -82,24 +99,29 @@ def run_killed(folder: Path, engine: Engine, plan: Kills, seed: int) -> KilledIn
         server = stack.enter_context(_server(engine))
         settings = _settings(folder, broker.port, server)
         network, ledger = folder / "network.toml", folder / "ledger.jsonl"
-        _run("telecentre-sim", "fleet", "--sites", str(plan.sites), "--write-network", str(network))
-        _run("telecentre-hub", "site", "import", str(network), "--config", str(settings))
+        _run(plan, "telecentre-sim", "fleet", "--sites", str(plan.sites), "--write-network", str(network))
+        _run(plan, "telecentre-hub", "site", "import", str(network), "--config", str(settings))
         command = [program("telecentre-hub"), "serve", "--config", str(settings)]
         hub = Process("hub", lambda: command, folder / "hub.log")
         stack.callback(hub.give_up)
         hub.start()
         fleet = stack.enter_context(_fleet(folder, network, ledger, broker.port, plan, seed))
+        before = 0
         for number in range(plan.kills):
-            _await_ready(folder, number + 1)
+            _await_ready(folder, number + 1, plan)
+            _await_history(folder, server, before, plan)
             time.sleep(random.uniform(*plan.alive_s))
             hub.kill()
+            before = _events(folder, server)
             hub.start()
-        _await_ready(folder, plan.kills + 1)
-        out, _ = fleet.communicate(timeout=DRAINED_WITHIN_S)
+        _await_ready(folder, plan.kills + 1, plan)
+        fleet.send_signal(signal.SIGTERM)
+        out, _ = fleet.communicate(timeout=plan.within_s + LEAVES_WITHIN_S)
         hub.stop()
-        rebuilt = json.loads(_run("telecentre-hub", "rebuild", "--json", "--config", str(settings)))
-        found = _different(folder, server, ledger)
-    return KilledIngest(json.loads(out), plan.kills, found, rebuilt["differences"])
+        rebuilt = json.loads(_run(plan, "telecentre-hub", "rebuild", "--json", "--config", str(settings)))
+        with _asked(folder, server) as ask:
+            found = different(ask, ledger)
+    return KilledIngest(json.loads(out), plan.kills, found, rebuilt["differences"], before)
 
 
 def _broker(folder: Path) -> RunningBroker:
@@ -144,7 +166,7 @@ def _fleet(
     folder: Path, network: Path, ledger: Path, broker_port: int, plan: Kills, seed: int
 ) -> Iterator[subprocess.Popen[str]]:
     command = [program("telecentre-sim"), "fleet", "--network", str(network), "--ledger", str(ledger)]
-    command += ["--rate", f"{plan.rate:g}", "--for", f"{PLAYED_S_A_KILL * plan.kills:g}", "--seed", str(seed)]
+    command += ["--rate", f"{plan.rate:g}", "--seed", str(seed), "--wait", f"{plan.within_s:g}"]
     command += ["--spread", f"{plan.spread_s:g}", "--broker", f"127.0.0.1:{broker_port}"]
     with (folder / "fleet.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -155,25 +177,43 @@ def _fleet(
         process.wait(20)
 
 
-def _await_ready(folder: Path, times: int) -> None:
+def _await_ready(folder: Path, times: int, plan: Kills) -> None:
     """Wait until the hub has become ready for the `times`th time."""
     log = folder / "hub.log"
     eventually(
         lambda: log.exists() and len(READY.findall(log.read_text())) >= times,
         what=f"the hub is ready {times} times: {log.read_text()[-500:] if log.exists() else ''}",
-        within_s=READY_WITHIN_S,
+        within_s=plan.within_s,
     )
 
 
-def _different(folder: Path, server: Postgres | None, ledger: Path) -> list[str]:
+def _await_history(folder: Path, server: Postgres | None, before: int, plan: Kills) -> None:
+    """Wait until there are more events than `before`: this hub has committed some."""
+    deadline_s = time.monotonic() + plan.within_s
+    while _events(folder, server) <= before:
+        assert time.monotonic() < deadline_s, f"still {before} events: {(folder / 'fleet.log').read_text()[-500:]}"
+        time.sleep(LOOK_EVERY_S)
+
+
+def _events(folder: Path, server: Postgres | None) -> int:
+    with _asked(folder, server) as ask:
+        return int(next(iter(ask("select coalesce(sum(events), 0) from stream")))[0])
+
+
+@contextmanager
+def _asked(folder: Path, server: Postgres | None) -> Iterator[Ask]:
+    """Give questions to the hub's database, beside the hub."""
     if server is None:
-        return different_in_file(folder / "hub.db", ledger)
+        with closing(sqlite3.connect(f"file:{folder / 'hub.db'}?mode=ro", uri=True)) as file:
+            yield file.execute
+        return
     with psycopg.connect(host=str(server.folder), port=server.port, dbname=DATABASE, user="telecentre") as connection:
-        return different(lambda question: connection.execute(question.encode()), ledger)
+        yield lambda question: connection.execute(question.encode())
 
 
-def _run(name: str, *arguments: str) -> str:
+def _run(plan: Kills, name: str, *arguments: str) -> str:
     """Run one of our commands; return what it prints."""
-    done = subprocess.run([program(name), *arguments], capture_output=True, text=True, timeout=300, check=False)
+    command = [program(name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=plan.within_s, check=False)
     assert done.returncode in (0, 1), done.stderr
     return done.stdout

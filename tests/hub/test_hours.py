@@ -1,0 +1,140 @@
+"""What is read of hours desk by desk is what the tables hold, whatever happened to a desk, however old the hub is."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hub.network import Network, NetworkTable, SiteTable
+from hub.opening import day_bounds, day_of
+from hub.store import Asked, OccupancyRow, Store
+from hub.store.connection import Engine
+from tests.support.telecentres import Change, put_history, store_in
+
+PARIS = ZoneInfo("Europe/Paris")
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+SITE = "murat"
+KNOWN, FIRST, GONE, END = date(2026, 8, 24), date(2026, 9, 1), date(2026, 9, 15), date(2026, 9, 19)
+"""In the register; first heard of; the third desk is taken away; last heard of."""
+NOW_MS = day_bounds(date(2026, 10, 15), PARIS)[0]
+YEARS = 2
+LENGTHS = "available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms"
+
+
+@contextmanager
+def lived(home: Path | Engine) -> Iterator[Store]:
+    """One telecentre, open until 18:30: desk 2 is in use beyond, and out of service for a day and a half."""
+    network = NetworkTable(id="n", name="N", time_zone="Europe/Paris", opening_hours="Mo-Fr 08:00-18:30")
+    with closing(store_in(home, lambda: NOW_MS)) as store:
+        for today, desks in ((KNOWN, 3), (GONE, 2)):
+            table = Network(network=network, site=[SiteTable(id=SITE, name=SITE, desks=desks, visio_rooms=1)])
+            store.import_network(table, today=today)
+        at = day_bounds(FIRST, PARIS)[0] + 9 * HOUR_MS
+        changes: list[Change] = [(at, desk, "vacant") for desk in ("desk-01", "desk-02", "desk-03")]
+        for day in range((END - FIRST).days):
+            morning = at + day * DAY_MS
+            changes += [(morning + 20 * 60_000, "desk-01", "occupied"), (morning + HOUR_MS, "desk-01", "vacant")]
+            if day not in (2, 3):
+                changes += [(morning + HOUR_MS, "desk-02", "occupied"), (morning + 12 * HOUR_MS, "desk-02", "vacant")]
+        changes += [(at + 2 * DAY_MS + HOUR_MS, "desk-02", "out_of_service")]
+        changes += [(at + 4 * DAY_MS - 2 * HOUR_MS, "desk-02", "vacant")]
+        put_history(store, SITE, sorted(changes), until=day_bounds(END, PARIS)[0])
+        with closing(store.writer()) as writer:
+            pending = True
+            while pending:
+                with writer.transaction():
+                    pending = writer.settle_slice()
+        yield store
+
+
+def put_years_before(store: Store) -> None:
+    """Give the telecentre the same hours and days every four weeks of the years before."""
+    with store.changed() as connection:
+        for table in ("hour_figure", "day_figure"):
+            columns = f"site, resource, kind, day, start_ms, end_ms, {LENGTHS}"
+            rows = connection.execute(f"select {columns} from {table} where site = ?", (SITE,)).fetchall()  # noqa: S608 - one of two tables
+            for back in range(1, YEARS * 13):
+                weeks = timedelta(weeks=4 * back)
+                moved = [
+                    (
+                        *row[:3],
+                        (date.fromisoformat(row[3]) - weeks).isoformat(),
+                        *(at - weeks.days * DAY_MS for at in row[4:6]),
+                        *row[6:],
+                    )
+                    for row in rows
+                ]
+                connection.insert(f"insert into {table} ({columns}) values ({', '.join('?' * 11)})", moved)  # noqa: S608 - same
+
+
+def expected(store: Store, kind: str, span: tuple[int, int]) -> list[OccupancyRow]:
+    """Return what the tables hold of hours in a span, and of the days without figures what the register says."""
+    figures = f"select resource, start_ms, end_ms, {LENGTHS}, kind from hour_figure where site = ?"  # noqa: S608 - columns
+    with store.seen() as connection:
+        hours = [row[:-1] for row in connection.execute(figures, (SITE,)) if row[-1] == kind]
+        settled = {
+            tuple(row) for row in connection.execute("select resource, day from day_figure where site = ?", (SITE,))
+        }
+    places = {"desk": {"desk-01", "desk-02", "desk-03"}, "room": {"room-01"}}[kind]
+    for day in (KNOWN + timedelta(days=n) for n in range((day_of(NOW_MS, PARIS) - KNOWN).days)):
+        there = places - {"desk-03"} if day >= GONE else places
+        opens = day_bounds(day, PARIS)[0] + 8 * HOUR_MS
+        for place in there if day.weekday() < 5 else ():
+            if (place, day.isoformat()) not in settled:
+                begins = [opens + n * HOUR_MS for n in range(11)]
+                hours += [
+                    (place, at, at + HOUR_MS, min(HOUR_MS, opens + 21 * HOUR_MS // 2 - at), 0, 0, 0, 0) for at in begins
+                ]
+    return [OccupancyRow(SITE, *row) for row in sorted(hours) if span[0] <= row[1] < span[1] and row[3]]
+
+
+def spans() -> list[tuple[int, int]]:
+    """Whole days, days that are cut within an hour, days before anything was heard, and all there is."""
+    first, end = day_bounds(FIRST, PARIS)[0], day_bounds(END, PARIS)[1]
+    cut = first + 2 * DAY_MS + 10 * HOUR_MS + 17, first + 3 * DAY_MS + 18 * HOUR_MS + 1
+    return [(first, end), cut, (first - 8 * DAY_MS, first + DAY_MS), (first - YEARS * 366 * DAY_MS, NOW_MS)]
+
+
+def test_hours_are_told_desk_by_desk_as_the_tables_hold_them(home: Path | Engine) -> None:
+    with lived(home) as store:
+        for span in spans():
+            for kind in ("desk", "room"):
+                assert store.occupancy(SITE, kind, "hour", *span) == expected(store, kind, span)
+                assert store.occupancy(None, kind, "hour", *span) == expected(store, kind, span)
+        whole = store.occupancy(SITE, "desk", "hour", *spans()[0])
+        third = {day_of(row.start_ms, PARIS) for row in whole if row.resource == "desk-03"}
+        assert max(third) < GONE
+        lost = FIRST + timedelta(days=3)
+        assert lost not in {day_of(row.start_ms, PARIS) for row in whole if row.resource == "desk-02"}
+        assert any(row.outside_ms and row.available_ms for row in whole)
+
+
+def test_hours_are_the_same_when_years_of_them_are_in_the_table(home: Path | Engine) -> None:
+    with lived(home) as store:
+        put_years_before(store)
+        for span in spans():
+            assert store.occupancy(SITE, "desk", "hour", *span) == expected(store, "desk", span)
+
+
+def test_hours_in_which_a_telecentre_was_closed_count_when_they_were_in_use(home: Path | Engine) -> None:
+    with lived(home) as store:
+        first, end = spans()[0]
+        places = [Asked(SITE, "site", (SITE,))]
+        told = {
+            row.start_ms: row.values["outside_ms"]
+            for row in store.indicators(places, "desk", "hour", lambda _: (first, end))
+        }
+        with store.seen() as connection:
+            asked = (
+                "select start_ms, sum(outside_ms), sum(available_ms) from hour_figure"
+                " where site = ? and kind = 'desk' group by start_ms"
+            )
+            held = {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(asked, (SITE,))}
+        assert {at: outside for at, outside in told.items() if outside} == {
+            at: outside for at, (outside, _) in held.items() if outside
+        }
+        closed = [at for at, (_, available) in held.items() if not available]
+        assert closed
+        assert not {row.start_ms for row in store.occupancy(SITE, "desk", "hour", first, end)} & set(closed)

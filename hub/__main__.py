@@ -95,7 +95,7 @@ def rebuild(config: Path, *, as_json: bool) -> None:
     differences = store_of(config).rebuild()
     if as_json:
         shown = [asdict(difference) for difference in differences[:MAX_PRINTED]]
-        click.echo(json.dumps({"differences": len(differences), "first": shown}))
+        click.echo(json.dumps({"differences": len(differences), "first": shown}, default=repr))
     else:
         for difference in differences[:MAX_PRINTED]:
             click.echo(_sentence(difference))

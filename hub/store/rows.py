@@ -220,10 +220,11 @@ class CountDifference:
 
     site: str
     what: str
-    """`visits`, or a door and what it did."""
+    """`visits`, or a door and what it did; of a row whose key is damaged, the table."""
     step: str
     day: str
-    stored: tuple[int, ...]
+    stored: tuple[int | str, ...]
+    """Of a row whose key is damaged, the key: nothing else of it can be relied upon."""
     computed: tuple[int, ...]
 
 

@@ -1,11 +1,13 @@
 """Rows of figures that lie where no event can have put them: what settles days one by one would never come upon them.
 
 A rebuild looks at the local days on which a site spoke, and at every row that lies in one of them. What lies elsewhere
-is dropped first, for months are added up from days. Each function runs inside the caller's transaction.
+is dropped first, for months are added up from days; and before that, what no program can have written: SQLite keeps any
+text in a column of numbers, and both databases any text in a column of days. Each function runs inside the caller's
+transaction.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import get_args
 
@@ -22,6 +24,11 @@ _SQL = statements("strays")
 
 PERIODS = get_args(Period)
 
+_DROP = statements("usage")
+
+_END_OF_DATES_MS = 253_402_300_800_000
+"""The first instant of the year 10000."""
+
 
 def sites_with_figures(connection: Connection) -> list[str]:
     """Return every site that ever spoke or has a figure of desks or rooms."""
@@ -31,7 +38,59 @@ def sites_with_figures(connection: Connection) -> list[str]:
 def places_with_counts(connection: Connection) -> list[str]:
     """Return every site of the register, every zone, and whatever else has counts; zones last, for sites mark them."""
     places = {row[0] for row in connection.execute(_SQL["places"])} | zones_with_members(connection).keys()
-    return sorted(places, key=lambda place: (place.startswith(ZONE), place))
+    return sorted(places, key=lambda place: (str(place).startswith(ZONE), str(place)))
+
+
+def drop_unreadable(connection: Connection, site: str) -> list[CountDifference]:
+    """Drop the figures of desks and rooms whose key is damaged: their day is none, their instant no number."""
+    found: list[CountDifference] = []
+    for table, keys in KEYS.items():
+        period = "month" if table == "month" else "day"
+        start = (*keys, *COLUMNS[table]).index("start_ms") + 1
+        for row in connection.execute(_SQL[table], {"site": site}).fetchall():
+            named = dict(zip((period, *keys), row, strict=False))
+            if not _is_readable({**named, "start_ms": row[start], "site": site}):
+                connection.execute(_DROP[f"drop_{table}"], {"site": site, **named})
+                found.append(_unreadable(site, table, named.values()))
+    return found
+
+
+def drop_unreadable_counts(connection: Connection, place: str) -> list[CountDifference]:
+    """Drop the counts of persons and doors whose key is damaged."""
+    found: list[CountDifference] = []
+    for step, day, *_ in connection.execute(_SQL["visits"], {"site": place}).fetchall():
+        if not _is_readable({"step": step, "day": day, "site": place}):
+            connection.execute(_SQL["drop_visits"], {"site": place, "step": step, "day": day})
+            found.append(_unreadable(place, "visits", (day, step)))
+    for door, start_ms, what, day, _ in connection.execute(_SQL["doors"], {"site": place}).fetchall():
+        key = {"door": door, "start_ms": start_ms, "what": what}
+        if not _is_readable({**key, "day": day, "site": place}):
+            connection.execute(_SQL["drop_door"], {"site": place, **key})
+            found.append(_unreadable(place, "doors", (day, *key.values())))
+    return found
+
+
+def _is_readable(key: Mapping[str, object]) -> bool:
+    """Return whether a row's key is of what it should be: an instant, local days, and names."""
+    return all(
+        isinstance(value, int) and 0 <= value < _END_OF_DATES_MS
+        if name == "start_ms"
+        else isinstance(value, str) and (name not in ("day", "month") or _is_day(value))
+        for name, value in key.items()
+    )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _unreadable(place: str, what: str, key: Iterable[object]) -> CountDifference:
+    """Return a row as a difference: what it was found under, for nothing else of it can be relied upon."""
+    site, day, *names = (value if isinstance(value, int | str) else repr(value) for value in (place, *key))
+    return CountDifference(str(site), what, "unreadable row", str(day), (day, *names), ())
 
 
 def drop_strays(connection: Connection, site: str, days: Mapping[str, Interval]) -> list[Found]:

@@ -20,9 +20,10 @@ from hub.store.bookings import start_of
 from hub.store.connection import Connection
 from hub.store.keeping import Difference, difference
 from hub.store.register import read_calendar
+from hub.store.rows import CountDifference
 from hub.store.schema import statements
 from hub.store.settling import first_settled, settle_days
-from hub.store.strays import drop_strays
+from hub.store.strays import drop_strays, drop_unreadable
 
 MAX_WALK_EVENTS = 20_000
 """Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
@@ -205,8 +206,9 @@ def _settle_taken(connection: Connection, site: str, days: list[str]) -> Iterato
     return settle_days(connection, site, days)
 
 
-def rebuild_site(connection: Connection, site: str) -> list[Difference]:
+def rebuild_site(connection: Connection, site: str) -> list[Difference | CountDifference]:
     """Compute timeline and figures of a site anew from its events alone; return every figure that was different."""
+    unreadable = drop_unreadable(connection, site)
     while (span := walk_site(connection, site)) is not None:
         mark(connection, site, changed_days(connection, site, span))
     _settle_taken(connection, site, _marked(connection, site))
@@ -217,7 +219,7 @@ def rebuild_site(connection: Connection, site: str) -> list[Difference]:
         pass
     days = _days_told(connection, site)
     strays = [difference(one) for one in drop_strays(connection, site, days)]
-    return [*strays, *settle_days(connection, site, list(days))]
+    return [*unreadable, *strays, *settle_days(connection, site, list(days))]
 
 
 def _marked(connection: Connection, site: str) -> list[str]:

@@ -16,7 +16,7 @@ from hub.store.connection import Connection
 from hub.store.doors import days_of_doors, forget_doors, instants_of_doors, next_change, settle_doors
 from hub.store.rows import CountDifference
 from hub.store.schema import statements
-from hub.store.strays import drop_doors, drop_stray_visits
+from hub.store.strays import drop_doors, drop_stray_visits, drop_unreadable_counts
 from hub.store.visit_counts import PERIODS, is_frozen, purged_until, settle_place
 from hub.store.visit_places import ALL_DAYS, Members, members_of, time_zones, within, zones_with_members
 from hub.store.visitors import Visitors
@@ -272,12 +272,15 @@ def enter_again(connection: Connection, site: str, stream: str) -> None:
 
 def rebuild_visits(connection: Connection, place: str) -> list[CountDifference]:
     """Count all of a place anew, as far as its journal lives; return what was different before."""
+    if not isinstance(place, str):  # SQLite keeps anything in a column of texts
+        return drop_unreadable_counts(connection, place)
     members = members_of(zones_with_members(connection), place)
     connection.lock_sites(set(members))
+    unreadable = drop_unreadable_counts(connection, place)
     _settle(connection, _pending_of(connection, [*members, place]))
     # A zone's sites have marked it again.
     _settle(connection, _pending_of(connection, [place]))
-    differences = drop_stray_visits(connection, place)
+    differences = [*unreadable, *drop_stray_visits(connection, place)]
     own = time_zones(connection, (place,))
     if not own:  # a zone, or a site that the register does not hold
         found = settle_place(connection, place, members, sorted(_days_of_zone(connection, place, members)))

@@ -1,13 +1,17 @@
 """`rebuild` looks at every table of figures, and at every row of it, on both engines; what it finds, it puts right."""
 
+import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from hub.__main__ import main
 from hub.store import CountDifference, Store
 from hub.store.connection import Engine
-from tests.support.changed_figures import CHANGED_BY_HAND, STRAYS, TABLES, hub_that_was_used
+from tests.support.changed_figures import CHANGED_BY_HAND, KEYS, STRAYS, TABLES, damaged, hub_that_was_used
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +59,66 @@ def test_a_row_that_no_event_bears_out_is_found_and_dropped(store: Store, what: 
     assert found.stored
     assert not any(found.computed) if isinstance(found, CountDifference) else found.computed is None
     assert rows_of(store) == before
+
+
+DAMAGED = [
+    (table, column, value)
+    for table, columns in KEYS.items()
+    for column in columns
+    if column != "start_ms"
+    for value in (["'rubbish'", "'2026-02-30'"] if column in ("day", "month") else ["'rubbish'"])
+]
+DAMAGED_IN_A_FILE = [
+    (table, column, value)
+    for table, columns in KEYS.items()
+    for column in columns
+    for value in (["'rubbish'", "x'00ff'", "9e99"] if column == "start_ms" else ["x'00ff'"])
+]
+"""What a column of numbers, or of words, may hold in SQLite alone."""
+
+
+@pytest.mark.parametrize(("table", "column", "value"), DAMAGED)
+def test_a_row_whose_key_was_damaged_is_found_and_put_right(store: Store, table: str, column: str, value: str) -> None:
+    before = rows_of(store)
+    assert change(store, damaged(table, column, value)) == 1
+    assert store.rebuild() != []
+    assert rows_of(store) == before
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a hub in one file, for all: whatever a test changes in it is put right again."""
+    folder = tmp_path_factory.mktemp("hub")
+    hub_that_was_used(folder).close()
+    return folder / "hub.db"
+
+
+@pytest.mark.parametrize(("table", "column", "value"), DAMAGED_IN_A_FILE)
+def test_a_key_of_another_type_as_a_file_may_hold_it_is_found_and_put_right(
+    file: Path, table: str, column: str, value: str
+) -> None:
+    with closing(Store(file)) as store:
+        before = rows_of(store)
+        assert change(store, damaged(table, column, value)) == 1
+        assert store.rebuild() != []
+        assert rows_of(store) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (damaged("visit_figure", "day", "'rubbish'"), "unreadable row of rubbish: stored ('rubbish',"),
+        (damaged("door_figure", "start_ms", "'rubbish'"), "doors unreadable row of 2026-10-30: stored ("),
+        (damaged("day_level", "profile", "'rubbish'"), "murat"),
+        (damaged("session", "resource", "x'00ff'"), r"b'\\x00\\xff'"),
+    ],
+)
+def test_a_damaged_row_is_a_sentence_of_the_command(file: Path, damage: str, told: str) -> None:
+    config = file.with_name("hub.toml")
+    config.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n')
+    for shown in ([], ["--json"]):
+        with closing(Store(file)) as store:
+            change(store, damage)
+        done = CliRunner().invoke(main, ["rebuild", "--config", str(config), *shown])
+        assert (done.exit_code, type(done.exception)) == (1, SystemExit), done.output
+        assert told in done.output if not shown else json.loads(done.output)["differences"]

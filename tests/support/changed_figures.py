@@ -81,6 +81,23 @@ CHANGED_BY_HAND = {
 }
 """A statement that makes figures wrong, by what it changes."""
 
+KEYS = {
+    **dict.fromkeys(("hour_figure", "day_figure", "session", "booking"), ("site", "resource", "day", "start_ms")),
+    "day_level": ("site", "kind", "day", "start_ms"),
+    "month_figure": ("site", "kind", "month", "start_ms"),
+    "visit_figure": ("site", "step", "day"),
+    "door_figure": ("site", "door", "what", "day", "start_ms"),
+}
+"""Of each table of figures, where a row stands."""
+
+
+def damaged(table: str, column: str, value: str) -> str:
+    """Return a statement that writes a value into a column of the last row of a table."""
+    keys = _COLUMNS[table][:4]
+    last = f"select {', '.join(keys)} from {table} order by {', '.join(keys)} desc limit 1"  # noqa: S608 - names of our own
+    return f"update {table} set {column} = {value} where ({', '.join(keys)}) = ({last})"  # noqa: S608 - see above
+
+
 EARLIER = f"start_ms - {A_YEAR_MS}"
 STRAYS = {
     "an hour of a day without figures": _copy("hour_figure", day="'2025-10-30'", start_ms=EARLIER),

@@ -205,8 +205,12 @@ class FleetSite:
 
         It is asked again after 5, 10, 20 s, however long the earlier waits were: a minute would outlast who waits.
         """
-        if self._connected and not self._asked:
-            self._timeout_s = TIMER_MIN_S
+        if not self._connected:
+            return
+        self._timeout_s = TIMER_MIN_S
+        if self._asked:
+            self._start_timer(now_s)
+        else:
             self._ask(now_s)
 
     def _ask(self, now_s: float) -> None:

@@ -7,8 +7,9 @@ transaction.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import get_args
 
 from hub.opening import Interval
@@ -45,14 +46,18 @@ def drop_unreadable(connection: Connection, site: str) -> list[CountDifference]:
     """Drop the figures of desks and rooms whose key is damaged: their day is none, their instant no number."""
     found: list[CountDifference] = []
     for table, keys in KEYS.items():
-        period = "month" if table == "month" else "day"
-        start = (*keys, *COLUMNS[table]).index("start_ms") + 1
-        for row in connection.execute(_SQL[table], {"site": site}).fetchall():
-            named = dict(zip((period, *keys), row, strict=False))
-            if not _is_readable({**named, "start_ms": row[start], "site": site}):
-                connection.execute(_DROP[f"drop_{table}"], {"site": site, **named})
-                found.append(_unreadable(site, table, named.values()))
+        for key in _damaged_keys(connection, table, ("month" if table == "month" else "day", *keys), site):
+            connection.execute(_DROP[f"drop_{table}"], {"site": site, **key})
+            found.append(_unreadable(site, table, key.values()))
     return found
+
+
+def _damaged_keys(connection: Connection, table: Table, names: Sequence[str], site: str) -> list[dict[str, object]]:
+    start = (*KEYS[table], *COLUMNS[table]).index("start_ms") + 1
+    keys = (
+        (dict(zip(names, row, strict=False)), row[start]) for row in connection.execute(_SQL[table], {"site": site})
+    )
+    return [key for key, start_ms in keys if not _is_readable({**key, "start_ms": start_ms, "site": site})]
 
 
 def drop_unreadable_counts(connection: Connection, place: str) -> list[CountDifference]:
@@ -80,6 +85,7 @@ def _is_readable(key: Mapping[str, object]) -> bool:
     )
 
 
+@lru_cache(4096)
 def _is_day(text: str) -> bool:
     try:
         return date.fromisoformat(text).isoformat() == text

@@ -27,7 +27,7 @@ from hub.opening import day_bounds, day_of
 from hub.store import Asked, Store
 from hub.store.connection import Engine
 from hub.store.rows import Kind
-from tests.support.histories import MINUTE, SITE, History, histories, received_ms
+from tests.support.histories import MINUTE, SITE, History, histories, quiet_streams, received_ms, streams
 from tests.support.long_form import CAMPAIGN_MINUTES, HISTORIES, SEED
 from tests.support.minutes import Oracle, Spent
 from tests.support.postgres import Postgres
@@ -40,13 +40,15 @@ MANY = settings(
 FEW = settings(MANY, max_examples=HISTORIES or 8)
 """Of a server, each of whose transactions waits for the disk."""
 
+LIVES = st.one_of(streams(), streams(), quiet_streams())
+
 TIMEOUT_S = 7_200 if CAMPAIGN_MINUTES else 120
 
 
 @MANY
 @seed(SEED)
 @pytest.mark.timeout(TIMEOUT_S)
-@given(histories(), st.randoms(use_true_random=False))
+@given(histories(LIVES), st.randoms(use_true_random=False))
 def test_every_figure_of_a_random_history_equals_an_independent_count_of_minutes(history: History, rng: Random) -> None:
     note(f"TELECENTRE_SEED={SEED}")
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +58,7 @@ def test_every_figure_of_a_random_history_equals_an_independent_count_of_minutes
 @FEW
 @seed(SEED)
 @pytest.mark.timeout(TIMEOUT_S)
-@given(histories(), st.randoms(use_true_random=False))
+@given(histories(LIVES), st.randoms(use_true_random=False))
 def test_every_figure_of_a_random_history_on_a_server_equals_an_independent_count_too(
     postgres: Postgres, history: History, rng: Random
 ) -> None:

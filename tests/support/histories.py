@@ -117,8 +117,8 @@ class History:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> History:
-    """Draw a history."""
+def histories(draw: st.DrawFn, lives: st.SearchStrategy[tuple[Stream, ...]] | None = None) -> History:
+    """Draw a history of such lives; of those full of ills, where none are named."""
     start_ms = draw(st.sampled_from(STARTS))
     day = datetime.fromtimestamp(start_ms / 1000, UTC).date()
     versions = st.builds(
@@ -131,7 +131,8 @@ def histories(draw: st.DrawFn) -> History:
     days = sorted(draw(st.lists(st.integers(-2, 6), max_size=3)))
     first = draw(st.sampled_from([Version(), Version(), Version(desks=1), Version(rooms=0, hours=ALWAYS)]))
     later = tuple((day + timedelta(days=after), draw(versions)) for after in days)
-    return History(start_ms, draw(streams()), ((day - timedelta(days=30), first), *later))
+    told = draw(streams() if lives is None else lives)
+    return History(start_ms, told, ((day - timedelta(days=30), first), *later))
 
 
 @st.composite
@@ -163,6 +164,18 @@ def streams(draw: st.DrawFn) -> tuple[Stream, ...]:
         said[at : at + gone] = [GONE] * gone
         found.append(Stream(f"{draw(st.integers(0, 2**64)):032x}", boot, tuple(said)))
     return tuple({stream.id: stream for stream in found}.values())
+
+
+@st.composite
+def quiet_streams(draw: st.DrawFn) -> tuple[Stream, ...]:
+    """Draw what an agent said that ran all the time: of lives full of ills, hardly a day is known enough for a rate."""
+    said = [Said("edge_started")]
+    for place, what in ((place, place.partition("-")[0]) for place in PLACES):
+        said.append(Said(f"{what}_state_changed", 0, place, draw(st.sampled_from(STATES[what]))))
+    minutes = draw(st.lists(st.integers(1, LENGTH - 2), min_size=4, max_size=24))
+    said += [_said(draw, "state", minute, "synced", minute) for minute in sorted(minutes)]
+    said.append(Said("edge_alive", LENGTH - 1, up=LENGTH - 1))
+    return (Stream(f"{draw(st.integers(0, 2**64)):032x}", "0" * 32, tuple(said)),)
 
 
 KINDS = ["state"] * 12 + ["edge_alive"] * 4 + ["lost", "clock_set", "garbage", "flutter"] * 2

@@ -30,8 +30,8 @@ Figures = tuple[str, int, int, int, int, int, int, int]
 PlaceDay = tuple[str, str]
 """A desk or room, and a local day."""
 
-_BEGIN = itemgetter(1)
-"""Of figures: when their hour or day begins."""
+_BEGIN = itemgetter(2)
+"""Of a site and figures: when their hour or day begins."""
 
 _SQL = statements("figures")
 HOURS, SETTLED_DAYS = _SQL["hours_of_site"], _SQL["settled_days_of_site"]
@@ -113,13 +113,14 @@ def silent_hours(
 def _in_order(calendar: Calendar, rows: Iterable[Figures], span: Interval, now_ms: int) -> list[OccupancyRow]:
     """Return the rows of a span in order, what of them is under way with no time available after now."""
     # Place by place, each of which has its rows nearly in order: names are dear to compare, for a server as well.
-    places: defaultdict[str, list[Figures]] = defaultdict(list)
+    site, start_ms = (calendar.site,), span[0]
+    places: defaultdict[str, list[tuple[str | int, ...]]] = defaultdict(list)
     for row in rows:
-        if row[1] >= span[0]:
-            places[row[0]].append(row)
+        if row[1] >= start_ms:
+            places[row[0]].append(site + row)
     ordered = chain.from_iterable(sorted(places[name], key=_BEGIN) for name in sorted(places))
     # `_make` would count the columns of each row, which the statement has settled, in a line of ours.
-    found = list(map(tuple.__new__, repeat(OccupancyRow), map((calendar.site,).__add__, ordered)))
+    found = list(map(tuple.__new__, repeat(OccupancyRow), ordered))
     if span[1] + LONGEST_DAY_MS <= now_ms:
         return found
     return [row if row.end_ms <= now_ms else _counted(calendar, row, now_ms) for row in found]

@@ -185,12 +185,13 @@ def copy(where: Path | Postgres) -> tuple[int, int]:
         for table in _tables():
             cursor = connection.execute(f"select * from {table} limit 0")  # noqa: S608 - a table of the migrations
             columns = [column[0] for column in cursor.description if column[0] != "site"]
-            # As they come: each evening, all telecentres have that day.
-            order = f" order by {table}.day, copied.site" if "day" in columns else ""
+            # As they come: each evening, all telecentres have that day, and each of them hour after hour.
+            order = [f"{table}.{name}" for name in ("day", "start_ms") if name in columns]
+            order.insert("day" in columns, "copied.site")
             connection.execute(
                 f"insert into {table} (site, {', '.join(columns)})"  # noqa: S608 - same
                 f" select copied.site, {', '.join(f'{table}.{column}' for column in columns)}"
-                f" from {table} join copied on copied.played = {table}.site{order}"
+                f" from {table} join copied on copied.played = {table}.site order by {', '.join(order)}"
             )
         _put_earlier_months(connection)
         hours, months = (

@@ -123,7 +123,8 @@ class Fleet:
         for site in self._sites:
             site.ask(time.monotonic())
         self._touch_all()
-        self._wait(lambda: all(site.answered for site in self._sites), observed_s)
+        # A hub that comes on again while it is asked has not said its last word before it has everything.
+        self._wait(lambda: all(site.answered and site.committed >= site.observed for site in self._sites), observed_s)
         told = self._outcome(time.monotonic() - observed_s)
         told["rate"] = round(self._played / lasted_s, 1) if lasted_s else 0.0
         told["played_days"] = round((self._play.at_ms - begun_ms) / DAY_MS, 2)

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date, timedelta
+from itertools import combinations
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from hub.network import Network, NetworkTable, SiteTable
 from hub.opening import day_bounds, day_of
@@ -116,6 +119,29 @@ def test_hours_are_the_same_when_years_of_them_are_in_the_table(home: Path | Eng
         put_years_before(store)
         for span in spans():
             assert store.occupancy(SITE, "desk", "hour", *span) == expected(store, "desk", span)
+
+
+@pytest.mark.parametrize("zone", [ZoneInfo("America/Martinique"), ZoneInfo("Pacific/Kiritimati")], ids=str)
+def test_hours_are_those_of_a_span_of_utc_far_from_it_in_the_east_and_in_the_west(
+    home: Path | Engine, zone: ZoneInfo
+) -> None:
+    network = NetworkTable(id="n", name="N", time_zone=str(zone), opening_hours="24/7")
+    midnight = day_bounds(date(2026, 9, 4), ZoneInfo("UTC"))[0]
+    with closing(store_in(home, lambda: NOW_MS)) as store:
+        table = Network(network=network, site=[SiteTable(id=SITE, name=SITE, desks=1, visio_rooms=0)])
+        store.import_network(table, today=KNOWN)
+        put_history(store, SITE, [(midnight - 3 * DAY_MS, "desk-01", "occupied")], until=midnight + 5 * DAY_MS)
+        cuts = [midnight + day * DAY_MS + hour * HOUR_MS for day in range(3) for hour in (0, 23)]
+        for start, end in combinations(cuts, 2):
+            hours = range(start, end, HOUR_MS)
+            in_use = [(at, at + HOUR_MS, *[HOUR_MS] * 3) for at in hours]
+            assert store.occupancy(SITE, "desk", "hour", start, end) == [
+                OccupancyRow(SITE, "desk-01", *row) for row in in_use
+            ]
+            assert [
+                (row.start_ms, row.end_ms, row.available_ms, row.observed_ms, row.occupied_ms)
+                for row in store.hours(SITE, "desk", start, end)
+            ] == in_use
 
 
 def test_hours_in_which_a_telecentre_was_closed_count_when_they_were_in_use(home: Path | Engine) -> None:

@@ -27,24 +27,36 @@ PERIODS = get_args(Period)
 
 _DROP = statements("usage")
 
+_MARKS = {
+    "marks": (statements("timeline"), "marks_of_site", ("take_mark",)),
+    "visit marks": (statements("visits"), "marks_of_place", ("take_mark", "drop_taken_day")),
+}
+"""Of each kind of marks, the statements that read those of a place, and that drop one."""
+
 _END_OF_DATES_MS = 253_402_300_800_000
 """The first instant of the year 10000."""
 
+_FIRST_YEAR, _LAST_YEAR = 1971, 9998
+"""No figure is older than 2020. In these years the days beside a day, its week and its month are dates in any zone."""
+
 
 def sites_with_figures(connection: Connection) -> list[str]:
-    """Return every site that ever spoke or has a figure of desks or rooms."""
+    """Return every site that ever spoke, or has a figure of desks or rooms, or a mark."""
     return [row[0] for row in connection.execute(_SQL["sites"])]
 
 
 def places_with_counts(connection: Connection) -> list[str]:
-    """Return every site of the register, every zone, and whatever else has counts; zones last, for sites mark them."""
+    """Return every site of the register, every zone, and whatever else has counts or marks; zones last.
+
+    Sites mark them.
+    """
     places = {row[0] for row in connection.execute(_SQL["places"])} | zones_with_members(connection).keys()
     return sorted(places, key=lambda place: (str(place).startswith(ZONE), str(place)))
 
 
 def drop_unreadable(connection: Connection, site: str) -> list[CountDifference]:
-    """Drop the figures of desks and rooms whose key is damaged: their day is none, their instant no number."""
-    found: list[CountDifference] = []
+    """Drop the figures of desks and rooms, and the marks, whose key is damaged: no day, or an instant that is none."""
+    found = _drop_marks(connection, site, "marks")
     for table, keys in KEYS.items():
         for key in _damaged_keys(connection, table, ("month" if table == "month" else "day", *keys), site):
             connection.execute(_DROP[f"drop_{table}"], {"site": site, **key})
@@ -61,8 +73,8 @@ def _damaged_keys(connection: Connection, table: Table, names: Sequence[str], si
 
 
 def drop_unreadable_counts(connection: Connection, place: str) -> list[CountDifference]:
-    """Drop the counts of persons and doors whose key is damaged."""
-    found: list[CountDifference] = []
+    """Drop the counts of persons and doors, and the marks, whose key is damaged."""
+    found = _drop_marks(connection, place, "visit marks")
     for step, day, *_ in connection.execute(_SQL["visits"], {"site": place}).fetchall():
         if not _is_readable({"step": step, "day": day, "site": place}):
             connection.execute(_SQL["drop_visits"], {"site": place, "step": step, "day": day})
@@ -73,6 +85,16 @@ def drop_unreadable_counts(connection: Connection, place: str) -> list[CountDiff
             connection.execute(_SQL["drop_door"], {"site": place, **key})
             found.append(_unreadable(place, "doors", (day, *key.values())))
     return found
+
+
+def _drop_marks(connection: Connection, place: str, what: str) -> list[CountDifference]:
+    """Drop the marks of what is no day: nothing can be computed of it, and a rebuild computes everything anyway."""
+    sql, reading, dropping = _MARKS[what]
+    days = [row[0] for row in connection.execute(sql[reading], {"site": place})]
+    damaged = [day for day in days if not _is_readable({"site": place, "day": day})]
+    for name in dropping:
+        connection.executemany(sql[name], [{"site": place, "day": day} for day in damaged])
+    return [_unreadable(place, what, (day,)) for day in damaged]
 
 
 def _is_readable(key: Mapping[str, object]) -> bool:
@@ -88,9 +110,10 @@ def _is_readable(key: Mapping[str, object]) -> bool:
 @lru_cache(4096)
 def _is_day(text: str) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text
+        day = date.fromisoformat(text)
     except ValueError:
         return False
+    return day.isoformat() == text and _FIRST_YEAR <= day.year <= _LAST_YEAR
 
 
 def _unreadable(place: str, what: str, key: Iterable[object]) -> CountDifference:

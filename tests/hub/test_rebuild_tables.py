@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,14 @@ def test_a_row_that_no_event_bears_out_is_found_and_dropped(store: Store, what: 
     assert rows_of(store) == before
 
 
+NO_DAYS = ("rubbish", "2026-02-30", "0001-01-01", "9999-12-31")
+"""No date, or one beside which there is none."""
 DAMAGED = [
-    (table, column, value)
+    (table, column, f"'{value}'")
     for table, columns in KEYS.items()
     for column in columns
     if column != "start_ms"
-    for value in (["'rubbish'", "'2026-02-30'"] if column in ("day", "month") else ["'rubbish'"])
+    for value in (NO_DAYS if column in ("day", "month") else ["rubbish"])
 ]
 DAMAGED_IN_A_FILE = [
     (table, column, value)
@@ -83,6 +86,26 @@ def test_a_row_whose_key_was_damaged_is_found_and_put_right(store: Store, table:
     assert change(store, damaged(table, column, value)) == 1
     assert store.rebuild() != []
     assert rows_of(store) == before
+
+
+MARKS = {
+    "dirty": "insert into dirty (site, day) values ('{}', '{}')",
+    "visit_mark": "insert into visit_mark (site, day) values ('{}', '{}')",
+    "visit_mark_taken": "insert into visit_mark_taken (site, day, counter) values ('{}', '{}', 'another')",
+}
+"""Of each table of marks, a statement that adds one for a place and a day."""
+
+
+@pytest.mark.parametrize("table", MARKS)
+def test_a_mark_whose_day_was_damaged_is_found_and_dropped(store: Store, table: str) -> None:
+    before = rows_of(store)
+    marks = sorted(product(("murat", "nowhere", "zone:est-cantal", "zone:gone"), NO_DAYS))
+    for mark in marks:
+        assert change(store, MARKS[table].format(*mark)) == 1
+    assert sorted((one.site, one.day) for one in store.rebuild()) == marks
+    assert store.rebuild() == []
+    assert rows_of(store) == before
+    assert store.totals().dirty == 0
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +134,11 @@ def test_a_key_of_another_type_as_a_file_may_hold_it_is_found_and_put_right(
         (damaged("door_figure", "start_ms", "'rubbish'"), "doors unreadable row of 2026-10-30: stored ("),
         (damaged("day_level", "profile", "'rubbish'"), "murat"),
         (damaged("session", "resource", "x'00ff'"), r"b'\\x00\\xff'"),
+        (
+            "insert into dirty (site, day) values ('murat', 'rubbish')",
+            "murat marks unreadable row of rubbish: stored (",
+        ),
+        ("insert into visit_mark (site, day) values (x'00ff', 'rubbish')", "visit marks unreadable row of rubbish"),
     ],
 )
 def test_a_damaged_row_is_a_sentence_of_the_command(file: Path, damage: str, told: str) -> None:

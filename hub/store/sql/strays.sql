@@ -55,10 +55,13 @@ union select site from day_level
 union select site from session
 union select site from booking
 union select site from month_figure
+union select site from dirty
 order by 1;
 
 -- name: places
 select site from site
 union select site from visit_figure
 union select site from door_figure
+union select site from visit_mark
+union select site from visit_mark_taken
 order by 1;

@@ -179,7 +179,7 @@ def spoil(site: str, device: str, ill: str, state: Path) -> None:
 @click.option(
     "--wait",
     "most_s",
-    type=click.FloatRange(0),
+    type=click.FloatRange(1),
     help="Seconds to wait at most for a hub that comes on; 3,600, after SIGTERM 50.",
 )
 @click.option("--network", type=click.Path(path_type=Path, dir_okay=False), help="Play the telecentres of this file.")

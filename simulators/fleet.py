@@ -111,7 +111,7 @@ class Fleet:
         for number in range(len(self._members)):
             self._begin(number)
         greeted_s = time.monotonic() + min(GREETED_WITHIN_S, self._options.still_s)
-        self._until(self._is_greeted, lambda now_s: now_s >= greeted_s)
+        self._until(self._is_greeted, lambda now_s: now_s >= greeted_s or self._stopped())
         begun_s, begun_ms = time.monotonic(), self._play.at_ms
         self._play_on(float("inf") if self._options.for_s is None else begun_s + self._options.for_s)
         lasted_s = time.monotonic() - begun_s
@@ -120,9 +120,9 @@ class Fleet:
                 self._come_back(number)
         observed_s = time.monotonic()
         self._wait(lambda: all(site.committed >= site.observed for site in self._sites), observed_s)
-        for site in self._sites:
+        for number, site in enumerate(self._sites):
             site.ask(time.monotonic())
-        self._touch_all()
+            self._touch(number)
         # A hub that comes on again while it is asked has not said its last word before it has everything.
         self._wait(lambda: all(site.answered and site.committed >= site.observed for site in self._sites), observed_s)
         told = self._outcome(time.monotonic() - observed_s)
@@ -189,21 +189,22 @@ class Fleet:
         self._schedule(number, now_s)
 
     def _wait(self, reached: Callable[[], bool], since_s: float) -> None:
-        """Wait for the hub, for as long as it comes on."""
-        still_s, most_s = self._options.still_s, self._options.most_s
-        waits = patience(time.monotonic(), since_s, still_s, most_s, stopped=self._stopped())
+        """Wait for the hub, for as long as it comes on; once more, with less patience, when it is stopped meanwhile."""
+        still_s, most_s, stopped = self._options.still_s, self._options.most_s, self._stopped()
+        waits = patience(time.monotonic(), since_s, still_s, most_s, stopped=stopped)
 
         def looks() -> bool:
             answered = sum(site.answered for site in self._sites)
             waits.saw(time.monotonic(), sum(site.committed for site in self._sites), answered)
             return reached()
 
-        self._until(looks, waits.is_over)
+        self._until(looks, lambda now_s: waits.is_over(now_s) or self._stopped() != stopped)
+        if self._stopped() != stopped:
+            self._wait(reached, since_s)
 
     def _until(self, reached: Callable[[], bool], is_over: Callable[[float], bool]) -> None:
         now_s = looked_s = time.monotonic()
-        stopped = self._stopped()
-        while self._stopped() == stopped and not is_over(now_s):
+        while not is_over(now_s):
             self._turn(TURN_S)
             now_s = time.monotonic()
             if now_s >= looked_s + TURN_S:
@@ -234,10 +235,6 @@ class Fleet:
                     member.looks_s = now_s + LOOK_EVERY_S
                     member.line.turn(0, now_s)
                 self._touch(number)
-
-    def _touch_all(self) -> None:
-        for number in range(len(self._members)):
-            self._touch(number)
 
     # One site.
 

@@ -35,13 +35,14 @@ STATUS_EVERY_S = 60.0
 NOW_EVERY_S = 1.0
 """TC1's own numbers, and the settings of a site as shipped (docs/mqtt-api.md, docs/operating.md)."""
 
-KEPT_ACKNOWLEDGED = 200
-"""Acknowledged events that a site still holds after a Hello: a real one keeps them for 30 days."""
+KEPT_ACKNOWLEDGED = 250
+"""Acknowledged events that a site still holds after a Hello: a real one keeps them for 30 days. No multiple of a batch:
+a hub that goes back by whole batches does not end exactly before what is held, of which nobody can say what it lost."""
 
 QUOTA_BYTES = 1 << 30
 
 MAX_HELLO_STREAMS = 100
-"""A site restarts once a month: more than it has in any fleet, and less than a Hello's page."""
+"""The newest: half of what a Hello may have, and years of a site that restarts once a month, longer than any play."""
 
 NOT_CONNECTED = float("nan")
 
@@ -67,7 +68,7 @@ class Stream:
     lines: list[bytes] = field(default_factory=list)
     persons: dict[int, str] = field(default_factory=dict)
     lost: int = 0
-    """Events that the hub had acknowledged, no longer has, and that are no longer held here."""
+    """Events, at least, that the hub had acknowledged, no longer has, and that are no longer held here."""
     made_s: deque[float] = field(default_factory=deque)
     """When each event beyond the position was made: for how long it waits; not a number when that is no one's fault."""
     hashed: Any = field(default_factory=sha256)
@@ -254,7 +255,7 @@ class FleetSite:
 
     def _move(self, stream: Stream, told: int, now_s: float) -> None:
         """Set a position. A lower one is the truth as well: the hub went back, and those events wait again."""
-        stream.lost = max(stream.lost, stream.first - 1 - told)
+        stream.lost = max(stream.lost, _lost(stream, told))
         self._tally.took_back(stream.position - told)
         stream.made_s.extendleft([now_s] * (stream.position - told))
         for _ in range(min(told - stream.position, len(stream.made_s))):
@@ -264,7 +265,7 @@ class FleetSite:
         stream.position = told
 
     def _held(self) -> list[Stream]:
-        """Return the streams of a Hello: all that are not committed, and the newest of the others."""
+        """Return the streams of a Hello: the newest, and so many that they are all."""
         return self.streams[-MAX_HELLO_STREAMS:]
 
     def _start_timer(self, now_s: float) -> None:
@@ -375,6 +376,17 @@ class FleetSite:
             devices=[],
         )
         return Status(site=self.name, online=True, report=report)
+
+
+def _lost(stream: Stream, told: int) -> int:
+    """Return how many events a hub that has a stream up to `told` lost for good, at least.
+
+    What is held from `first` on is sent again. A hub that had less notes a gap and answers with its end, `first` - 1,
+    whatever it had: one event at least. So does one that went back exactly there, which is wronged.
+    """
+    if stream.first == 1 or told >= min(stream.first, stream.position):
+        return 0
+    return max(1, stream.first - 1 - told)
 
 
 def _prune(stream: Stream) -> None:

@@ -20,9 +20,11 @@ class Difference:
     stream: str
     expected: int
     found: int
+    """When it is fewer than expected: at most, because a hub does not say how many it has lost."""
 
     def __str__(self) -> str:
-        return f"{self.site}, stream {self.stream}: {self.found} events instead of {self.expected}"
+        at_most = "at most " if self.found < self.expected else ""
+        return f"{self.site}, stream {self.stream}: {at_most}{self.found} events instead of {self.expected}"
 
 
 def judged(sites: Sequence[FleetSite], waited_s: float) -> dict[str, object]:
@@ -61,5 +63,5 @@ def judged(sites: Sequence[FleetSite], waited_s: float) -> dict[str, object]:
 def _differences(site: FleetSite) -> Iterator[Difference]:
     for stream in site.streams:
         if stream.position > stream.last or stream.lost:
-            found = max(stream.position, stream.last) - stream.lost
+            found = stream.position if stream.position > stream.last else stream.last - stream.lost
             yield Difference(site.name, stream.name, stream.last, found)

@@ -368,6 +368,12 @@ def test_bad_input_is_one_sentence(arguments: list[str], sentence: str) -> None:
     assert said.output.count("\n") == 1
 
 
+def test_a_wait_that_no_answer_can_end_is_refused() -> None:
+    said = CliRunner().invoke(command, ["fleet", "--sites", "1", "--for", "1", "--wait", "0"])
+    assert said.exit_code == 2
+    assert "'--wait': 0.0 is not in the range x>=1" in " ".join(said.output.split())
+
+
 def test_a_network_is_never_written_over_another_file(tmp_path: Path) -> None:
     file = tmp_path / "fleet.toml"
     first = CliRunner().invoke(command, ["fleet", "--sites", "3", "--write-network", str(file)])

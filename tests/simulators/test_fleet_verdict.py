@@ -1,5 +1,9 @@
 """When a fleet ends its wait for a hub, and what it then says of it."""
 
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -7,15 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.messages import Ack, Hello, StreamAck
+from contract.limits import MAX_BATCH_EVENTS
+from contract.messages import Ack, Hello, StreamAck, decode_batch
+from hub import receiver
+from hub.network import Network, NetworkTable, SiteTable
+from hub.store import Store
+from simulators.fleet import Fleet, Options
 from simulators.fleet_days import Furniture
+from simulators.fleet_network import synthetic_network
 from simulators.fleet_patience import MOST_S, STILL_S, STOPPED_MOST_S, STOPPED_STILL_S, Patience, patience
 from simulators.fleet_place import Moment, Place
 from simulators.fleet_site import KEPT_ACKNOWLEDGED, TIMER_MAX_S, FleetSite
 from simulators.fleet_tally import Tally
 from simulators.fleet_verdict import MAX_TOLD, judged
+from tests.support.brokers import RunningBroker, mosquitto_path
+from tests.support.small_hub import SmallHub
 
 BEGIN_MS = 1_795_258_800_000
+RECEIVED_MS = BEGIN_MS + 60 * 86_400_000
 HUB = "1" * 32
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -35,18 +48,73 @@ def a_site(name: str = "murat", tally: Tally | None = None, events: int = 0) -> 
         seed += 1
 
 
-def hello(site: FleetSite, s: float) -> str | None:
-    """Return the number of the question that it asks now."""
+def hello(site: FleetSite, s: float) -> Hello | None:
+    """Return the question that it asks now."""
     for say in site.say(Moment(s, BEGIN_MS), 100):
         if say.channel == "hello":
-            return Hello.model_validate_json(say.payload).hello_id
+            return Hello.model_validate_json(say.payload)
     return None
 
 
 def answer(site: FleetSite, s: float, position: int) -> None:
-    """Let it ask, and answer that the hub has its stream up to a position."""
-    acks = [StreamAck(stream=site.streams[-1].name, seq=position)]
-    site.heard(Ack(site=site.name, hub=HUB, acks=acks, hello_id=hello(site, s)), s)
+    """Let it ask, and answer as a hub does that has its newest stream up to a position."""
+    asked = hello(site, s)
+    assert asked is not None
+    acks = [StreamAck(stream=asked.streams[-1].stream, seq=receiver.answer(asked.streams[-1], position).position)]
+    site.heard(Ack(site=site.name, hub=HUB, acks=acks, hello_id=asked.hello_id), s)
+
+
+class Hub:
+    """A hub of one site, with a store of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self.batches: list[receiver.Batch] = []
+        self._store = store
+        self._writer = store.writer()
+
+    def receive(self, batch: receiver.Batch) -> StreamAck:
+        """Store a batch; return what is acknowledged."""
+        with self._writer.transaction():
+            position, _ = self._writer.receive(batch, RECEIVED_MS)
+        self.batches.append(batch)
+        return StreamAck(stream=batch.header.stream, seq=position)
+
+    def play(self, site: FleetSite, s: float) -> None:
+        """Hear what a site says, and answer it, until it has no more to say."""
+        for second in range(10):
+            for say in site.say(Moment(s + second, BEGIN_MS), 100):
+                if say.channel == "hello":
+                    asked = Hello.model_validate_json(say.payload)
+                    with self._writer.transaction():
+                        acks = self._writer.greet(asked, RECEIVED_MS)
+                    site.heard(Ack(site=site.name, hub=HUB, acks=acks, hello_id=asked.hello_id), s + second)
+                elif say.channel == "up":
+                    ack = self.receive(receiver.Batch(*decode_batch(say.content_type, say.payload)))
+                    site.heard(Ack(site=site.name, hub=HUB, acks=[ack]), s + second)
+
+    def events(self) -> int:
+        """Return how many events are stored."""
+        return sum(total.events for total in self._store.totals().streams)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._writer.close()
+        self._store.close()
+
+
+@contextmanager
+def hubs(*files: Path) -> Iterator[list[Hub]]:
+    """Run hubs that know `murat` and nothing else."""
+    table = NetworkTable(id="fleet", name="Fleet", time_zone="Europe/Paris", opening_hours="24/7")
+    network = Network(network=table, site=[SiteTable(id="murat", name="Murat", desks=3, visio_rooms=1)])
+    with ExitStack() as stack:
+        running = []
+        for file in files:
+            store = Store(file, now_ms=lambda: RECEIVED_MS)
+            store.import_network(network)
+            running.append(Hub(store))
+            stack.callback(running[-1].close)
+        yield running
 
 
 def test_a_hub_that_comes_on_is_waited_for_and_one_that_stands_still_is_not() -> None:
@@ -156,6 +224,42 @@ def test_a_hub_that_has_more_than_was_made_is_different_and_named() -> None:
     assert told["said"] == f"the hub has something else: murat, stream {stream}: 15 events instead of 6"
 
 
+@pytest.mark.parametrize("batches", range(4))
+def test_a_hub_that_is_restored_has_lost_what_no_site_holds_and_only_that(tmp_path: Path, batches: int) -> None:
+    tally = Tally()
+    site = a_site(tally=tally, events=3 * MAX_BATCH_EVENTS + 90)
+    with hubs(tmp_path / "hub.db", tmp_path / "older.db") as (hub, older):
+        hub.play(site, 0.0)
+        site.ask(20.0)
+        hub.play(site, 20.0)
+        assert (judged([site], 1.0)["verdict"], hub.events()) == ("equal", site.observed)
+        for batch in hub.batches[:batches]:
+            older.receive(batch)
+        site.ask(40.0)
+        older.play(site, 40.0)
+        site.ask(60.0)
+        older.play(site, 60.0)
+        stored = older.events()
+    told, stream = judged([site], 1.0), site.streams[0]
+    gone = max(0, stream.first - 1 - batches * MAX_BATCH_EVENTS)
+    assert (site.committed, stored, tally.taken_back > 0) == (site.observed, site.observed - gone, True)
+    assert told["verdict"] == ("different" if gone else "equal")
+    if gone:
+        found = site.observed - 1
+        named = {"site": "murat", "stream": stream.name, "expected": site.observed, "found": found}
+        assert told["different"] == [named]
+        assert str(told["said"]).endswith(f"stream {stream.name}: at most {found} events instead of {site.observed}")
+
+
+def test_a_hub_that_lost_a_stream_which_its_site_holds_from_the_first_event_gets_it_again(tmp_path: Path) -> None:
+    site = a_site(events=KEPT_ACKNOWLEDGED - 100)
+    with hubs(tmp_path / "hub.db", tmp_path / "empty.db") as (hub, empty):
+        hub.play(site, 0.0)
+        site.ask(20.0)
+        empty.play(site, 20.0)
+        assert (judged([site], 1.0)["verdict"], empty.events()) == ("equal", site.observed)
+
+
 def test_what_a_hub_takes_back_is_counted_and_different_where_nobody_holds_it_any_more() -> None:
     tally = Tally()
     site = a_site(tally=tally, events=KEPT_ACKNOWLEDGED + 50)
@@ -168,14 +272,53 @@ def test_what_a_hub_takes_back_is_counted_and_different_where_nobody_holds_it_an
     answer(site, 4.0, all_of_it)
     assert judged([site], 5.0)["verdict"] == "equal", "it was sent again"
     site.ask(6.0)
-    answer(site, 6.0, 3)
+    answer(site, 6.0, site.streams[0].first)
     site.ask(7.0)
     answer(site, 7.0, all_of_it)
-    told = judged([site], 8.0)
-    gone = site.streams[0].first - 1 - 3
-    assert gone > 0
-    expected = {"site": "murat", "stream": site.streams[0].name, "expected": all_of_it, "found": all_of_it - gone}
+    assert judged([site], 8.0)["verdict"] == "equal", "all that it went back is held"
+    site.ask(9.0)
+    answer(site, 9.0, 3)
+    site.ask(10.0)
+    answer(site, 10.0, all_of_it)
+    expected = {"site": "murat", "stream": site.streams[0].name, "expected": all_of_it, "found": all_of_it - 1}
+    told = judged([site], 11.0)
     assert (told["verdict"], told["different"]) == ("different", [expected])
+
+
+def test_a_hub_that_refuses_to_note_a_loss_is_different_by_all_of_it() -> None:
+    site = a_site(events=KEPT_ACKNOWLEDGED + 50)
+    answer(site, 1.0, site.observed)
+    site.ask(2.0)
+    asked = hello(site, 2.0)
+    assert asked is not None
+    acks = [StreamAck(stream=site.streams[0].name, seq=0)]
+    site.heard(Ack(site=site.name, hub=HUB, acks=acks, hello_id=asked.hello_id), 2.0)
+    stream = site.streams[0]
+    found = site.observed - (stream.first - 1)
+    named = {"site": "murat", "stream": stream.name, "expected": site.observed, "found": found}
+    assert judged([site], 3.0)["different"] == [named]
+
+
+def test_a_fleet_that_is_stopped_during_its_last_question_waits_for_the_answer(tmp_path: Path) -> None:
+    mosquitto_path()
+    network = synthetic_network(1, 1)
+    broker = RunningBroker("mosquitto", tmp_path)
+    with ExitStack() as stack:
+        broker.start()
+        stack.callback(broker.kill)
+        hub = SmallHub(broker.port, site=network.sites[0].id)
+        stack.callback(hub.stop)
+        began_s = time.monotonic()
+
+        def stopped() -> bool:
+            """Let the hub fall silent before the last question, and speak again when the fleet is stopped."""
+            elapsed_s = time.monotonic() - began_s
+            hub.mute = 1.0 < elapsed_s < 3.0 and bool(hub.headers)
+            return elapsed_s > 3.0
+
+        options = Options(network, ("127.0.0.1", broker.port), rate=0.0, for_s=1.5, seed=1, spread_s=0.1, calm=True)
+        told = Fleet(options, stopped).run()
+    assert (told["verdict"], told["behind"]["silent"]) == ("equal", 0)  # type: ignore[index]  # plain values
 
 
 def test_the_last_question_is_repeated_soon_however_long_the_waits_before_it_were() -> None:

@@ -100,7 +100,9 @@ class Register:
     zones: Sequence[MemberZone]
     """Those that the figures are about."""
     left_out: Sequence[str] = ()
-    """The ids of the others: their telecentres changed in the month, or they are newer than the first revision."""
+    """The ids of the others: they changed or went in the month, or are newer than the first revision."""
+    later: frozenset[str] = frozenset()
+    """The ids of the telecentres that were declared after that day."""
 
 
 @dataclass(frozen=True, slots=True)

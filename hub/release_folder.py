@@ -52,14 +52,25 @@ PLACE_COLUMNS = [
 ]
 """Of `telecentres.csv`; what the register does not hold stays empty."""
 
+RESOURCES = FIGURE_COLUMNS.index("nb_ressources")
+
+OF_THE_DAY = ("horaires", "nb_postes", "nb_salles_visio")
+"""What `telecentres.csv` tells as it was on the last day of the month."""
+
 
 def release_files(edition: Edition, register: Register, rows: Iterable[FigureRow], k: int) -> dict[str, bytes]:
-    """Return the files of a release by name; the same input gives the same bytes."""
+    """Return the files of a release by name; the same input gives the same bytes.
+
+    Every telecentre of the figures has a row. What it had in the month is not told where it was declared later and its
+    figures know no desk or room of it.
+    """
     telecentres = sorted(register.telecentres, key=lambda it: it.id)
     counts: Counts = Counter()
-    figures = to_csv(FIGURE_COLUMNS, _counted(rows, counts))
+    there: set[str] = set()
+    figures = to_csv(FIGURE_COLUMNS, _counted(rows, counts, there))
+    absent = register.later - there
     files = {
-        PLACES: to_csv(PLACE_COLUMNS, map(_place, telecentres)),
+        PLACES: to_csv(PLACE_COLUMNS, (_place(it, is_absent=it.id in absent) for it in telecentres)),
         FIGURES: figures,
         METHOD: method_text(edition, k, register, counts),
     }
@@ -68,13 +79,16 @@ def release_files(edition: Edition, register: Register, rows: Iterable[FigureRow
     return {**encoded, SUMS: sums.encode()}
 
 
-def _counted(rows: Iterable[FigureRow], counts: Counts) -> Iterator[FigureRow]:
-    """Pass on the rows, and count what became of them."""
+def _counted(rows: Iterable[FigureRow], counts: Counts, there: set[str]) -> Iterator[FigureRow]:
+    """Pass on the rows, count what became of them, and remember which places had a desk or room."""
     for row in rows:
+        if row[RESOURCES] not in ("", "0"):
+            there.add(row[0])
         counts[row[5], row[1], row[2], outcome(row)] += 1
         yield row
 
 
-def _place(telecentre: Telecentre) -> list[Cell]:
+def _place(telecentre: Telecentre, *, is_absent: bool) -> list[Cell]:
     known = {field.name: getattr(telecentre, field.name) for field in fields(telecentre)}
+    known |= dict.fromkeys(OF_THE_DAY if is_absent else ())
     return [known.get(column) for column in PLACE_COLUMNS]

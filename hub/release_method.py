@@ -4,6 +4,7 @@ It is in French, for those who cite the figures. What it counts, anybody can cou
 audit, which knows why each figure is hidden, is not told here, for a number of reasons can be one figure's reason.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -38,6 +39,18 @@ def outcome(row: FigureRow) -> str:
     if row[6]:
         return OUTCOMES[0]
     return OUTCOMES[1] if row[9] == "C" else OUTCOMES[2]
+
+
+def revision_of(page: str) -> int:
+    """Return the revision that a page says its release is of.
+
+    Raises:
+        ValueError: it says none; every page that was ever frozen does.
+    """
+    found = re.search(r", révision (\d+)\.", page)
+    if found is None:
+        raise ValueError("the page of a release says no revision")
+    return int(found[1])
 
 
 def method_text(edition: Edition, k: int, register: Register, counts: Counts) -> str:
@@ -91,7 +104,9 @@ def _files(last_day: str) -> str:
     return f"""## Fichiers
 
 - `telecentres.csv` : un télécentre par ligne, tel qu'au registre le {last_day} (postes, salles, horaires) ; ce que le
-  registre ne sait pas est vide. `code_insee` : code de la commune, un texte. `latitude`, `longitude` : WGS 84.
+  registre ne sait pas est vide. Ces trois colonnes sont vides aussi pour un télécentre déclaré après ce jour, si
+  `indicateurs.csv` ne lui connaît ni poste ni salle ce mois-là (`nb_ressources` : 0). `code_insee` : code de la
+  commune, un texte. `latitude`, `longitude` : WGS 84.
   `horaires` : syntaxe `opening_hours` d'OpenStreetMap ; `PH` : jours fériés. `nb_salles_visio` : salles
   confidentielles comprises. `reseau`, `massif` : identifiants, que `reseau:` et `zone:` précèdent dans
   `indicateurs.csv`.
@@ -156,8 +171,10 @@ def _zones(zones: Sequence[MemberZone], left_out: Sequence[str]) -> str:
     without = f"\nSans chiffres ce mois-ci : {absent}.\n" if left_out else ""
     return f"""## Zones
 
-Les télécentres de chaque zone, les mêmes chaque jour du mois ; des zones peuvent se recouvrir. Une zone dont les
-télécentres ont changé pendant le mois n'est pas dans `indicateurs.csv`.
+Les télécentres de chaque zone ; des zones peuvent se recouvrir. Une vallée, un territoire ou un massif dont les
+télécentres ont changé pendant le mois n'est pas dans `indicateurs.csv`. Un réseau est tel qu'au calcul de la révision
+1, et une zone déclarée après le mois telle qu'à sa déclaration : un télécentre déclaré après le mois peut en être.
+`nombre` le compte ; aux chiffres, il n'ajoute que ce qui est connu de lui ce mois-là.
 
 | zone | niveau | nom | nombre | télécentres |
 |---|---|---|---|---|
@@ -207,9 +224,11 @@ ou cachés ensemble.
 
 Une valeur confidentielle pour elle-même ne peut être encadrée, à partir de tout ce qui est publié, à moins de
 {NARROWEST_SHARE * 100:.0f} % et {NARROWEST_STEPS} pas près, dans chaque sens ; toute autre valeur vide peut être d'un
-pas au moins différente. Un pas : une visite, une session, une heure de poste ou de salle. Une journée où presque
-personne ne vient (un samedi, un jour de fermeture) est cachée, et avec elle d'autres jours de la même semaine, ou la
-semaine : sinon une soustraction la donnerait.
+pas au moins différente. L'un et l'autre dans la limite de ce que chacun sait : rien n'est inférieur à zéro, le temps
+occupé ne dépasse pas le temps observé, et là où tout était fermé ou rien n'était observé, il n'y a rien. Un pas : une
+visite, une session, une heure de poste ou de salle. Une journée où presque personne ne vient (un samedi, un jour de
+fermeture) est cachée, et avec elle d'autres jours de la même semaine, ou la semaine : sinon une soustraction la
+donnerait.
 
 Les visites sont comptées aux portes, le temps aux postes : aucune table ne relie un poste à un badge.
 """
@@ -221,4 +240,5 @@ Une révision publiée ne change plus. Des données tardives donnent une nouvell
 quelle révision vient chaque valeur. Une valeur n'est révisée que si ce qui s'y ajoute pourrait être publié seul ; sinon
 elle reste celle d'avant. Une valeur confidentielle le reste dans les révisions suivantes. Un télécentre ou une
 zone déclarés depuis la révision 1 n'ont pas de chiffre ce mois-ci. Pour citer : le mois et le numéro de révision.
+Des numéros peuvent manquer : une révision peut ne changer que ce que d'autres reçoivent.
 """

@@ -24,15 +24,15 @@ from hub.judging import AUDIENCES, LateQuestion, Question, Told, first_told, tol
 from hub.lateness import Basis, decode_basis
 from hub.observatory import ALL_SUBJECTS, SUBJECTS, Month, came_in, month_span, next_month, place_of, places_of, used_in
 from hub.opening import day_of
-from hub.release import FIGURES, Edition, MemberZone, Register, ReleaseError, Telecentre, each_row, joined
+from hub.release import FIGURES, METHOD, Edition, MemberZone, Register, ReleaseError, Telecentre, each_row, joined
 from hub.release_folder import release_files
+from hub.release_method import revision_of
 from hub.store import Site, Store, StoreRefusedError, VisitStep, Zone
 from hub.store.connection import Connection
 from hub.store.publishing import last_heard_ms, pending_before, read_days, read_zones_of
 from hub.store.register import Calendar, read_calendars, read_sites
 from hub.store.releases import Frozen, put_release, read_release
 from hub.store.visit_figures import read_all_visits
-from hub.store.zones import read_zones
 
 MANY_PLACES = 400
 """Below this the gate takes seconds, and a process of its own half a second."""
@@ -82,7 +82,9 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
     shown = sum(1 for row in each_row(files[FIGURES].decode()) if row[6])
     size = sum(map(len, files.values())) / 1_000_000
     is_same = known.last is not None and files == known.last.files[audience]
-    which = f"{frozen.revision} of {known.month.month}{', as an earlier export froze it' if is_same else ''}"
+    # Where late data changed another audience's figures alone, these files are of an older revision.
+    revision = revision_of(files[METHOD].decode())
+    which = f"{revision} of {known.month.month}{', as an earlier export froze it' if is_same else ''}"
     sentence = f"{folder}: revision {which}, {shown} figures published, {len(files)} files of {size:.1f} MB."
     lines = audits.get(audience, ())
     if lines:
@@ -93,8 +95,8 @@ def export(month: date, folder: Path, audience: str, config: Path, *, as_json: b
         sentence = f"{sentence} Cells by reason (docs/method.md): {told}"
     answer = {
         "folder": str(folder),
-        "revision": frozen.revision,
-        "is_new": frozen is not known.last,
+        "revision": revision,
+        "is_new": not is_same,
         "is_same": is_same,
         "published": shown,
         "audit": [line._asdict() for line in lines],
@@ -122,8 +124,10 @@ class _Known(NamedTuple):
     """What the database holds of a month, in one state of it."""
 
     telecentres: Sequence[Telecentre]
-    zones: Sequence[Zone]
-    """With their telecentres of the last day of the month."""
+    later: frozenset[str]
+    """The ids of those that were declared after the month."""
+    zones: Mapping[str, str]
+    """The names of those that had a telecentre on any day of the month, by place."""
     month: Month
     edition: Edition
     last: Frozen | None
@@ -145,11 +149,14 @@ def _read(store: Store, month: date, now_ms: int, said: ReleaseSettings) -> _Kno
         last = read_release(connection, known.month)
         as_of = _as_of(last_heard_ms(connection), sites)
         last_day = (next_month(month) - timedelta(days=1)).isoformat()
-        zones = read_zones(connection, last_day)
-        telecentres = _telecentres(sites, read_calendars(connection), zones, last_day)
+        zones = read_zones_of(connection, month, next_month(month))
+        calendars = read_calendars(connection)
+    telecentres = _telecentres(sites, calendars, zones[-1], last_day)
+    later = frozenset(site for site, calendar in calendars.items() if calendar.since > last_day)
+    names = {place_of(zone): zone.name for of_day in zones for zone in of_day}
     revision = 1 if last is None else last.revision + 1
     edition = Edition(known.month, version("telecentre"), as_of, revision, said.licence, said.contact or "")
-    return _Known(telecentres, zones, known, edition, last)
+    return _Known(telecentres, later, names, known, edition, last)
 
 
 def read_month(connection: Connection, month: date, sites: Sequence[Site], now_ms: int) -> Month:
@@ -247,13 +254,13 @@ def _as_of(heard_ms: int | None, sites: Sequence[Site]) -> str:
 
 def _register(known: _Known, month: Month) -> Register:
     """Return what a release tells of the register; the zones of its figures are as they were in its first revision."""
-    names = {place_of(zone): zone.name for zone in known.zones}
     zones = [
-        MemberZone(place.id, place.level, names.get(place.id, ""), sorted(place.sites))
+        MemberZone(place.id, place.level, known.zones.get(place.id, ""), sorted(place.sites))
         for place in month.places
         if place.level != "site"
     ]
-    return Register(known.telecentres, zones, sorted(names.keys() - {zone.id for zone in zones}))
+    left_out = sorted(known.zones.keys() - {zone.id for zone in zones})
+    return Register(known.telecentres, zones, left_out, known.later)
 
 
 def _telecentres(

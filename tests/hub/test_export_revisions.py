@@ -3,11 +3,14 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.october import OF_MONTH, export, figures, hear, heard
+from hub.store import Store
+from tests.support.october import FIRST_MS, HOUR_MS, OF_MONTH, export, figures, hear, heard, october, settle
+from tests.support.telecentres import put_history
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,37 @@ def test_an_agreement_gets_the_same_data_as_the_public_whenever_it_asks(late: Pa
     shown = {key: row["valeur"] for key, row in public.items() if row["valeur"]}
     assert shown
     assert all(agreed[key]["valeur"] == value for key, value in shown.items())
+
+
+def test_the_revision_that_is_printed_is_that_of_the_files_whatever_another_audience_got(
+    late: Path, tmp_path: Path
+) -> None:
+    export(late, tmp_path / "one")
+    hear_a_week(late, "mauriac")  # the public is told of months alone, and this would be a week
+    told = {}
+    for name, audience in (("all", "agreement"), ("public", "public")):
+        answer = json.loads(export(late, tmp_path / name, "--json", "--audience", audience).output)
+        told[name] = answer["revision"], answer["is_same"], of_page(tmp_path / name)
+    assert told == {"all": (2, False, "révision 2."), "public": (1, True, "révision 1.")}
+    assert "revision 1 of 2025-10, as an earlier export froze it," in export(late, tmp_path / "again").output
+    hear(late, "allanche", 4)
+    assert "revision 3 of 2025-10, " in export(late, tmp_path / "three").output
+    assert of_page(tmp_path / "three") == "révision 3."
+
+
+def hear_a_week(config: Path, site: str) -> None:
+    """Let a hub hear the first whole week of a telecentre's October."""
+    first_ms, end_ms = (FIRST_MS + 24 * day * HOUR_MS for day in (5, 12))
+    with closing(Store(config.parent / "hub.db")) as store:
+        changes = october(store, site, 4)
+        week = [(max(at, first_ms), desk, state) for at, desk, state in changes if at == FIRST_MS or at >= first_ms]
+        put_history(store, site, week, until=end_ms)
+        settle(store)
+
+
+def of_page(folder: Path) -> str:
+    """Return which revision the page of a release says it is, for those who cite it."""
+    return (folder / "METHODE.md").read_text(encoding="utf-8").splitlines()[2].split(", ")[-1]
 
 
 def test_a_release_that_was_damaged_in_the_database_is_not_written(late: Path, tmp_path: Path) -> None:

@@ -1,22 +1,25 @@
 """`METHODE.md` and `telecentres.csv`: what a statistician who has the folder and nothing else needs to know."""
 
 import json
-import re
 import shutil
 import subprocess
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from hub.config import ReleaseSettings
 from hub.disclosure import AGREEMENT_K, PUBLIC_K
-from hub.network import read_network
-from hub.release import FIGURE_COLUMNS, Edition, MemberZone, Register, Telecentre, merged
+from hub.judging import AUDIENCES
+from hub.network import Network, read_network
+from hub.release import FIGURE_COLUMNS, LEVELS, Edition, MemberZone, Register, Telecentre, merged, read_rows
 from hub.release_folder import release_files
+from hub.release_method import revision_of
 from hub.store import Store
-from tests.support.october import export, figures, hear, heard, settle, table
+from tests.support.october import OF_MONTH, export, figures, hear, heard, settle, table
 from tests.support.telecentres import CANTAL
 from tests.test_docs import table_rows
 
@@ -43,13 +46,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return heard(tmp_path_factory.mktemp("three"), (("aurillac", 8), ("saint-flour", 5), ("murat", 2)))
 
 
-@pytest.fixture
-def config(three: Path, tmp_path: Path) -> Path:
-    """Return the settings of a hub that heard three telecentres for all of October 2025."""
-    shutil.copytree(three, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "hub.toml"
-
-
 @pytest.fixture(scope="module")
 def released(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the release of October 2025 to each audience, and what the command said of it."""
@@ -59,6 +55,52 @@ def released(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         done = export(folder / "hub.toml", folder / audience, "--json", "--audience", audience)
         (folder / f"{audience}.json").write_text(done.output, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the release of October 2025, in which and after which the register changed."""
+    folder = tmp_path_factory.mktemp("changed")
+    config = folder / "hub.toml"
+    config.write_text(
+        '[database]\nfile = "hub.db"\n[broker]\nembedded = true\n[release]\ncontact = "observatoire@cantal.example"\n',
+        encoding="utf-8",
+    )
+    whole = read_network(CANTAL)
+    first = without(whole, "ydes")
+    october = first.model_copy(update={"zone": without(first, "murat", "massif").zone})
+    october = october.model_copy(update={"zone": [zone for zone in october.zone if zone.id != "est-cantal"]})
+    more = {"desks": 9, "opening_hours": "Mo-Fr 07:00-20:00"}
+    sites = [site.model_copy(update=more) if site.id == "murat" else site for site in october.site]
+    ydes = [site for site in whole.site if site.id == "ydes"]
+    with closing(Store(folder / "hub.db")) as store:
+        store.import_network(first, today=date(2025, 9, 1))
+    for site, used in (("aurillac", 8), ("saint-flour", 5), ("murat", 4)):
+        hear(config, site, used)
+    with closing(Store(folder / "hub.db")) as store:
+        store.import_network(october, today=date(2025, 10, 10))
+        store.import_network(october.model_copy(update={"site": sites}), today=date(2025, 11, 3))
+        store.import_network(october.model_copy(update={"site": [*sites, *ydes]}), today=date(2025, 11, 10))
+        settle(store)
+    assert export(config, folder / "out").exit_code == 0
+    return folder
+
+
+def without(network: Network, site: str, level: str | None = None) -> Network:
+    """Return a network of which a telecentre, or a zone of this level, has one telecentre less."""
+    zones = [
+        zone.model_copy(update={"sites": [one for one in zone.sites if one != site]})
+        if level in (None, zone.level)
+        else zone
+        for zone in network.zone
+    ]
+    return network.model_copy(update={"site": [one for one in network.site if one.id != site], "zone": zones})
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """Return the settings of a copy of a hub that has released October 2025."""
+    shutil.copytree(folder, to, dirs_exist_ok=True)
+    return to / "hub.toml"
 
 
 def page(folder: Path) -> str:
@@ -91,46 +133,62 @@ def test_every_zone_that_has_a_figure_is_told_with_its_telecentres(released: Pat
 
 
 def test_the_zones_of_a_revision_are_those_of_its_figures_whatever_the_register_says_by_now(
-    config: Path, tmp_path: Path
+    released: Path, tmp_path: Path
 ) -> None:
-    export(config, tmp_path / "one")
-    hear(config, "mauriac", 4)
-    with closing(Store(config.parent / "hub.db")) as store:
+    config = copied(released, tmp_path)
+    with closing(Store(tmp_path / "hub.db")) as store:
         whole = read_network(CANTAL)
         store.import_network(whole.model_copy(update={"zone": whole.zone[:1]}), today=date(2025, 11, 10))
-        settle(store)
+    hear(config, "mauriac", 4)
     assert json.loads(export(config, tmp_path / "two", "--json").output)["revision"] == 2
-    assert zones(tmp_path / "two") == zones(tmp_path / "one")
+    assert zones(tmp_path / "two") == zones(tmp_path / "public")
 
 
-def test_a_zone_whose_telecentres_changed_is_said_to_have_no_figures(config: Path, tmp_path: Path) -> None:
-    with closing(Store(config.parent / "hub.db")) as store:
-        whole = read_network(CANTAL)
-        (massif,) = [zone for zone in whole.zone if zone.level == "massif"]
-        fewer = massif.model_copy(update={"sites": [site for site in massif.sites if site != "murat"]})
-        others = [zone for zone in whole.zone if zone is not massif]
-        store.import_network(whole.model_copy(update={"zone": [*others, fewer]}), today=date(2025, 10, 10))
-        settle(store)
-    export(config, tmp_path / "out")
-    assert "zone:massif-central" not in zones(tmp_path / "out")
-    assert "Sans chiffres ce mois-ci : `zone:massif-central`." in page(tmp_path / "out")
-    massifs = {row["id"]: row["massif"] for row in table(tmp_path / "out" / "telecentres.csv")}
-    assert (massifs["murat"], massifs["ydes"]) == ("", "massif-central")  # on the last day of the month
+def test_zones_that_changed_or_went_within_the_month_are_said_to_have_no_figures(changed: Path) -> None:
+    absent = {"zone:massif-central", "zone:est-cantal"}
+    assert zones(changed / "out").keys() == {"reseau:cantal", "zone:haute-auvergne", "zone:monts-du-cantal"}
+    assert not absent & {row[FIGURE_COLUMNS[0]] for row in table(changed / "out" / "indicateurs.csv")}
+    assert "Sans chiffres ce mois-ci : `zone:est-cantal`, `zone:massif-central`." in page(changed / "out")
+    massifs = {row["id"]: row["massif"] for row in table(changed / "out" / "telecentres.csv")}
+    assert (massifs["murat"], massifs["mauriac"]) == ("", "massif-central")  # on the last day of the month
 
 
-def test_telecentres_are_told_as_the_register_had_them_on_the_last_day_of_the_month(
-    config: Path, tmp_path: Path
+def test_telecentres_are_told_as_the_register_had_them_on_the_last_day_of_the_month(changed: Path) -> None:
+    assert of_the_day(changed / "out", "murat") == ("6", "1", "Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off")
+    assert "tel qu'au registre le 2025-10-31" in page(changed / "out")
+
+
+def test_a_telecentre_declared_after_the_month_has_a_row_and_had_no_desk_in_it(changed: Path) -> None:
+    assert of_the_day(changed / "out", "ydes") == ("", "", "")
+    rows = [row for row in table(changed / "out" / "indicateurs.csv") if row[FIGURE_COLUMNS[0]] == "ydes"]
+    assert {row["nb_ressources"] for row in rows if row["ventilation"] != "personnes"} == {"0"}
+    # A network is as it was when revision 1 was made, and the page says so.
+    assert "ydes" in zones(changed / "out")["reseau:cantal"]
+    assert "un télécentre déclaré après le mois peut en être" in page(changed / "out")
+
+
+def test_a_telecentre_declared_after_the_month_has_its_desks_once_its_figures_know_them(
+    changed: Path, tmp_path: Path
 ) -> None:
-    with closing(Store(config.parent / "hub.db")) as store:
-        whole = read_network(CANTAL)
-        later = {"desks": 9, "opening_hours": "Mo-Fr 07:00-20:00"}
-        sites = [site.model_copy(update=later) if site.id == "murat" else site for site in whole.site]
-        store.import_network(whole.model_copy(update={"site": sites}), today=date(2025, 11, 3))
-        settle(store)
-    export(config, tmp_path / "out")
-    (murat,) = [row for row in table(tmp_path / "out" / "telecentres.csv") if row["id"] == "murat"]
-    assert (murat["nb_postes"], murat["horaires"]) == ("6", "Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off")
-    assert "tel qu'au registre le 2025-10-31" in page(tmp_path / "out")
+    config = copied(changed, tmp_path)
+    hear(config, "ydes", 4)
+    assert json.loads(export(config, tmp_path / "two", "--json").output)["revision"] == 2
+    assert figures(tmp_path / "two")["ydes", *OF_MONTH]["nb_ressources"] == "4"
+    assert of_the_day(tmp_path / "two", "ydes") == ("4", "1", "Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off")
+
+
+def test_every_telecentre_of_the_figures_has_a_row(changed: Path, released: Path) -> None:
+    for folder in (changed / "out", released / "public", released / "agreement"):
+        rows = [row for row in table(folder / "indicateurs.csv") if row["niveau"] == "telecentre"]
+        known = {row["id"] for row in table(folder / "telecentres.csv")}
+        assert {row[FIGURE_COLUMNS[0]] for row in rows} == known
+        assert {site for members in zones(folder).values() for site in members} <= known
+
+
+def of_the_day(folder: Path, site: str) -> tuple[str, str, str]:
+    """Return desks, rooms and hours of a telecentre in the register of a release."""
+    (row,) = [row for row in table(folder / "telecentres.csv") if row["id"] == site]
+    return row["nb_postes"], row["nb_salles_visio"], row["horaires"]
 
 
 @pytest.mark.parametrize("audience", ["public", "agreement"])
@@ -151,12 +209,27 @@ def test_the_page_counts_what_is_told_and_what_is_hidden_as_anybody_can_from_the
     assert sum(map(int, rows[-1][3:])) == counts.total()
 
 
-def test_the_page_never_tells_what_the_audit_knows(released: Path) -> None:
+@pytest.mark.parametrize("audience", ["public", "agreement"])
+def test_the_page_never_tells_what_the_audit_knows(released: Path, audience: str) -> None:
     audit = json.loads((released / "public.json").read_text(encoding="utf-8"))["audit"]
-    hidden = {line["reason"] for line in audit} - {"F", "N"}
-    assert hidden >= {"A", "D"}
-    header = re.findall(r"^\| ventilation .*$", page(released / "public"), re.MULTILINE)
-    assert header == ["| ventilation | niveau | freq | publiées | confidentielles | manquantes |"]
+    assert {line["reason"] for line in audit} >= {"A", "D"}
+    # Every byte of it comes out of what stands beside it: of the audit there is nothing, wherever one looks.
+    assert page_made_of(released / audience, AUDIENCES[audience]) == page(released / audience)
+
+
+def page_made_of(folder: Path, k: int) -> str:
+    """Return the page of a release, made anew of the files beside it, the names of its zones and the licence."""
+    rows = read_rows((folder / "indicateurs.csv").read_bytes())
+    of = dict(zip(FIGURE_COLUMNS, rows[0], strict=True))
+    edition = Edition("2025-10", of["version_calcul"], of["date_calcul"], 1, ReleaseSettings().licence)
+    sources = {row["source"] for row in table(folder / "telecentres.csv")}
+    levels = {text: level for level, text in LEVELS.items()}
+    known = [
+        MemberZone(zone, levels[level], name, members.split(", "))
+        for zone, level, name, _, members in table_rows(page(folder), "zone", "niveau")
+    ]
+    register = Register([replace(PLACE, source=source) for source in sources], known)
+    return release_files(edition, register, rows, k)["METHODE.md"].decode()
 
 
 def test_every_column_and_indicator_of_the_file_is_explained(released: Path) -> None:
@@ -188,12 +261,9 @@ def test_the_public_may_use_it_and_who_signed_may_not_pass_it_on() -> None:
     assert "Contact" not in method(register)
 
 
-def test_the_licence_and_the_contact_are_those_of_the_settings(config: Path, tmp_path: Path) -> None:
-    with config.open("a", encoding="utf-8") as file:
-        file.write('[release]\ncontact = "observatoire@cantal.example"\n')
-    export(config, tmp_path / "out")
-    assert "Contact : observatoire@cantal.example." in page(tmp_path / "out")
-    assert "Licence Ouverte 2.0 (etalab-2.0)" in page(tmp_path / "out")
+def test_the_licence_and_the_contact_are_those_of_the_settings(changed: Path) -> None:
+    assert "Contact : observatoire@cantal.example." in page(changed / "out")
+    assert "Licence Ouverte 2.0 (etalab-2.0)" in page(changed / "out")
 
 
 def test_a_name_breaks_no_table_of_the_page() -> None:
@@ -235,8 +305,17 @@ def test_a_number_that_is_written_with_other_decimals_makes_no_revision() -> Non
     assert merged([row], [other]) == [other]
 
 
-def test_exported_again_the_command_says_that_the_month_is_as_it_was_frozen(config: Path, tmp_path: Path) -> None:
-    first, second = (export(config, tmp_path / name).output for name in ("one", "two"))
-    assert "an earlier export" not in first
-    assert "revision 1 of 2025-10, as an earlier export froze it," in second
-    assert json.loads(export(config, tmp_path / "three", "--json").output)["is_same"]
+def test_exported_again_the_command_says_that_the_month_is_as_it_was_frozen(released: Path, tmp_path: Path) -> None:
+    first, agreed = (
+        json.loads((released / f"{audience}.json").read_text(encoding="utf-8")) for audience in ("public", "agreement")
+    )
+    assert [(it["is_new"], it["is_same"]) for it in (first, agreed)] == [(True, False), (False, True)]
+    done = export(copied(released, tmp_path), tmp_path / "again")
+    assert "revision 1 of 2025-10, as an earlier export froze it," in done.output
+
+
+def test_the_revision_of_a_page_is_read_from_either_form_that_was_ever_frozen() -> None:
+    assert revision_of(method(Register([PLACE], []))) == 1
+    assert revision_of("# Méthode\n\nTélécentres, 2025-10, révision 12. Calcul : telecentre 0.1.0,\n") == 12
+    with pytest.raises(ValueError, match="no revision"):
+        revision_of("# Méthode\n")

@@ -109,7 +109,7 @@ def run_killed(folder: Path, engine: Engine, plan: Kills, seed: int) -> KilledIn
         before = 0
         for number in range(plan.kills):
             _await_ready(folder, number + 1, plan)
-            _await_history(folder, server, before, plan)
+            await_history(folder, server, before, fleet, plan.within_s)
             time.sleep(random.uniform(*plan.alive_s))
             hub.kill()
             before = _events(folder, server)
@@ -187,11 +187,19 @@ def _await_ready(folder: Path, times: int, plan: Kills) -> None:
     )
 
 
-def _await_history(folder: Path, server: Postgres | None, before: int, plan: Kills) -> None:
-    """Wait until there are more events than `before`: this hub has committed some."""
-    deadline_s = time.monotonic() + plan.within_s
+def await_history(
+    folder: Path, server: Postgres | None, before: int, fleet: subprocess.Popen[str], within_s: float
+) -> None:
+    """Wait until there are more events than `before`: this hub has committed some.
+
+    Raises:
+        AssertionError: there are none within the time, or the fleet has ended: no more will come.
+    """
+    deadline_s = time.monotonic() + within_s
     while _events(folder, server) <= before:
-        assert time.monotonic() < deadline_s, f"still {before} events: {(folder / 'fleet.log').read_text()[-500:]}"
+        told = (folder / "fleet.log").read_text()[-500:]
+        assert fleet.poll() is None, f"the fleet has ended with code {fleet.returncode}: {told}"
+        assert time.monotonic() < deadline_s, f"still {before} events: {told}"
         time.sleep(LOOK_EVERY_S)
 
 

@@ -70,15 +70,18 @@ def test_every_figure_of_a_random_history_on_a_server_equals_an_independent_coun
 WAYS = {(way, table) for way in ("values (", "select", "from stdin") for table in ("event", "timeline")}
 """How a statement goes on that gives a server one row, an array of rows, or a copy of rows."""
 
+FEW_LINES = 20
+"""A history of no more is over before a server was given much, in as long as it takes to make a database for it."""
+
 
 def test_histories_give_a_server_single_rows_and_arrays_and_copies_of_rows(postgres: Postgres) -> None:
     missing = set(WAYS)
 
     @settings(MANY, max_examples=100, phases=[Phase.generate])
     @seed(1)
-    @given(histories(), st.randoms(use_true_random=False))
+    @given(histories(), st.randoms(use_true_random=True))  # seeded beforehand, so that an example may be skipped
     def look(history: History, rng: Random) -> None:
-        if not missing:
+        if not missing or sum(len(stream.said) for stream in history.streams) <= FEW_LINES:
             return
         with tempfile.TemporaryDirectory() as folder, postgres.logging(Path(folder)) as (server, log):
             with closing(store_in(server, lambda: received_ms(history.start_ms))) as store:

@@ -15,13 +15,16 @@ from tests.support.telecentres import put_history
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a hub that heard three."""
-    return heard(tmp_path_factory.mktemp("three"), (("aurillac", 8), ("saint-flour", 5), ("murat", 4)))
+    """Return the folder of a hub that heard three and published their month, for the public in the folder `one`."""
+    folder = heard(tmp_path_factory.mktemp("three"), (("aurillac", 8), ("saint-flour", 5), ("murat", 4)))
+    done = export(folder / "hub.toml", folder / "one", "--json")
+    (folder / "one.json").write_text(done.output, encoding="utf-8")
+    return folder
 
 
 @pytest.fixture
 def late(three: Path, tmp_path: Path) -> Path:
-    """Return the settings of a hub that in October 2025 heard three telecentres; Mauriac was away all month."""
+    """Return the settings of a hub that published three telecentres' October 2025; Mauriac was away all month."""
     shutil.copytree(three, tmp_path, dirs_exist_ok=True)
     return tmp_path / "hub.toml"
 
@@ -29,7 +32,7 @@ def late(three: Path, tmp_path: Path) -> Path:
 def test_a_telecentre_that_comes_back_after_the_release_makes_a_revision_in_which_each_row_says_its_own(
     late: Path, tmp_path: Path
 ) -> None:
-    first = json.loads(export(late, tmp_path / "one", "--json").output)
+    first = json.loads((tmp_path / "one.json").read_text(encoding="utf-8"))
     hear(late, "mauriac", 4)
     second = json.loads(export(late, tmp_path / "two", "--json").output)
     assert [(it["revision"], it["is_new"]) for it in (first, second)] == [(1, True), (2, True)]
@@ -43,7 +46,6 @@ def test_a_telecentre_that_comes_back_after_the_release_makes_a_revision_in_whic
 
 
 def test_what_a_small_telecentre_sends_late_is_in_no_figure_that_was_published(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "one")
     hear(late, "mauriac", 2)
     done = json.loads(export(late, tmp_path / "two", "--json").output)
     assert (done["revision"], done["is_new"]) == (1, False)
@@ -52,7 +54,6 @@ def test_what_a_small_telecentre_sends_late_is_in_no_figure_that_was_published(l
 
 
 def test_a_figure_that_was_kept_once_is_kept_for_ever(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "one")
     hear(late, "mauriac", 2)
     hear(late, "allanche", 4)
     export(late, tmp_path / "two")
@@ -66,7 +67,6 @@ def test_a_figure_that_was_kept_once_is_kept_for_ever(late: Path, tmp_path: Path
 
 
 def test_a_confidential_figure_stays_so_in_later_revisions(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "one")
     hidden = {key for key, row in figures(tmp_path / "one").items() if row["conf_status"] == "C"}
     hear(late, "allanche", 4)
     export(late, tmp_path / "two")
@@ -76,10 +76,9 @@ def test_a_confidential_figure_stays_so_in_later_revisions(late: Path, tmp_path:
 
 
 def test_an_agreement_gets_the_same_data_as_the_public_whenever_it_asks(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "public")
     hear(late, "mauriac", 2)
     assert json.loads(export(late, tmp_path / "all", "--audience", "agreement", "--json").output)["revision"] == 1
-    public, agreed = figures(tmp_path / "public"), figures(tmp_path / "all")
+    public, agreed = figures(tmp_path / "one"), figures(tmp_path / "all")
     shown = {key: row["valeur"] for key, row in public.items() if row["valeur"]}
     assert shown
     assert all(agreed[key]["valeur"] == value for key, value in shown.items())
@@ -88,7 +87,6 @@ def test_an_agreement_gets_the_same_data_as_the_public_whenever_it_asks(late: Pa
 def test_the_revision_that_is_printed_is_that_of_the_files_whatever_another_audience_got(
     late: Path, tmp_path: Path
 ) -> None:
-    export(late, tmp_path / "one")
     hear_a_week(late, "mauriac")  # the public is told of months alone, and this would be a week
     told = {}
     for name, audience in (("all", "agreement"), ("public", "public")):
@@ -117,7 +115,6 @@ def of_page(folder: Path) -> str:
 
 
 def test_a_release_that_was_damaged_in_the_database_is_not_written(late: Path, tmp_path: Path) -> None:
-    export(late, tmp_path / "one")
     with sqlite3.connect(late.parent / "hub.db") as database:
         database.execute("update release_file set content = x'00' where name = 'indicateurs.csv'")
     database.close()

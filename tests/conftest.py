@@ -37,7 +37,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Generator[None, None, None]:
-    """Keep a command that was called here from blocking signals in every program that a later test starts."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    """Keep a command that was called here from blocking or taking signals of later tests and what they start."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -50,6 +50,8 @@ class Indicator:
     step: float = 1.0
     """The smallest difference that tells something: one visit, an hour of a desk."""
     decimals: int = 0
+    is_counted: bool = False
+    """Whether it is told however little of the time was heard: a count is at least what was counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from typing import Literal, NamedTuple
 from hub.cells import FREQS, Cell, CheckedTable, Freq, Indicator, Level, Table, TableError
 from hub.margins import Coordinate, Margins
 from hub.remainders import Contributors, Remainders
-from hub.statistics import PUBLISHED_PCT, UNCERTAIN_PCT
+from hub.statistics import COUNTED_PCT, PUBLISHED_PCT, UNCERTAIN_PCT
 from hub.suppression import Pattern
 from hub.swaps import Need
 
@@ -183,15 +183,17 @@ def _release(gate: CheckedTable, reasons_of: Mapping[str, Mapping[Coordinate, Re
     return Release(k, tuple(verdicts), tuple(AuditLine(*key, count) for key, count in sorted(audit.items())))
 
 
-def obs_status(coverage: float | None) -> ObsStatus:
-    """Return what a coverage allows to say; what is not measured by coverage is normal."""
-    if coverage is None or coverage * 100 >= PUBLISHED_PCT:
+def obs_status(coverage: float | None, *, is_counted: bool = False) -> ObsStatus:
+    """Return what a coverage allows to say; what has none is normal, and what is counted never missing."""
+    if coverage is None or coverage * 100 >= (COUNTED_PCT if is_counted else PUBLISHED_PCT):
         return "A"
+    if is_counted:
+        return "U"
     return "U" if coverage * 100 >= UNCERTAIN_PCT else "M"
 
 
 def _verdict(cell: Cell, indicator: Indicator, reason: Reason, *, nothing: bool) -> Verdict:
-    status = "M" if nothing or cell.value is None else obs_status(cell.coverage)
+    status = "M" if nothing or cell.value is None else obs_status(cell.coverage, is_counted=indicator.is_counted)
     shown = cell.value if reason == "F" and status != "M" else None
     return Verdict(
         place=cell.place,
@@ -216,7 +218,9 @@ def _reasons(gate: CheckedTable, subject: str, thresholds: Collection[int]) -> d
     remainders = Remainders(gate.margins, pattern, told)
     unsafe: dict[Coordinate, Reason] = {}
     kept: set[Coordinate] = set()
-    missing = set(behind) - {(cell.place, cell.period) for cell in cells if _is_known(cell)} | (set(behind) - set(told))
+    missing = set(behind) - {(cell.place, cell.period) for cell in cells if _is_known(gate, cell)} | (
+        set(behind) - set(told)
+    )
     for coordinate in sorted(missing):
         pattern.hide(coordinate)
     for threshold in range(LOWEST_K, max(thresholds) + 1):
@@ -254,8 +258,9 @@ def _reason(
     return "F" if at in missing or pattern.is_published(at) else "D"
 
 
-def _is_known(cell: Cell) -> bool:
-    return cell.value is not None and obs_status(cell.coverage) != "M"
+def _is_known(gate: CheckedTable, cell: Cell) -> bool:
+    is_counted = gate.indicators[cell.indicator].is_counted
+    return cell.value is not None and obs_status(cell.coverage, is_counted=is_counted) != "M"
 
 
 def _behind(cells: Iterable[Cell]) -> dict[Coordinate, Contributors]:

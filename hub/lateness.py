@@ -13,6 +13,7 @@ from typing import Any
 
 from hub.cells import Cell, Place, Table
 from hub.disclosure import Figure
+from hub.heard import UNHEARD
 from hub.observatory import (
     ALL_SUBJECTS,
     MINUTE_MS,
@@ -24,6 +25,7 @@ from hub.observatory import (
     Month,
     Used,
     Visits,
+    heard_in,
     indicators,
     periods_of,
     sums_of,
@@ -76,12 +78,14 @@ def _late_visits(before: Month, after: Month) -> Iterator[Cell]:
     visits: dict[tuple[str, str], Visits] = {}
     came: dict[tuple[str, str], Came] = {}
     less: set[tuple[str, str]] = set()
+    older, newer = heard_in(before), heard_in(after)
     for at in before.came.keys() | after.came.keys():
         was, now = before.came.get(at, NOBODY), after.came.get(at, NOBODY)
         if now.visits < was.visits or now.persons < was.persons or at not in after.came:
             less.add(at)
-        # That somebody counted and nobody came is more than was known.
-        if was != now or at not in before.came:
+        # That somebody counted, or listened for longer, and nobody came is more than was known.
+        listened = older.get(at, UNHEARD).heard_ms != newer.get(at, UNHEARD).heard_ms
+        if was != now or at not in before.came or listened:
             added = max(0, now.visits - was.visits)
             visits[at] = Visits(added, inf)
             # At least so many persons are behind what was added: those who had not come before.
@@ -91,7 +95,7 @@ def _late_visits(before: Month, after: Month) -> Iterator[Cell]:
             at = place.id, period.id
             if at in less or any((site, part) in less for site in place.sites for part in period.parts):
                 came[at] = NOBODY
-    yield from visit_cells(before, visits, came)
+    yield from visit_cells(before, visits, came, {})
 
 
 def had_nothing(month: Month, subjects: Collection[str] = ALL_SUBJECTS) -> set[Figure]:

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from hub.cells import Cell, Freq, Indicator, Level, Period, Place, Table
+from hub.heard import UNHEARD, Heard, coverage_of, longer_of
 from hub.opening import day_bounds
 from hub.release import Facts
 from hub.store import Kind, Site, VisitRow, Zone
@@ -71,9 +72,11 @@ class Month:
     """By place and period; a place that nobody counted is not there."""
 
     def about(self, subject: str) -> "Month":
-        """Return what there is of one subject."""
+        """Return what there is of one subject; of persons, a row of how far each telecentre was heard on each day."""
         if subject == PERSONS:
-            return Month(self.month, self.places, (), self.came)
+            heard = ((*at, *known) for at, known in sorted(heard_in(self).items()))
+            rows = (Used(PERSONS, site, "", day, open_ms, heard_ms, 0, 0) for site, day, open_ms, heard_ms in heard)
+            return Month(self.month, self.places, tuple(rows), self.came)
         return Month(self.month, self.places, tuple(row for row in self.used if row.subject == subject), {})
 
 
@@ -86,8 +89,8 @@ def indicators(subjects: Collection[str] = ALL_SUBJECTS) -> tuple[Indicator, ...
         found.append(Indicator(f"{SESSIONS}:{subject}", subject, additive=True))
         found.append(Indicator(f"{TURNOVER}:{subject}", subject, additive=False, decimals=2))
     if PERSONS in subjects:
-        found.append(Indicator(VISITS, PERSONS, additive=True))
-        found.append(Indicator(VISITORS, PERSONS, additive=False))
+        found.append(Indicator(VISITS, PERSONS, additive=True, is_counted=True))
+        found.append(Indicator(VISITORS, PERSONS, additive=False, is_counted=True))
     return tuple(found)
 
 
@@ -238,7 +241,7 @@ def month_table(
 ) -> tuple[Table, dict[tuple[str, str, str], Facts]]:
     """Return the table of a month, and what the register says of each place and period."""
     periods = periods_of(month.month)
-    sums = sums_of(month, month.used)
+    sums = sums_of(month, month.used) if _measured(subjects) else {}
     cells: list[Cell] = []
     facts: dict[tuple[str, str, str], Facts] = {}
     for subject in _measured(subjects):
@@ -250,9 +253,10 @@ def month_table(
                 facts[place.id, period.id, subject] = Facts(known.resources, hours, was_available=was_available)
     if PERSONS in subjects:
         visits = {at: Visits(came.visits, inf) for at, came in month.came.items()}
-        cells += visit_cells(month, visits, month.came)
-        nothing = Facts(None, None, was_available=False)
-        facts |= {(place.id, period.id, PERSONS): nothing for place in month.places for period in periods}
+        cells += visit_cells(month, visits, month.came, heard_in(month))
+        # Where nothing was open, their coverage itself is none.
+        beside = Facts(None, None, was_available=True)
+        facts |= {(place.id, period.id, PERSONS): beside for place in month.places for period in periods}
     return Table(month.places, periods, indicators(subjects), cells), facts
 
 
@@ -335,8 +339,24 @@ class Visits(NamedTuple):
     ceiling: float
 
 
+def heard_in(month: Month) -> dict[tuple[str, str], Heard]:
+    """Return by telecentre and day how far it was heard, as its best known desk or room tells: at least for so long.
+
+    Of a day that nobody counted, such as one that came after the journal was forgotten, nothing was heard.
+    """
+    found: dict[tuple[str, str], Heard] = {}
+    for row in month.used:
+        at = row.site, row.day
+        heard_ms = row.observed_ms if at in month.came else 0
+        found[at] = longer_of(found.get(at, UNHEARD), Heard(row.available_ms, heard_ms))
+    return found
+
+
 def visit_cells(
-    month: Month, visits: Mapping[tuple[str, str], Visits], came: Mapping[tuple[str, str], Came]
+    month: Month,
+    visits: Mapping[tuple[str, str], Visits],
+    came: Mapping[tuple[str, str], Came],
+    heard: Mapping[tuple[str, str], Heard],
 ) -> Iterator[Cell]:
     """Yield visits and visitors; a zone's visits are those of its telecentres, added up, and its visitors its own."""
     periods = periods_of(month.month)
@@ -346,6 +366,7 @@ def visit_cells(
             number, ceiling = sum(one.number for one in base), sum(one.ceiling for one in base)
             known = came.get((place.id, period.id), NOBODY)
             is_base = len(base) == 1
+            coverage = coverage_of(heard, place.sites, period.parts)
             yield Cell(
                 place.id,
                 period.id,
@@ -353,10 +374,11 @@ def visit_cells(
                 number,
                 largest=min(known.most, number),
                 persons=known.persons,
+                coverage=coverage,
                 ceiling=ceiling if is_base else inf,
             )
             if is_told(place, period.freq):
-                yield Cell(place.id, period.id, VISITORS, known.persons, persons=known.persons)
+                yield Cell(place.id, period.id, VISITORS, known.persons, persons=known.persons, coverage=coverage)
 
 
 def _open_hours(place: Place, known: Total) -> float | None:

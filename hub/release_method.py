@@ -134,8 +134,8 @@ INDICATORS = """## Indicateurs
   entre périodes.
 
 Rien n'est extrapolé : du temps et des sessions, ce qui n'a pas été observé manque (`couverture`). De même, les visites
-d'un télécentre dont les données ne sont pas encore arrivées manquent jusqu'à une révision ; la `couverture` de ses
-postes dans la même période le montre.
+d'un télécentre dont les données ne sont pas arrivées, ou sont perdues, manquent dans son chiffre et dans ceux de ses
+zones : la `couverture` dit pour quelle part du temps d'ouverture il a été entendu, et `obs_status` si c'est trop peu.
 """
 
 COLUMNS = """## Colonnes d'indicateurs.csv
@@ -148,10 +148,13 @@ COLUMNS = """## Colonnes d'indicateurs.csv
 - `valeur`, `unite` : `min`, des minutes ; `1`, un nombre ou une part. Une cellule vide n'est pas un zéro : la valeur
   est cachée (`conf_status` = `C`), ou inconnue (`obs_status` = `M`, `conf_status` = `F`).
 - `obs_status` : `A`, normale ; `U`, fiabilité faible, couverture de 0,50 à 0,80 ; `M`, manquante, couverture de moins
-  de 0,50, ou fermé, ou pas de poste (de salle). Les lettres de SDMX, où `L`, `H` et `O` sont ici `M`.
+  de 0,50, ou fermé, ou pas de poste (de salle). Pour les personnes : `A` à partir de 0,95 ; `U` en dessous, et le
+  nombre est un minimum ; `M`, personne ne comptait. Les lettres de SDMX, où `L`, `H` et `O` sont ici `M`.
 - `conf_status` : `F`, libre ; `C`, confidentielle.
 - `couverture` : temps observé / temps d'ouverture, de 0 à 1, arrondi à 0,01 (le statut est jugé avant l'arrondi). Vide
-  si rien n'était ouvert ; 0.0 si personne n'observait. Vide aussi pour les personnes : elles sont comptées aux portes.
+  si rien n'était ouvert ; 0.0 si personne n'observait. Pour les personnes : temps entendu / temps d'ouverture, chaque
+  jour d'après le poste (ou la salle) du télécentre qui est connu le plus longtemps ; vide aussi, et `obs_status` = `A`
+  s'il est compté, pour un télécentre sans poste ni salle.
 - `methode` : `temps_pondere`, mesuré dans le temps ; `comptage`, compté aux portes.
 - `nb_ressources` : postes ou salles au registre au moins un jour de la période, sans les salles confidentielles ;
   vide pour les personnes.

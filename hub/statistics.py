@@ -24,6 +24,9 @@ PUBLISHED_PCT = 80
 UNCERTAIN_PCT = 50
 """From this coverage on a rate is published as of low reliability (`U`); below it is missing (`M`)."""
 
+COUNTED_PCT = 95
+"""From this coverage on a count of persons is normal (`A`); below it is of low reliability (`U`), and never missing."""
+
 Status = Literal["A", "U", "M"]
 """SDMX CL_OBS_STATUS: normal, low reliability, missing."""
 

@@ -200,6 +200,7 @@ def written(truth: MonthTruth) -> dict[str, Any]:
             indicator: {f"{site} {day}": truth.ceiling(site, day, indicator) for site in sites for day in days}
             for indicator in (*additive, f"visites:{PERSONS}")
         },
+        "heard": {f"{site} {day}": truth.heard_ms(site, day) for site in sites for day in days},
         "place_days": {
             subject: {f"{site} {day}": truth.place_days(site, day, subject) for site in sites for day in days}
             for subject in (DESKS, ROOMS)

@@ -7,6 +7,7 @@ are those of docs/method.md; whether a figure may be told is not asked here.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import NamedTuple
 
 from simulators.year_ask import resources
@@ -19,6 +20,9 @@ from simulators.year_truth import Truth
 from simulators.year_zones import Zone, days_between
 
 DESKS, ROOMS, PERSONS = "poste", "salle_visio", "personnes"
+
+NORMAL = Fraction(95, 100)
+"""Of the opening hours of a place, so much must have been heard for a count of persons to be a normal one."""
 
 
 class Place(NamedTuple):
@@ -167,14 +171,27 @@ class MonthTruth:
         begun = Counter(one.person for site, day in at for one in self._visits[site].get(day, ()))
         came = {one.person for site, day in at for one in self._passages[site].get(day, ())}
         counted = any(self._is_counted(site, day) for site, day in at)
+        times = [self._heard(site, day) for site, day in at]
+        open_ms, heard_ms = sum(time[0] for time in times), sum(time[1] for time in times)
+        partly = open_ms > 0 and Fraction(heard_ms, open_ms) < NORMAL
         return Figure(
             values={"visites": begun.total(), "visiteurs_uniques": len(came)},
-            obs_status="A" if counted else "M",
-            coverage=None,
+            obs_status="M" if not counted else "U" if partly else "A",
+            coverage=heard_ms / open_ms if open_ms else None,
             resources=None,
             open_hours=None,
             parts={"visites": Part(begun.total(), max(begun.values(), default=0), len(came))},
         )
+
+    def heard_ms(self, site: str, day: date) -> int:
+        """Return for how much of its opening hours a telecentre was heard on a day, at least."""
+        return self._heard(site, day)[1]
+
+    def _heard(self, site: str, day: date) -> tuple[int, int]:
+        """Return for how long any desk or room was there for use on a day, and for how long one of them was known."""
+        rows = [row for subject in (DESKS, ROOMS) for row in self._rows[site, subject, day]]
+        available = [row.available_ms for row in rows]
+        return max(available, default=0), max((row.observed_ms for row in rows), default=0)
 
     def _is_counted(self, site: str, day: date) -> bool:
         """Return whether who came on a day was counted: the telecentre was heard before its end and after it began."""

@@ -222,6 +222,14 @@ def test_coverage_says_what_a_figure_is_worth(coverage: float | None, told: str)
     assert obs_status(coverage) == told
 
 
+@pytest.mark.parametrize(("coverage", "told"), [(None, "A"), (1.0, "A"), (0.95, "A"), (0.949, "U"), (0.0, "U")])
+def test_coverage_never_takes_away_what_was_counted(coverage: float | None, told: str) -> None:
+    assert obs_status(coverage, is_counted=True) == told
+    cells = [Cell("a", "2026-10", VISITS.id, 60, largest=2, persons=40, coverage=coverage)]
+    release = disclose(Table(site_places(["a"]), OCTOBER, (replace(VISITS, is_counted=True),), cells))
+    assert status(release, "a", "2026-10") == (60, "F", told)
+
+
 def test_a_figure_that_is_missing_is_empty_and_not_called_confidential() -> None:
     cells = [Cell("a", "2026-10", VISITS.id, 60, largest=2, persons=40, coverage=0.4)]
     release = disclose(Table(site_places(["a"]), OCTOBER, (VISITS,), cells))

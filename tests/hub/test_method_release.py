@@ -2,18 +2,21 @@
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from hub.disclosure import PUBLIC_K, disclose
 from tests.support.attendance import VISITS, base_periods, site_places, table_from, zone
+from tests.support.attended import attend, register, told
 from tests.support.october import OF_MONTH, export, figures, hear, run
 from tests.support.telecentres import CANTAL
 from tests.test_docs import METHOD, table_rows
 
 MONTH = "2026-10"
 NUMBERS = {"two": 2, "three": 3}
+SATURDAY = 5
 FIGURES_OF_LATE = ("its month", "the network's month")
 
 
@@ -68,6 +71,25 @@ def test_what_comes_late_is_told_or_kept_as_the_page_says(
             assert written in ("stays empty", "stays as in revision 1")
             assert now == was
             assert (now["valeur"] == "") == (written == "stays empty")
+
+
+def heard_rows() -> list[list[str]]:
+    return table_rows(page(), "heard", "couverture")
+
+
+def test_the_page_has_an_example_of_each_status_of_persons() -> None:
+    assert {status for _, _, status in heard_rows()} == {"A", "U", "M"}
+
+
+@pytest.mark.parametrize(("story", "coverage", "status"), heard_rows())
+def test_visits_have_the_status_that_the_page_says(tmp_path: Path, story: str, coverage: str, status: str) -> None:
+    days = [number for number in range(1, 32) if date(2025, 10, number).weekday() < SATURDAY]
+    (heard,) = map(int, re.findall(r"\d+", story))
+    config = register(tmp_path, ["ydes"], desks=1)
+    if heard:
+        attend(config, "ydes", range(1, days[heard - 1] + 1))
+    assert export(config, tmp_path / "out").exit_code == 0
+    assert told(tmp_path / "out", "ydes")[1::2] == (status, coverage)
 
 
 def hub_without_mauriac(folder: Path) -> Path:

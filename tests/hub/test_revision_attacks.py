@@ -41,7 +41,10 @@ def publish(seed: int) -> Published:
     arrivals = [away[it.site, it.part] if not part or rng.random() < 0.5 else 0 for it in visits]
     waves = [[visit for visit, wave in zip(visits, arrivals, strict=True) if wave == n] for n in range(3)]
     added = [table_of(waves[0], places, periods)]
-    added += [changed_only(table_of(wave, places, periods), wave) for wave in waves[1:]]
+    added += [
+        changed_only(table_of(wave, places, periods), wave, random.Random(f"listened {seed} {number}"))
+        for number, wave in enumerate(waves[1:])
+    ]
     first = disclose(added[0], k)
     told = [values(first.verdicts)]
     kept: frozenset[Figure] = frozenset()
@@ -58,11 +61,13 @@ def values(verdicts: Sequence[hub.disclosure.Verdict]) -> dict[Key, float]:
     return {(it.place, it.period): it.value for it in verdicts if it.indicator == VISITS.id and it.value is not None}
 
 
-def changed_only(table: Table, late: Sequence[Visit]) -> Table:
-    """Let everybody know where nothing was added."""
+def changed_only(table: Table, late: Sequence[Visit], longer: random.Random) -> Table:
+    """Let everybody know where nothing was added, and nobody where a telecentre was heard for longer."""
     changed = {(visit.site, visit.part) for visit in late}
+    share = longer.choice([0.0, 0.1, 0.5])
     sites = {place.id for place in table.places if place.level == "site"}
     base = {period.id for period in table.periods if period.parts == {period.id}}
+    changed |= {(site, part) for site in sorted(sites) for part in sorted(base) if longer.random() < share}
 
     def known(cell: Cell) -> Cell:
         is_base = cell.place in sites and cell.period in base and cell.indicator == VISITS.id

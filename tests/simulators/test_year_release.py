@@ -55,6 +55,19 @@ def test_persons_are_counted_by_their_visits_and_by_who_they_are() -> None:
     assert figure.parts["visites"] == (2, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("until", "told"),
+    [("10:30", ("A", 1.0)), ("09:54", ("A", 0.95)), ("09:53", ("U", 113 / 120)), ("08:30", ("U", 0.25))],
+)
+def test_a_count_is_as_good_as_the_time_for_which_its_telecentre_was_heard(until: str, told: tuple[str, float]) -> None:
+    # The first desk is unknown all the while: the second one tells that the telecentre was heard.
+    one = truth(stream(state("07:00", "desk-02", "vacant"), badge("08:10", "anna"), alive(until)))
+    of = MonthTruth(MARCH, [MURAT], [one], {"murat": passages(one, {})})
+    figure = of.figure(MURAT, next(one for one in of.periods if one.id == TUESDAY.isoformat()), PERSONS)
+    assert (figure.obs_status, figure.coverage) == told
+    assert figure.values == {"visites": 1, "visiteurs_uniques": 1}
+
+
 def test_of_a_day_on_which_nobody_watched_there_is_no_figure_and_everybody_knows() -> None:
     of = month()
     day = periods_of(MARCH)[0]
@@ -127,6 +140,15 @@ def test_a_file_that_says_the_truth_is_equal() -> None:
     assert differing(file_of(month()), {}) == []
 
 
+def test_a_count_of_persons_that_says_that_all_was_heard_is_found() -> None:
+    one = truth(stream(state("07:00", "desk-02", "vacant"), badge("08:10", "anna"), alive("09:00")))
+    of = MonthTruth(MARCH, [MURAT], [one], {"murat": passages(one, {})})
+    tally, rows = Tally(), file_of(of)
+    rows["murat", "2026-03", "visites", PERSONS]["obs_status"] = "A"
+    compare_file("public", {}, rows, of, tally)
+    assert [name for _, name in tally.differing] == ["obs_status"]
+
+
 @pytest.mark.parametrize(
     ("column", "name"),
     [
@@ -173,4 +195,5 @@ def test_what_is_written_for_attackers_holds_every_part_of_every_figure() -> Non
     assert ["murat", "2026-03", "temps_occupe:poste", 60.0, 60.0, 1] in content["figures"]
     assert content["places"] == {"murat": ["murat"]}
     assert content["ceilings"]["temps_occupe:poste"][f"murat {TUESDAY}"] == 240
+    assert content["heard"][f"murat {TUESDAY}"] == 120 * 60_000
     assert content["place_days"][DESKS][f"murat {TUESDAY}"] == 2

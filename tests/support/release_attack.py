@@ -3,7 +3,7 @@
 Reads what `telecentre-sim year` leaves in its folder and nothing of the hub: the files, and the truth that they tell a
 part of. Telecentres and days are unknowns of a linear program; every published figure is a sum of them, or of what came
 late. What everybody knows: nothing is below zero, nobody can sit longer than the desks were observed, where nobody
-watched there was nothing, and which telecentre was away when something came late.
+watched there was nothing, and which telecentre was away, or heard for a shorter time, when something came late.
 """
 
 import csv
@@ -80,6 +80,7 @@ class Truth:
         self.periods: dict[str, list[str]] = content["periods"]
         self.ceilings: dict[str, dict[str, float | None]] = content["ceilings"]
         self.place_days: dict[str, dict[str, int]] = content["place_days"]
+        self.heard: dict[str, int] = content["heard"]
         self.parts = {At(*row[:3]): Part(*row[3:]) for row in content["figures"]}
 
     def ceiling(self, figure: str, site: str, day: str) -> float:
@@ -132,6 +133,8 @@ class Reader:
         names = [name for name in truth.ceilings if name.endswith(f":{subject}")]
         came = [truth.parts[At(site, day, name)].value - before.parts[At(site, day, name)].value for name in names]
         watched = [truth.ceiling(name, site, day) != before.ceiling(name, site, day) for name in names]
+        if subject == "personnes":
+            watched.append(truth.heard[f"{site} {day}"] != before.heard[f"{site} {day}"])
         if not any(came) and not any(watched):
             return 0.0, 0.0
         more = ceiling - before.ceiling(figure, site, day) if ceiling < inf else inf

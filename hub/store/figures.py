@@ -1,12 +1,12 @@
 """Reading the figures: what the tables hold, and the honest zero of days for which nothing was heard."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain, groupby, repeat
+from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Literal
 
+from hub.day_hours import Hour, unpack_hours
 from hub.opening import HOUR_MS, Interval, day_bounds, day_of, days_between, hours_of, opened
 from hub.store.connection import Connection
 from hub.store.register import Calendar, read_calendar
@@ -24,17 +24,16 @@ LONGEST_DAY_MS = 25 * HOUR_MS
 
 UsageStep = Literal["hour", "day"]
 
-Figures = tuple[str, int, int, int, int, int, int, int]
-"""What an `OccupancyRow` says after its site."""
-
 PlaceDay = tuple[str, str]
 """A desk or room, and a local day."""
 
-_BEGIN = itemgetter(2)
-"""Of a site and figures: when their hour or day begins."""
+PackedHours = tuple[str, str, bytes]
+"""A desk or room, a local day, and its hours (`hub.day_hours`)."""
+
+_PLACE_DAY = itemgetter(0)
 
 _SQL = statements("figures")
-HOURS, SETTLED_DAYS = _SQL["hours_of_site"], _SQL["settled_days_of_site"]
+HOURS = _SQL["hours_of_site"]
 _REGISTER = statements("register")
 
 
@@ -64,23 +63,45 @@ def usage_rows(
     if span[0] >= span[1]:
         return []
     key = asked_of(calendar.site, kind, span)
-    rows: list[Figures] = connection.execute(_SQL[f"{step}s_of_site"], key).fetchall()
     if step == "hour":
-        return hour_rows(calendar, kind, span, rows, connection.execute(SETTLED_DAYS, key).fetchall(), now_ms)
+        return hour_rows(calendar, kind, span, connection.execute(HOURS, key), now_ms)
+    rows: list[tuple[str, *Hour]] = connection.execute(_SQL["days_of_site"], key).fetchall()
     days, within = counted(calendar, span)
     names = {day_bounds(day, calendar.zone)[0]: day.isoformat() for day in days}
     settled = {(row[0], names.get(row[1], "")) for row in rows}
-    rows += [row for day in days for row in _silent(calendar, kind, step, day, settled)]
-    return _in_order(calendar, rows, within, now_ms)
+    for day in days:
+        start, end = day_bounds(day, calendar.zone)
+        nothing = (start, end, _available(calendar, day, start, end), 0, 0, 0, 0)
+        rows += [(resource, *nothing) for resource in _silent(calendar, kind, day.isoformat(), settled)]
+    found = [OccupancyRow(calendar.site, *row) for row in sorted(rows) if within[0] <= row[1]]
+    return _counted(calendar, found, span[1], now_ms)
 
 
 def hour_rows(
-    calendar: Calendar, kind: Kind, span: Interval, rows: Sequence[Figures], settled: Iterable[PlaceDay], now_ms: int
+    calendar: Calendar, kind: Kind, span: Interval, packed: Iterable[PackedHours], now_ms: int
 ) -> list[OccupancyRow]:
-    """Return the hours of one site as `usage_rows` does, of what the statements `HOURS` and `SETTLED_DAYS` found."""
+    """Return the hours of one site as `usage_rows` does, of what the statement `HOURS` found."""
+    rows: list[OccupancyRow] = []
+    for resource, hours in hours_of_places(calendar, kind, span, packed):
+        # `_make` would count the columns of each row, which the format has settled, in a line of ours.
+        rows.extend(map(tuple.__new__, repeat(OccupancyRow), map((calendar.site, resource).__add__, hours)))
+    return _counted(calendar, rows, span[1], now_ms)
+
+
+def hours_of_places(
+    calendar: Calendar, kind: Kind, span: Interval, packed: Iterable[PackedHours]
+) -> Iterator[tuple[str, Iterable[Hour]]]:
+    """Yield each desk or room and its hours of one day that begin in a span, in order of resource and day."""
     days, within = counted(calendar, span)
-    silent = silent_hours(calendar, kind, days, within, settled)
-    return _in_order(calendar, chain(rows, silent), within, now_ms)
+    found: dict[PlaceDay, Iterable[Hour]] = {(resource, day): unpack_hours(hours) for resource, day, hours in packed}
+    for day in days:
+        name = day.isoformat()
+        if silent := _silent(calendar, kind, name, found.keys()):
+            found |= dict.fromkeys(((resource, name) for resource in silent), _unheard(calendar, day))
+    first, last = days[0].isoformat(), days[-1].isoformat()
+    for (resource, name), hours in sorted(found.items(), key=_PLACE_DAY):
+        is_inside = first < name < last
+        yield resource, hours if is_inside else [hour for hour in hours if within[0] <= hour[0] < within[1]]
 
 
 def asked_of(site: str, kind: Kind, span: Interval) -> Mapping[str, str | int]:
@@ -101,51 +122,32 @@ def counted(calendar: Calendar, span: Interval) -> tuple[list[date], Interval]:
     return days, (max(start_ms, day_bounds(days[0], calendar.zone)[0]), span[1])
 
 
-def silent_hours(
-    calendar: Calendar, kind: Kind, days: Sequence[date], span: Interval, settled: Iterable[PlaceDay]
-) -> list[Figures]:
-    """Return the hours of open time, beginning in a span, of places of which nothing was heard on one of these days."""
-    heard = set(settled)
-    silent = (row for day in days for row in _silent(calendar, kind, "hour", day, heard))
-    return [row for row in silent if span[0] <= row[1] < span[1]]
-
-
-def _in_order(calendar: Calendar, rows: Iterable[Figures], span: Interval, now_ms: int) -> list[OccupancyRow]:
-    """Return the rows of a span in order, what of them is under way with no time available after now."""
-    # Place by place, each of which has its rows nearly in order: names are dear to compare, for a server as well.
-    site, start_ms = (calendar.site,), span[0]
-    places: defaultdict[str, list[tuple[str | int, ...]]] = defaultdict(list)
-    for row in rows:
-        if row[1] >= start_ms:
-            places[row[0]].append(site + row)
-    ordered = chain.from_iterable(sorted(places[name], key=_BEGIN) for name in sorted(places))
-    # `_make` would count the columns of each row, which the statement has settled, in a line of ours.
-    found = list(map(tuple.__new__, repeat(OccupancyRow), ordered))
-    if span[1] + LONGEST_DAY_MS <= now_ms:
-        return found
-    return [row if row.end_ms <= now_ms else _counted(calendar, row, now_ms) for row in found]
-
-
-def _silent(
-    calendar: Calendar, kind: Kind, step: UsageStep, day: date, settled: set[tuple[str, str]]
-) -> Iterator[Figures]:
-    """Yield the rows of the places of which nothing was heard on a day that counts, `settled` being the others."""
-    name = day.isoformat()
-    resources = [
+def _silent(calendar: Calendar, kind: Kind, day: str, settled: Container[PlaceDay]) -> list[str]:
+    """Return the places of which nothing was heard on a day that counts, `settled` being the others."""
+    if day < calendar.since:
+        return []
+    return [
         place.resource
         for place in calendar.places
-        if place.kind == kind and (place.resource, name) not in settled and place.counts_on(name)
+        if place.kind == kind and (place.resource, day) not in settled and place.counts_on(day)
     ]
-    if not resources or name < calendar.since:
-        return
-    bounds = day_bounds(day, calendar.zone)
-    for start, end in [bounds] if step == "day" else hours_of(*bounds):
-        available_ms = _available(calendar, day, start, end)
-        if available_ms or step == "day":
-            yield from ((resource, start, end, available_ms, 0, 0, 0, 0) for resource in resources)
 
 
-def _counted(calendar: Calendar, row: OccupancyRow, now_ms: int) -> OccupancyRow:
+def _unheard(calendar: Calendar, day: date) -> list[Hour]:
+    """Return the hours of open time of a day, of which nothing is known."""
+    hours = hours_of(*day_bounds(day, calendar.zone))
+    found = ((start, end, _available(calendar, day, start, end)) for start, end in hours)
+    return [(start, end, available_ms, 0, 0, 0, 0) for start, end, available_ms in found if available_ms]
+
+
+def _counted(calendar: Calendar, rows: list[OccupancyRow], end_ms: int, now_ms: int) -> list[OccupancyRow]:
+    """Return the rows, what of them is under way with no time available after now."""
+    if end_ms + LONGEST_DAY_MS <= now_ms:
+        return rows
+    return [row if row.end_ms <= now_ms else _until(calendar, row, now_ms) for row in rows]
+
+
+def _until(calendar: Calendar, row: OccupancyRow, now_ms: int) -> OccupancyRow:
     """Return the row with no time available after now: an hour that has not come cannot have been missed."""
     day = day_of(row.end_ms - 1, calendar.zone)
     to_come = _available(calendar, day, max(now_ms, row.start_ms), row.end_ms)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from hub.day_hours import Hour, pack_hours, unpack_hours
 from hub.indicators import crowd_of_day, day_after, first_day, pooled_crowd
 from hub.levels import Peaks, pack, peaks, profile
 from hub.opening import Interval, day_bounds, day_of, hours_of, opened
@@ -17,7 +18,7 @@ from hub.sessions import MERGE_MS, dwell
 from hub.statistics import OBSERVED, OCCUPIED, Stretch, figures
 from hub.store.bookings import judged, kept, sums
 from hub.store.connection import Connection
-from hub.store.keeping import Difference, Found, Rows, difference, keep, rows_by_key
+from hub.store.keeping import Difference, Found, Rows, differences, keep, rows_by_key
 from hub.store.months import packed
 from hub.store.reaching import PlaceDay, place_days, sessions_across
 from hub.store.register import Calendar, Place, read_calendar
@@ -56,7 +57,7 @@ def settle_days(
     if calendar is None or not days:
         return iter(())
     first_ms, horizon_ms = connection.execute(_SQL["span"], {"site": site}).fetchone()
-    differences: list[Found] = []
+    changed: list[Found] = []
     months: set[date] = set()
     for name in days:
         day = _read_day(connection, calendar, name, first_ms, horizon_ms)
@@ -67,10 +68,10 @@ def settle_days(
         if found or within is None or _ends_within(calendar, local, within):
             months.add(first_day(local, "month"))
         months |= {first_day(date.fromisoformat(one), "month") for one in began}
-        differences += [*found, *moved]
+        changed += [*found, *moved]
     for month in sorted(months):
-        differences += _settle_month(connection, calendar, month, horizon_ms)
-    return (difference(found) for found in differences)
+        changed += _settle_month(connection, calendar, month, horizon_ms)
+    return differences(changed)
 
 
 def _ends_within(calendar: Calendar, day: date, within: Interval) -> bool:
@@ -113,44 +114,42 @@ def _read_day(
 
 def _settle_usage(connection: Connection, day: _Day, within: Interval | None) -> list[Found]:
     key = {"site": day.site, "day": day.day}
-    daily = rows_by_key(connection.execute(_SQL["days_of_day"], key), 2)
+    rows = connection.execute(_SQL["hours_of_day"], key).fetchall()
+    stored, packed = rows_by_key(rows, 1), {row[0]: row[-1] for row in rows}
     hours = hours_of(*day.bounds)
-    by_day = {(place.resource, day.bounds[0]): [0] * 5 for place in day.places}
-    if within is not None and daily.keys() == by_day.keys():
+    if within is not None and packed.keys() == {place.resource for place in day.places}:
         hours = [(start, end) for start, end in hours if end > within[0] and start <= within[1]]
         if not hours:
             return []
-    span = {"start_ms": hours[0][0], "end_ms": hours[-1][1]}
-    before = rows_by_key(connection.execute(_SQL["hours_of_day"], {**key, **span}), 2)
-    after: Rows = {}
+    is_whole = (hours[0][0], hours[-1][1]) == day.bounds
+    computed: Rows = {}
+    days: Rows = {}
     for place in day.places:
-        after |= _hours(day, place, hours)
-    if (hours[0][0], hours[-1][1]) != day.bounds:
-        # The other hours have not changed: what the day had of these is replaced by what it has now.
-        _add(by_day, day, daily, 1)
-        _add(by_day, day, before, -1)
-    _add(by_day, day, after, 1)
-    kinds = {place.resource: place.kind for place in day.places}
-    days: Rows = {at: (day.bounds[1], kinds[at[0]], *sums) for at, sums in by_day.items()}
-    return [*keep(connection, "hour", key, before, after), *keep(connection, "day", key, daily, days)]
+        found = _hours(day, place, hours)
+        if not is_whole:
+            found = _amid(found, unpack_hours(packed[place.resource]), hours)
+        lengths = [sum(column) for column in list(zip(*found, strict=True))[2:]] or [0] * 5
+        computed[place.resource,] = (day.bounds[0], place.kind, pack_hours(found))
+        days[place.resource, day.bounds[0]] = (day.bounds[1], place.kind, *lengths)
+    daily = rows_by_key(connection.execute(_SQL["days_of_day"], key), 2)
+    return [*keep(connection, "hours", key, stored, computed), *keep(connection, "day", key, daily, days)]
 
 
-def _add(sums: dict[tuple[str, int], list[int]], day: _Day, rows: Rows, sign: int) -> None:
-    """Add the lengths in rows to the sums of their places, or take them away."""
-    for key, row in rows.items():
-        of_place = sums[str(key[0]), day.bounds[0]]
-        for n, length in enumerate(row[2:]):
-            of_place[n] += sign * length  # type: ignore[operator]  # the columns after the kind are lengths
+def _amid(found: list[Hour], stored: Iterable[Hour], hours: Sequence[Interval]) -> list[Hour]:
+    """Return stored hours with those found in place of all that lie in these intervals, which follow one another."""
+    others = list(stored)
+    before = [hour for hour in others if hour[0] < hours[0][0]]
+    return [*before, *found, *(hour for hour in others if hour[0] >= hours[-1][1])]
 
 
-def _hours(day: _Day, place: Place, hours: Sequence[Interval]) -> Rows:
-    """Return the rows of one place in hours that follow one another; a closed hour has one only if it was in use."""
+def _hours(day: _Day, place: Place, hours: Sequence[Interval]) -> list[Hour]:
+    """Return the hours of one place that follow one another; a closed one is there only if it was in use."""
     state = day.states.get(place.resource, PlaceDay())
     start = hours[0][0]
     before = [*([state.before] if state.before is not None else []), *(one for one in state.changes if one[0] < start)]
     changes = [one for one in state.changes if one[0] >= start]
     carried = before[-1][1] if before else None
-    found: Rows = {}
+    found: list[Hour] = []
     spent = figures(changes, carried, day.horizon_ms, day.opened, hours)
     installed = _installed(day)
     in_service = spent if installed is day.opened else figures(changes, carried, day.horizon_ms, installed, hours)
@@ -158,7 +157,7 @@ def _hours(day: _Day, place: Place, hours: Sequence[Interval]) -> Rows:
         lengths = figure.observed_ms, figure.occupied_ms, figure.outside_ms, figure.ghost_ms
         available = max(counted.available_ms, figure.observed_ms)
         if available or figure.outside_ms:
-            found[place.resource, figure.start_ms] = (figure.end_ms, place.kind, available, *lengths)
+            found.append((figure.start_ms, figure.end_ms, available, *lengths))
     return found
 
 
@@ -237,9 +236,9 @@ def _settle_sessions(connection: Connection, day: _Day, within: Interval | None)
         stored = _sessions(connection, day, (start, end))
     looked_at = {at: spans.get(str(at[0]), day.bounds) for at in stored}
     stored = {at: row for at, row in stored.items() if looked_at[at][0] <= int(at[1]) < looked_at[at][1]}
-    differences = keep(connection, "session", {"site": day.site, "day": day.day}, stored, computed)
+    moved = keep(connection, "session", {"site": day.site, "day": day.day}, stored, computed)
     began_on = {str((stored.get(at) or computed[at])[4]) for at in stored.keys() | computed.keys()}
-    return differences, began_on if differences else set()
+    return moved, began_on if moved else set()
 
 
 def _sessions(connection: Connection, day: _Day, span: Interval) -> Rows:

@@ -12,6 +12,7 @@ from datetime import date
 from functools import lru_cache
 from typing import get_args
 
+from hub.day_hours import is_packed
 from hub.opening import Interval
 from hub.store.connection import Connection
 from hub.store.keeping import COLUMNS, KEYS, Found, Table, keep
@@ -66,10 +67,14 @@ def drop_unreadable(connection: Connection, site: str) -> list[CountDifference]:
 
 def _damaged_keys(connection: Connection, table: Table, names: Sequence[str], site: str) -> list[dict[str, object]]:
     start = (*KEYS[table], *COLUMNS[table]).index("start_ms") + 1
-    keys = (
-        (dict(zip(names, row, strict=False)), row[start]) for row in connection.execute(_SQL[table], {"site": site})
-    )
-    return [key for key, start_ms in keys if not _is_readable({**key, "start_ms": start_ms, "site": site})]
+    rows = connection.execute(_SQL[table], {"site": site}).fetchall()
+    keys = [dict(zip(names, row, strict=False)) for row in rows]
+    return [
+        key
+        for key, row in zip(keys, rows, strict=True)
+        if not _is_readable({**key, "start_ms": row[start], "site": site})
+        or (table == "hours" and not is_packed(row[-1]))
+    ]
 
 
 def drop_unreadable_counts(connection: Connection, place: str) -> list[CountDifference]:
@@ -131,11 +136,8 @@ def drop_strays(connection: Connection, site: str, days: Mapping[str, Interval])
         place = bisect_right(starts, at_ms, key=lambda bounds: bounds[0])
         return place > 0 and at_ms < starts[place - 1][1]
 
-    def is_hour(day: str, start_ms: int) -> bool:
-        return day in days and days[day][0] <= start_ms < days[day][1]
-
     belongs: Mapping[Table, Callable[[str, int], bool]] = {
-        "hour": is_hour,
+        "hours": lambda day, _: day in days,
         "day": lambda day, _: day in days,
         "level": lambda day, _: day in days,
         "session": lambda _, start_ms: lies_within(start_ms),

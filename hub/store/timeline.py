@@ -18,7 +18,7 @@ from hub.statistics import BREAK_KINDS, STATE_KINDS, Change, Heard, walk
 from hub.store.bookings import KIND as BOOKING_KIND
 from hub.store.bookings import start_of
 from hub.store.connection import Connection
-from hub.store.keeping import Difference, difference
+from hub.store.keeping import Difference, differences
 from hub.store.register import read_calendar
 from hub.store.rows import CountDifference
 from hub.store.schema import statements
@@ -218,7 +218,7 @@ def rebuild_site(connection: Connection, site: str) -> list[Difference | CountDi
     while walk_site(connection, site) is not None:
         pass
     days = _days_told(connection, site)
-    strays = [difference(one) for one in drop_strays(connection, site, days)]
+    strays = differences(drop_strays(connection, site, days))
     return [*unreadable, *strays, *settle_days(connection, site, list(days))]
 
 

@@ -25,6 +25,7 @@ from contract.events import encode
 from contract.limits import MAX_BATCH_EVENTS
 from contract.messages import BatchHeader
 from hub.collector import look_seldom
+from hub.day_hours import HOUR_BYTES
 from hub.network import read_network
 from hub.opening import HOUR_MS, Interval, day_bounds
 from hub.receiver import Batch
@@ -54,6 +55,8 @@ QUESTIONS = 200
 MONTH_REACH_S, HOURS_REACH_S = 0.050, 0.005
 RAW = frozenset({"event", "journal", "timeline", "standing", "dirty", "quarantine", "alarm", "migration"})
 """Tables that are not copied: history, and what has no site of the network."""
+GONE = frozenset({"hour_figure"})
+"""Tables of earlier builds."""
 
 BUILT = (
     f"{PLAYED_SITES} telecentres lived the month, their register and figures were copied for the other"
@@ -194,11 +197,9 @@ def copy(where: Path | Postgres) -> tuple[int, int]:
                 f" from {table} join copied on copied.played = {table}.site order by {', '.join(order)}"
             )
         _put_earlier_months(connection)
-        hours, months = (
-            connection.execute(f"select count(*) from {table}").fetchone()[0]  # noqa: S608 - a table of the migrations
-            for table in ("hour_figure", "month_figure")
-        )
-        return int(hours), int(months)
+        length = connection.execute("select sum(length(hours)) from day_hours").fetchone()[0]
+        months = connection.execute("select count(*) from month_figure").fetchone()[0]
+        return int(length) // HOUR_BYTES, int(months)
 
 
 def count_rows(where: Path | Postgres) -> None:
@@ -232,7 +233,7 @@ def _tables() -> list[str]:
     """Return the tables of the migrations whose rows belong to one site."""
     files = sorted((resources.files("hub.store") / "migrations").iterdir(), key=lambda file: file.name)
     found = [a or b for file in files for a, b in _TABLE.findall(file.read_text(encoding="utf-8"))]
-    return [table for table in found if table not in RAW]
+    return [table for table in found if table not in RAW | GONE]
 
 
 @contextmanager

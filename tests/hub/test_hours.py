@@ -1,14 +1,18 @@
 """What is read of hours desk by desk is what the tables hold, whatever happened to a desk, however old the hub is."""
 
+import struct
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from hub.day_hours import pack_hours, unpack_hours
 from hub.network import Network, NetworkTable, SiteTable
 from hub.opening import day_bounds, day_of
 from hub.store import Asked, OccupancyRow, Store
@@ -23,7 +27,7 @@ KNOWN, FIRST, GONE, END = date(2026, 8, 24), date(2026, 9, 1), date(2026, 9, 15)
 """In the register; first heard of; the third desk is taken away; last heard of."""
 NOW_MS = day_bounds(date(2026, 10, 15), PARIS)[0]
 YEARS = 2
-LENGTHS = "available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms"
+HOURS_OF_AN_EARLIER_BUILD = "create table hour_figure (site text not null, start_ms bigint not null)"
 
 
 @contextmanager
@@ -44,42 +48,42 @@ def lived(home: Path | Engine) -> Iterator[Store]:
         changes += [(at + 2 * DAY_MS + HOUR_MS, "desk-02", "out_of_service")]
         changes += [(at + 4 * DAY_MS - 2 * HOUR_MS, "desk-02", "vacant")]
         put_history(store, SITE, sorted(changes), until=day_bounds(END, PARIS)[0])
-        with closing(store.writer()) as writer:
-            pending = True
-            while pending:
-                with writer.transaction():
-                    pending = writer.settle_slice()
+        settle(store)
         yield store
 
 
+def settle(store: Store) -> None:
+    """Bring every figure up to the events."""
+    with closing(store.writer()) as writer:
+        pending = True
+        while pending:
+            with writer.transaction():
+                pending = writer.settle_slice()
+
+
 def put_years_before(store: Store) -> None:
-    """Give the telecentre the same hours and days every four weeks of the years before."""
+    """Give the telecentre the same hours every four weeks of the years before."""
+    columns = "site, resource, kind, day, start_ms, hours"
     with store.changed() as connection:
-        for table in ("hour_figure", "day_figure"):
-            columns = f"site, resource, kind, day, start_ms, end_ms, {LENGTHS}"
-            rows = connection.execute(f"select {columns} from {table} where site = ?", (SITE,)).fetchall()  # noqa: S608 - one of two tables
-            for back in range(1, YEARS * 13):
-                weeks = timedelta(weeks=4 * back)
-                moved = [
-                    (
-                        *row[:3],
-                        (date.fromisoformat(row[3]) - weeks).isoformat(),
-                        *(at - weeks.days * DAY_MS for at in row[4:6]),
-                        *row[6:],
-                    )
-                    for row in rows
-                ]
-                connection.insert(f"insert into {table} ({columns}) values ({', '.join('?' * 11)})", moved)  # noqa: S608 - same
+        rows = connection.execute(f"select {columns} from day_hours where site = ?", (SITE,)).fetchall()  # noqa: S608 - columns
+        for back in range(1, YEARS * 13):
+            weeks = timedelta(weeks=4 * back)
+            earlier_ms = weeks.days * DAY_MS
+            moved = [
+                (
+                    *(SITE, resource, kind, (date.fromisoformat(day) - weeks).isoformat(), start_ms - earlier_ms),
+                    pack_hours(
+                        (hour[0] - earlier_ms, hour[1] - earlier_ms, *hour[2:]) for hour in unpack_hours(packed)
+                    ),
+                )
+                for _, resource, kind, day, start_ms, packed in rows
+            ]
+            connection.insert(f"insert into day_hours ({columns}) values (?, ?, ?, ?, ?, ?)", moved)  # noqa: S608 - columns
 
 
 def expected(store: Store, kind: str, span: tuple[int, int]) -> list[OccupancyRow]:
     """Return what the tables hold of hours in a span, and of the days without figures what the register says."""
-    figures = f"select resource, start_ms, end_ms, {LENGTHS}, kind from hour_figure where site = ?"  # noqa: S608 - columns
-    with store.seen() as connection:
-        hours = [row[:-1] for row in connection.execute(figures, (SITE,)) if row[-1] == kind]
-        settled = {
-            tuple(row) for row in connection.execute("select resource, day from day_figure where site = ?", (SITE,))
-        }
+    hours, settled = held(store, kind)
     places = {"desk": {"desk-01", "desk-02", "desk-03"}, "room": {"room-01"}}[kind]
     for day in (KNOWN + timedelta(days=n) for n in range((day_of(NOW_MS, PARIS) - KNOWN).days)):
         there = places - {"desk-03"} if day >= GONE else places
@@ -91,6 +95,19 @@ def expected(store: Store, kind: str, span: tuple[int, int]) -> list[OccupancyRo
                     (place, at, at + HOUR_MS, min(HOUR_MS, opens + 21 * HOUR_MS // 2 - at), 0, 0, 0, 0) for at in begins
                 ]
     return [OccupancyRow(SITE, *row) for row in sorted(hours) if span[0] <= row[1] < span[1] and row[3]]
+
+
+def held(store: Store, kind: str) -> tuple[list[tuple[Any, ...]], set[tuple[str, str]]]:
+    """Return the hours of desks or of rooms as they stand in the table, and of which places and days it has any row."""
+    with store.seen() as connection:
+        asked = "select resource, day, hours from day_hours where site = ? and kind = ?"
+        rows = connection.execute(asked, (SITE, kind)).fetchall()
+    hours = [
+        (resource, *words)
+        for resource, _, packed in rows
+        for words in (struct.unpack(">qqiiiii", packed[at : at + 36]) for at in range(0, len(packed), 36))
+    ]
+    return hours, {(resource, day) for resource, day, _ in rows}
 
 
 def spans() -> list[tuple[int, int]]:
@@ -152,15 +169,28 @@ def test_hours_in_which_a_telecentre_was_closed_count_when_they_were_in_use(home
             row.start_ms: row.values["outside_ms"]
             for row in store.indicators(places, "desk", "hour", lambda _: (first, end))
         }
-        with store.seen() as connection:
-            asked = (
-                "select start_ms, sum(outside_ms), sum(available_ms) from hour_figure"
-                " where site = ? and kind = 'desk' group by start_ms"
-            )
-            held = {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(asked, (SITE,))}
-        assert {at: outside for at, outside in told.items() if outside} == {
-            at: outside for at, (outside, _) in held.items() if outside
-        }
-        closed = [at for at, (_, available) in held.items() if not available]
+        outside_ms, available_ms = Counter[int](), Counter[int]()
+        for _, start_ms, _, available, _, _, outside, _ in held(store, "desk")[0]:
+            outside_ms[int(start_ms)] += int(outside)
+            available_ms[int(start_ms)] += int(available)
+        assert {at: outside for at, outside in told.items() if outside} == +outside_ms
+        closed = [at for at in outside_ms if not available_ms[at]]
         assert closed
         assert not {row.start_ms for row in store.occupancy(SITE, "desk", "hour", first, end)} & set(closed)
+
+
+def test_a_database_of_an_earlier_build_computes_its_hours_anew(home: Path | Engine) -> None:
+    with lived(home) as store:
+        first, end = spans()[0]
+        before = store.occupancy(SITE, "desk", "hour", first, end)
+        days = store.occupancy(SITE, "desk", "day", first, end)
+        with store.changed() as connection:
+            connection.execute("drop table day_hours")
+            connection.execute(HOURS_OF_AN_EARLIER_BUILD)
+            connection.execute("delete from migration where version = 16")
+    with closing(store_in(home, lambda: NOW_MS)) as store:
+        assert {row.observed_ms for row in store.occupancy(SITE, "desk", "hour", first, end)} == {0}
+        assert store.occupancy(SITE, "desk", "day", first, end) == days
+        settle(store)
+        assert store.occupancy(SITE, "desk", "hour", first, end) == before
+        assert store.rebuild() == []

@@ -133,6 +133,10 @@ def test_a_key_of_another_type_as_a_file_may_hold_it_is_found_and_put_right(
         (damaged("visit_figure", "day", "'rubbish'"), "unreadable row of rubbish: stored ('rubbish',"),
         (damaged("door_figure", "start_ms", "'rubbish'"), "doors unreadable row of 2026-10-30: stored ("),
         (damaged("day_level", "profile", "'rubbish'"), "murat"),
+        (damaged("day_hours", "hours", "'rubbish'"), "murat hours unreadable row of 2026-10-30: stored ("),
+        (damaged("day_hours", "hours", "x'00ff'"), "murat hours unreadable row of 2026-10-30: stored ("),
+        (damaged("day_hours", "hours", "zeroblob(36)"), "hour of 2026-10-30 at 0: stored {'end_ms': 0"),
+        (damaged("day_hours", "start_ms", "7"), "hours of 2026-10-30 at 17"),
         (damaged("session", "resource", "x'00ff'"), r"b'\\x00\\xff'"),
         (
             "insert into dirty (site, day) values ('murat', 'rubbish')",
@@ -149,4 +153,4 @@ def test_a_damaged_row_is_a_sentence_of_the_command(file: Path, damage: str, tol
             change(store, damage)
         done = CliRunner().invoke(main, ["rebuild", "--config", str(config), *shown])
         assert (done.exit_code, type(done.exception)) == (1, SystemExit), done.output
-        assert told in done.output if not shown else json.loads(done.output)["differences"]
+        assert (told in done.output) if not shown else json.loads(done.output)["differences"], done.output

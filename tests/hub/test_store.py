@@ -10,6 +10,7 @@ import pytest
 
 from contract.limits import MAX_BATCH_EVENTS, MAX_HELLO_STREAMS
 from contract.messages import Held, Hello
+from hub.day_hours import pack_hours, unpack_hours
 from hub.network import Network, read_network
 from hub.receiver import Batch
 from hub.store import Difference, Store, StoreDownError, Writer
@@ -317,8 +318,17 @@ def test_a_figure_that_the_events_do_not_bear_out_is_found_and_corrected(store: 
         writer.receive(batch(desk(t=NOW - 3 * 3_600_000), desk("vacant", t=NOW - 3_600_000)), NOW)
         writer.settle_sites({"murat"})
     with store.changed() as connection:
-        connection.execute("update hour_figure set occupied_ms = 7 where resource = 'desk-01' and occupied_ms > 0")
-    assert {found.resource for found in store.rebuild() if isinstance(found, Difference)} == {"desk-01"}
+        of_desk = "site = 'murat' and resource = 'desk-01'"
+        ((packed,),) = connection.execute(f"select hours from day_hours where {of_desk}").fetchall()  # noqa: S608 - our own
+        hours = [(*hour[:4], 7, *hour[5:]) if hour[4] else hour for hour in unpack_hours(packed)]
+        connection.execute(f"update day_hours set hours = ? where {of_desk}", (pack_hours(hours),))  # noqa: S608 - our own
+    found = [one for one in store.rebuild() if isinstance(one, Difference)]
+    occupied = [(hour[0], hour[4]) for hour in unpack_hours(packed) if hour[4]]
+    assert [(one.resource, one.step, one.start_ms, one.stored, one.computed) for one in found] == [
+        ("desk-01", "hour", start_ms, {"occupied_ms": 7}, {"occupied_ms": occupied_ms})
+        for start_ms, occupied_ms in occupied
+    ]
+    assert occupied
     assert store.rebuild() == []
 
 

@@ -12,10 +12,9 @@ from tests.support.telecentres import CANTAL, Change, put_bookings, put_history,
 NOW = "2026-11-03 12:00"
 A_YEAR_MS = 365 * 86_400_000
 
-_USAGE = ("site", "day", "resource", "start_ms", *COLUMNS["hour"])
 _COLUMNS = {
-    "hour_figure": _USAGE,
-    "day_figure": _USAGE,
+    "day_hours": ("site", "day", "resource", *COLUMNS["hours"]),
+    "day_figure": ("site", "day", "resource", "start_ms", *COLUMNS["day"]),
     "day_level": ("site", "day", "kind", *COLUMNS["level"]),
     "session": ("site", "resource", "start_ms", *COLUMNS["session"]),
     "booking": ("site", "resource", "start_ms", *COLUMNS["booking"]),
@@ -64,7 +63,7 @@ def _copy(table: str, **other: str) -> str:
 
 
 CHANGED_BY_HAND = {
-    "hour": "update hour_figure set occupied_ms = occupied_ms + 1 where resource = 'desk-01' and occupied_ms > 0",
+    "hours": "delete from day_hours where resource = 'desk-01'",
     "day": "update day_figure set observed_ms = 5 where resource = 'desk-01'",
     "level": "update day_level set peak = 7",
     "session": "delete from session",
@@ -82,7 +81,7 @@ CHANGED_BY_HAND = {
 """A statement that makes figures wrong, by what it changes."""
 
 KEYS = {
-    **dict.fromkeys(("hour_figure", "day_figure", "session", "booking"), ("site", "resource", "day", "start_ms")),
+    **dict.fromkeys(("day_hours", "day_figure", "session", "booking"), ("site", "resource", "day", "start_ms")),
     "day_level": ("site", "kind", "day", "start_ms"),
     "month_figure": ("site", "kind", "month", "start_ms"),
     "visit_figure": ("site", "step", "day"),
@@ -92,17 +91,17 @@ KEYS = {
 
 
 def damaged(table: str, column: str, value: str) -> str:
-    """Return a statement that writes a value into a column of the last row of a table."""
+    """Return a statement that writes a value into a column of one row of a table."""
     keys = _COLUMNS[table][:4]
-    last = f"select {', '.join(keys)} from {table} order by {', '.join(keys)} desc limit 1"  # noqa: S608 - names of our own
-    return f"update {table} set {column} = {value} where ({', '.join(keys)}) = ({last})"  # noqa: S608 - see above
+    one = f"select {', '.join(keys)} from {table} order by {', '.join(keys)} limit 1"  # noqa: S608 - names of our own
+    return f"update {table} set {column} = {value} where ({', '.join(keys)}) = ({one})"  # noqa: S608 - see above
 
 
 EARLIER = f"start_ms - {A_YEAR_MS}"
 STRAYS = {
-    "an hour of a day without figures": _copy("hour_figure", day="'2025-10-30'", start_ms=EARLIER),
-    "an hour of another day": _copy("hour_figure", start_ms=EARLIER),
-    "an hour of nowhere": _copy("hour_figure", site="'nowhere'"),
+    "hours of a day without figures": _copy("day_hours", day="'2025-10-30'", start_ms=EARLIER),
+    "hours of another day": _copy("day_hours", resource="'desk-99'", start_ms=EARLIER),
+    "hours of nowhere": _copy("day_hours", site="'nowhere'"),
     "a day without hours": _copy("day_figure", day="'2025-10-30'", start_ms=EARLIER),
     "a day of nowhere": _copy("day_figure", site="'nowhere'"),
     "levels of a day without figures": _copy("day_level", day="'2025-10-30'", start_ms=EARLIER),

@@ -1,21 +1,7 @@
 -- name: hours_of_site
--- By day, as they came and as they lie together: by place, each page would be looked up for each of them.
-select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
-from hour_figure
-where
-    site = :site and day >= :from_day and day <= :to_day
-    and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms;
-
--- name: pooled_hours_of_site
--- An hour fits an integer; larger numbers PostgreSQL would add up digit by digit.
-select
-    start_ms, max(end_ms), count(*), min(resource),
-    sum(cast(available_ms as integer)), sum(cast(observed_ms as integer)), sum(cast(occupied_ms as integer))
-from hour_figure
-where
-    site = :site and day >= :from_day and day <= :to_day
-    and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms and available_ms > 0
-group by start_ms;
+select resource, day, hours
+from day_hours
+where site = :site and kind = :kind and day >= :from_day and day <= :to_day;
 
 -- name: days_of_site
 select resource, start_ms, end_ms, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
@@ -23,11 +9,6 @@ from day_figure
 where
     site = :site and day >= :from_day and day <= :to_day
     and kind = :kind and start_ms >= :start_ms and start_ms < :end_ms;
-
--- name: settled_days_of_site
-select resource, day
-from day_figure
-where site = :site and kind = :kind and day >= :from_day and day <= :to_day;
 
 -- name: levels_of_site
 select

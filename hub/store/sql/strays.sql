@@ -1,6 +1,6 @@
--- name: hour
-select day, resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
-from hour_figure
+-- name: hours
+select day, resource, start_ms, kind, hours
+from day_hours
 where site = :site;
 
 -- name: day
@@ -49,7 +49,7 @@ delete from door_figure where site = :site and door = :door and start_ms = :star
 
 -- name: sites
 select site from stream
-union select site from hour_figure
+union select site from day_hours
 union select site from day_figure
 union select site from day_level
 union select site from session

@@ -37,21 +37,18 @@ limit :most;
 select min(first_at), max(heard_ms) from stream where site = :site and first_at is not null;
 
 -- name: hours_of_day
-select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
-from hour_figure
-where site = :site and day = :day and start_ms >= :start_ms and start_ms < :end_ms;
+select resource, start_ms, kind, hours
+from day_hours
+where site = :site and day = :day;
 
--- name: put_hour
-insert into hour_figure
-(site, day, resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-on conflict (site, resource, start_ms) do update set
-    end_ms = excluded.end_ms, day = excluded.day, kind = excluded.kind, available_ms = excluded.available_ms,
-    observed_ms = excluded.observed_ms, occupied_ms = excluded.occupied_ms, outside_ms = excluded.outside_ms,
-    ghost_ms = excluded.ghost_ms;
+-- name: put_hours
+insert into day_hours (site, day, resource, start_ms, kind, hours)
+values (?, ?, ?, ?, ?, ?)
+on conflict (site, day, resource) do update set
+    start_ms = excluded.start_ms, kind = excluded.kind, hours = excluded.hours;
 
--- name: drop_hour
-delete from hour_figure where site = :site and resource = :resource and start_ms = :start_ms;
+-- name: drop_hours
+delete from day_hours where site = :site and day = :day and resource = :resource;
 
 -- name: days_of_day
 select resource, start_ms, end_ms, kind, available_ms, observed_ms, occupied_ms, outside_ms, ghost_ms
@@ -178,7 +175,7 @@ delete from month_figure where site = :site and kind = :kind and month = :month;
 select start_ms from day_figure where site = :site order by day limit 1;
 
 -- name: forget_hours
-delete from hour_figure where site = :site;
+delete from day_hours where site = :site;
 
 -- name: forget_days
 delete from day_figure where site = :site;

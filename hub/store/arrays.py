@@ -81,7 +81,9 @@ def _packed(name: str, values: Sequence[object]) -> Column:
     if name in _NUMBER:
         pack = _NUMBER[name]
         return Column(head + b"".join([_NULL if value is None else pack(8, value) for value in values]))
-    return Column(head + b"".join(map(_behind_length, values)))
+    # The rows of a day say a few texts again and again: each is encoded once.
+    packed = {value: _behind_length(value) for value in set(values)}
+    return Column(head + b"".join(map(packed.__getitem__, values)))
 
 
 def _behind_length(value: object) -> bytes:

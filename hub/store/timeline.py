@@ -74,8 +74,8 @@ def walk_site(connection: Connection, site: str, most: int = MAX_WALK_EVENTS) ->
         most -= walked
         if most <= 0:
             break
-    moved = [{"site": site, **change._asdict()} for name, change in standing.items() if before.get(name) != change]
-    connection.executemany(_SQL["put_standing"], moved)
+    moved = [(site, *change) for name, change in standing.items() if before.get(name) != change]
+    connection.insert(_SQL["put_standing"], moved)
     instants = [at_ms for at_ms in [*changed, heard_ms] if at_ms is not None]
     return (min(instants), max(instants)) if instants else None
 
@@ -160,7 +160,7 @@ def changed_days(connection: Connection, site: str, span: Interval) -> list[str]
 
 def mark(connection: Connection, site: str, days: list[str]) -> None:
     """Note that the figures of these days are to be computed."""
-    connection.executemany(_SQL["mark"], [{"site": site, "day": day} for day in days])
+    connection.insert(_SQL["mark"], [(site, day) for day in days])
 
 
 def mark_all(connection: Connection, site: str, from_day: str) -> None:

@@ -61,14 +61,14 @@ where age = 1;
 
 -- name: put_standing
 insert into standing (site, resource, start_ms, state)
-values (:site, :resource, :start_ms, :state)
-on conflict (site, resource) do update set start_ms = :start_ms, state = :state;
+values (?, ?, ?, ?)
+on conflict (site, resource) do update set start_ms = excluded.start_ms, state = excluded.state;
 
 -- name: span
 select min(first_at), max(heard_ms) from stream where site = :site and first_at is not null;
 
 -- name: mark
-insert into dirty (site, day) values (:site, :day);
+insert into dirty (site, day) values (?, ?);
 
 -- name: marks
 select distinct site, day from dirty order by day desc, site limit :most;

@@ -70,9 +70,10 @@ def usage_rows(
     names = {day_bounds(day, calendar.zone)[0]: day.isoformat() for day in days}
     settled = {(row[0], names.get(row[1], "")) for row in rows}
     for day in days:
-        start, end = day_bounds(day, calendar.zone)
-        nothing = (start, end, _available(calendar, day, start, end), 0, 0, 0, 0)
-        rows += [(resource, *nothing) for resource in _silent(calendar, kind, day.isoformat(), settled)]
+        if silent := _silent(calendar, kind, day.isoformat(), settled):
+            start, end = day_bounds(day, calendar.zone)
+            nothing = (start, end, _available(calendar, day, start, end), 0, 0, 0, 0)
+            rows += [(resource, *nothing) for resource in silent]
     found = [OccupancyRow(calendar.site, *row) for row in sorted(rows) if within[0] <= row[1]]
     return _counted(calendar, found, span[1], now_ms)
 

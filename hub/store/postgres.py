@@ -378,7 +378,7 @@ def _refuse_unfit(where: str, found: Sequence[Any]) -> None:
     if encoding != "UTF8" or (provider != "b" and (provider != "c" or collation not in _BYTE_ORDER)):
         raise StoreDownError(
             f"{where}: sorts by {collation} in {encoding}: make the database with"
-            " createdb --template template0 --encoding UTF8 --locale C.UTF-8"
+            " createdb --template template0 --encoding UTF8 --locale C"
         )
 
 

@@ -87,8 +87,8 @@ def test_a_server_without_tls_is_refused_where_an_authority_is_named(postgres: P
         PostgresServer(address, tmp_path / "hub.erasures").reader()
 
 
-def test_a_database_that_sorts_by_bytes_is_taken(postgres: Postgres, tmp_path: Path) -> None:
-    postgres.run("create database sorts template template0 encoding UTF8 locale 'C'", "postgres")
+def test_a_database_that_sorts_by_code_points_is_taken(postgres: Postgres, tmp_path: Path) -> None:
+    postgres.run("create database sorts template template0 encoding UTF8 locale 'C.UTF-8'", "postgres")
     Store(postgres.named("sorts", tmp_path)).close()
 
 

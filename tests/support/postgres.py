@@ -58,7 +58,7 @@ class Postgres:
         self._names = (f"test{number}" for number in count(1))
         self._process: subprocess.Popen[bytes] | None = None
         self._has_template = False
-        locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=telecentre", "--no-sync"]
+        locale = ["--encoding=UTF8", "--locale=C", "--auth=trust", "--username=telecentre", "--no-sync"]
         self._run("initdb", "-D", str(self.folder / "data"), *locale)
 
     def start(self) -> None:

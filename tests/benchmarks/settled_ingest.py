@@ -1,7 +1,8 @@
 """B2: batches of ten sites into the hub's database with every figure brought up to them, on both engines.
 
 Measured in turns with what a user would pick instead (mq-bridge) and with the limit (a bare SQLite insert loop): what a
-shared machine does to one it does to the others. The figures are medians of the rounds.
+shared machine does to one it does to the others. The figures are medians of the rounds; the engines are compared round
+by round, and take turns at being first, for a machine may be half as fast a minute later.
 """
 
 import sqlite3
@@ -30,7 +31,7 @@ from tests.support.postgres import Postgres
 
 EVENTS_PER_SITE = 10_000
 RECEIVED_MS = START_MS + (EVENTS_PER_SITE + 1) * STEP_MS
-ROUNDS = 3
+ROUNDS = 5
 REACH = 20_000.0
 REACH_BETWEEN_ENGINES = 2.0
 
@@ -49,8 +50,8 @@ def measure() -> list[Figure]:
             if mq_bridge_sink.is_there():
                 rates["peer"].append(mq_bridge_sink.rows_per_s(folder / "peer", lines))
             homes: dict[str, Path | Engine] = {"sqlite": folder / "hub.db", "postgres": server.database(folder)}
-            for engine, home in homes.items():
-                took_s, stored, differences = _settled_in_s(home, lines)
+            for engine in sorted(homes, reverse=number % 2 == 0):
+                took_s, stored, differences = _settled_in_s(homes[engine], lines)
                 rates[engine].append(total / took_s)
                 wrong[engine] += total - stored + differences
     peer = (
@@ -58,18 +59,21 @@ def measure() -> list[Figure]:
     )
     peers = f"{peer}; a bare SQLite insert loop, the limit: {median(rates['limit']):,.0f} events/s"
     size = f"{total:,} events of {len(SITES)} sites, {MAX_GROUP} batches a transaction, median of {ROUNDS} rounds"
-    reach = {"sqlite": REACH, "postgres": median(rates["sqlite"]) / REACH_BETWEEN_ENGINES}
+    times = [of_sqlite / of_postgres for of_sqlite, of_postgres in zip(rates["sqlite"], rates["postgres"], strict=True)]
+    reached = {"sqlite": median(rates["sqlite"]) >= REACH, "postgres": median(times) <= REACH_BETWEEN_ENGINES}
+    between = {"sqlite": "", "postgres": f" ({median(times):.2f} x less; {min(times):.2f} to {max(times):.2f})"}
     asked = {"sqlite": ">= 20,000 events/s", "postgres": "SQLite's rate within 2 x"}
     engines = {"sqlite": "SQLite, synchronous=FULL", "postgres": "PostgreSQL"}
     return [
         Figure(
             name="B2",
             what=f"hub ingest, {engines[engine]}: batches decoded, stored, and every figure brought up to them",
-            measured=f"{median(rates[engine]):,.0f} events/s, {wrong[engine]} lost or different after a rebuild",
+            measured=f"{median(rates[engine]):,.0f} events/s{between[engine]},"
+            f" {wrong[engine]} lost or different after a rebuild",
             peer=peers,
             size=size,
             reach=asked[engine],
-            reached=median(rates[engine]) >= reach[engine] and wrong[engine] == 0,
+            reached=reached[engine] and wrong[engine] == 0,
         )
         for engine in engines
     ]

@@ -1,12 +1,10 @@
 """Which telecentres a question is about: one, those of a zone, or all of them. Pure."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from hub.routes.context import QueryError
-from hub.routes.period import bound_ms
 from hub.store import Site, Zone
 from hub.store.rows import Asked
 
@@ -63,16 +61,3 @@ def times_of(places: Sequence[Asked], sites: Sequence[Site]) -> dict[str, ZoneIn
     """Return in which time zone the days of each place are: a zone's are those of its first telecentre."""
     own = {site.id: site.zone for site in sites}
     return {place.place: own[place.sites[0]] for place in places if place.sites}
-
-
-def by_time_zone(
-    sites: Sequence[Site], start: date | datetime, end: date | datetime
-) -> list[tuple[ZoneInfo, list[Site], tuple[int, int]]]:
-    """Return the sites of each time zone, and the period as it is there; a date begins at its local midnight."""
-    groups: dict[str, list[Site]] = {}
-    for site in sites:
-        groups.setdefault(site.time_zone, []).append(site)
-    return [
-        (zone, members, (bound_ms(start, zone), bound_ms(end, zone)))
-        for zone, members in ((members[0].zone, members) for members in groups.values())
-    ]

@@ -14,10 +14,11 @@ from hub.routes.context import Context, Hub, QueryError
 from hub.routes.figures import total
 from hub.routes.indicators import read
 from hub.routes.pages import WEEK_DAYS, by_day, page, reader_of
-from hub.routes.period import LAST_DAY, bound_ms, check_begun, check_reading, days_from, local_day, parse_bound
+from hub.routes.period import LAST_DAY, bounds_in, check_begun, check_reading, days_from, local_day, parse_bound
 from hub.routes.place_lines import Speaker, counted, period_name
 from hub.routes.places import times_of
 from hub.store import Kind, Site, VisitRow, VisitStep, Zone
+from hub.store.months import Bounds
 from hub.store.rows import Asked
 from hub.store.zones import ZONE
 from hub.texts import Words
@@ -128,7 +129,7 @@ def _closely(hub: Context, sites: Sequence[Site], choice: _Choice, words: Words)
     zone = times[asked.place]
     rows = read(hub.store, [asked], (choice.kind, choice.step), (start, end))
     known = {local_day(row.start_ms, zone): row for row in rows}
-    counts = _counts(hub, asked, choice, (bound_ms(start, zone), bound_ms(end, zone)))
+    counts = _counts(hub, asked, choice, bounds_in(start, end))
     speaker = Speaker(words, zone.key, choice.kind)
     is_sum = COUNTED_BY[choice.step] != choice.step
     persons = [counted(counts.get(one, []), is_sum=is_sum) for one in firsts]
@@ -159,11 +160,11 @@ def _chosen(sites: Sequence[Site], zones: Sequence[Zone], place: str) -> tuple[A
     return next(iter([*small, *of_sites]), None)
 
 
-def _counts(hub: Context, asked: Asked, choice: _Choice, span: tuple[int, int]) -> dict[date, list[VisitRow]]:
+def _counts(hub: Context, asked: Asked, choice: _Choice, bounds: Bounds) -> dict[date, list[VisitRow]]:
     """Return the counts of persons by the period of the page in which theirs begin."""
     place = ZONE + asked.place if asked.level == "zone" else asked.place
     found: dict[date, list[VisitRow]] = {}
-    for row in hub.store.visits(place, COUNTED_BY[choice.step], *span):
+    for row in hub.store.visits(place, COUNTED_BY[choice.step], bounds):
         found.setdefault(first_day(date.fromisoformat(row.day), choice.step), []).append(row)
     return found
 

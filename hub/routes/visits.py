@@ -1,7 +1,7 @@
 """`/api/v1/visits`: how many persons came to a telecentre or a zone, and never who; as JSON or CSV."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -11,12 +11,13 @@ from pydantic_core import PydanticCustomError
 
 from hub.exports import to_csv
 from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local
-from hub.routes.context import Context, Hub
-from hub.routes.period import check_period, parse_bound
-from hub.routes.places import by_time_zone, sites_asked, zone_asked
-from hub.store import Site, VisitRow, VisitStep
+from hub.routes.context import Hub
+from hub.routes.period import bounds_in, check_period, parse_bound
+from hub.routes.places import sites_asked, zone_asked
+from hub.store import VisitRow, VisitStep
 from hub.store.rows import VisitStatus
 from hub.store.zones import ZONE
+from hub.visits import bounds_of
 
 router = APIRouter(tags=["figures"])
 
@@ -82,14 +83,10 @@ def visits(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> 
     places = len(asked) if zone is None else 1
     check_period([site.zone for site in asked], first, last, hub.wall_ms(), question.step, places)
     times = {site.id: site.zone for site in asked}
-    if zone is None:
-        groups = by_time_zone(asked, first, last)
-        name = question.site or None
-        rows = [row for _, members, span in groups for row in _of_sites(hub, name, members, question.step, span)]
-    else:
-        own, _, span = by_time_zone(asked, first, last)[0]
-        times[zone.place] = own
-        rows = hub.store.visits(zone.place, question.step, *span)
+    if zone is not None:
+        times[zone.place] = times[zone.sites[0]]
+    place = question.site or None if zone is None else zone.place
+    rows = [row for row in hub.store.visits(place, question.step, bounds_in(first, last)) if row.place in times]
     if asker.wants_csv(question.shape):
         name = file_name("visites", question.site or question.zone, first, last)
         return asker.get_csv(as_table(rows, times), name)
@@ -97,19 +94,13 @@ def visits(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> 
     return asker.get_json(VisitsAnswer(step=question.step, figures=figures))
 
 
-def _of_sites(
-    hub: Context, name: str | None, members: list[Site], step: VisitStep, span: tuple[int, int]
-) -> list[VisitRow]:
-    wanted = {site.id for site in members}
-    return [row for row in hub.store.visits(name, step, *span) if row.place in wanted]
-
-
 def _answer(row: VisitRow, zone: ZoneInfo) -> VisitAnswer:
+    start_ms, end_ms = bounds_of(row.step, date.fromisoformat(row.day), zone)
     return VisitAnswer(
         place=row.place.removeprefix(ZONE),
         level="zone" if row.place.startswith(ZONE) else "site",
-        start=local(row.start_ms, zone),
-        end=local(row.end_ms, zone),
+        start=local(start_ms, zone),
+        end=local(end_ms, zone),
         status=row.status,
         visits=row.visits,
         half_days=row.half_days,

@@ -196,14 +196,14 @@ class Store:
         with snapshot(self._reader()):
             return read_undeclared(self._reader(), site, ZoneInfo(time_zone))
 
-    def visits(self, place: str | None, step: VisitStep, from_ms: int, to_ms: int) -> list[VisitRow]:
-        """Return how many persons came in the local days, ISO weeks or months that begin in [from, to), before now.
+    def visits(self, place: str | None, step: VisitStep, bounds: Bounds) -> list[VisitRow]:
+        """Return how many came in the local days, ISO weeks or months that begin within the bounds and before now.
 
         `place` is a site, `zone:ID`, or `zone:reseau:ID` of a network; None: every site. A zero says that nobody came;
         what was never counted is left out. Ordered by place and start.
         """
         with snapshot(self._reader()):
-            return read_visits(self._reader(), place, step, (from_ms, to_ms), self._now_ms())
+            return read_visits(self._reader(), place, step, bounds, self._now_ms())
 
     def doors(
         self, asked: Sequence[Asked], step: PeriodStep, bounds: Bounds, *, by_door: bool = False

@@ -117,17 +117,20 @@ def read_sessions(connection: Connection, site: str, kind: Kind, span: Interval)
 def _periods(connection: Connection, sites: Iterable[str], question: _Question) -> list[_Period]:
     """Return the periods of several sites together, in order of time."""
     found: dict[str | int, _Period] = {}
+    told: ZoneInfo | None = None
     for site in sites:
         calendar = read_calendar(connection, site)
         if calendar is not None:
-            _read_site(connection, calendar, question, found)
+            told = told or calendar.zone
+            _read_site(connection, calendar, question, (found, told))
     return sorted(found.values(), key=lambda period: period.start_ms)
 
 
 def _read_site(
-    connection: Connection, calendar: Calendar, question: _Question, found: dict[str | int, _Period]
+    connection: Connection, calendar: Calendar, question: _Question, periods: tuple[dict[str | int, _Period], ZoneInfo]
 ) -> None:
-    """Add what is known of one site to the periods."""
+    """Add what is known of one site to the periods, which are told in a time zone."""
+    found, told = periods
     span = _span(calendar, question)
     looked_up: dict[str | int, _Period] = {}  # by day or begin, which all places of a site have in common
 
@@ -135,7 +138,7 @@ def _read_site(
         name = at_ms if day is None or question.step == "hour" else day
         known = looked_up.get(name)
         if known is None:
-            known = looked_up[name] = _period(found, calendar, at_ms, question.step)
+            known = looked_up[name] = _period(found, (calendar.zone, told), at_ms, question.step)
         return known
 
     for row in _usage_rows(connection, calendar, question, span):
@@ -190,14 +193,18 @@ def _next_begin(at_ms: int, zone: ZoneInfo, step: Step) -> int:
     return midnight if at_ms == midnight else end
 
 
-def _period(found: dict[str | int, _Period], calendar: Calendar, at_ms: int, step: Step) -> _Period:
-    """Return the period in which an instant lies; of sites in several time zones, the days of one date are one day."""
-    day = day_of(at_ms, calendar.zone)
+def _period(found: dict[str | int, _Period], zones: tuple[ZoneInfo, ZoneInfo], at_ms: int, step: Step) -> _Period:
+    """Return the period in which an instant lies; of sites in several time zones, the days of one date are one day.
+
+    `zones` are those by which the site's days begin, and by which the periods are told.
+    """
+    own, told = zones
+    day = day_of(at_ms, own)
     if step == "hour":
-        midnight, end = day_bounds(day, calendar.zone)
+        midnight, end = day_bounds(day, own)
         start = at_ms - (at_ms - midnight) % HOUR_MS
         return found.setdefault(start, _Period(start, min(start + HOUR_MS, end)))
-    name, start, end = _around(day, calendar.zone, step)
+    name, start, end = _around(day, told, step)
     return found.setdefault(name, _Period(start, end))
 
 
@@ -287,17 +294,17 @@ def _resources(connection: Connection, site: str, question: _Question) -> Iterat
     calendar = read_calendar(connection, site)
     if calendar is None:
         return
-    span = _span(calendar, question)
+    span, zones = _span(calendar, question), (calendar.zone, calendar.zone)
     found: dict[str, dict[str | int, _Period]] = {}
     for row in _usage_rows(connection, calendar, question, span):
         periods = found.setdefault(row.resource, {})
-        _period(periods, calendar, row.start_ms, question.step).usage.append(row)
+        _period(periods, zones, row.start_ms, question.step).usage.append(row)
     for resource, _, start_ms, length_ms in _stays(connection, site, question, span):
         periods = found.setdefault(resource, {})
-        _period(periods, calendar, start_ms, question.step).stays_ms.append(length_ms)
+        _period(periods, zones, start_ms, question.step).stays_ms.append(length_ms)
     for booking in _bookings(connection, site, question, span):
         periods = found.setdefault(booking.resource, {})
-        _period(periods, calendar, booking.start_ms, question.step).bookings.append(booking.outcome)
+        _period(periods, zones, booking.start_ms, question.step).bookings.append(booking.outcome)
     place = Asked(site, "site", (site,))
     for resource, periods in sorted(found.items()):
         for told in _rows(place, sorted(periods.values(), key=lambda period: period.start_ms), question.kind):

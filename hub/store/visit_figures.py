@@ -1,6 +1,7 @@
 """Reading the counts of persons: what the table holds, the honest zero of a day without anybody, how final each is."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hub.opening import Interval, day_of
 from hub.store.connection import Connection
+from hub.store.months import Bounds
 from hub.store.rows import VisitRow, VisitStatus, VisitStep
 from hub.store.schema import statements
 from hub.store.visit_counts import is_frozen, purged_until
@@ -31,6 +33,10 @@ class _Known:
     """What the tables say of some places and their sites, for one question."""
 
     zones: Mapping[str, ZoneInfo]
+    spans: Mapping[ZoneInfo, Interval]
+    """What is asked for, as each time zone understands it; none of those where it has not begun."""
+    firsts: Sequence[date]
+    """The first days of the periods that touch it anywhere, in order."""
     signs: Mapping[str, Signs]
     purged_ms: int
     first_figures: Mapping[str, str | None]
@@ -42,9 +48,11 @@ class _Known:
 
 
 def read_visits(
-    connection: Connection, place: str | None, step: VisitStep, span: Interval, now_ms: int
+    connection: Connection, place: str | None, step: VisitStep, bounds: Bounds, now_ms: int
 ) -> list[VisitRow]:
-    """Return the counts of the periods that begin in `span` and before now, of one place, or of every site.
+    """Return the counts of the periods that begin within the bounds and before now, of one place, or of every site.
+
+    Of sites in several time zones, the days of one date are one day; it begins where it begins first.
 
     A period that ended before the place was first heard or began after it was last heard, or that froze without having
     been counted, is left out.
@@ -55,14 +63,14 @@ def read_visits(
         places: dict[str, Members] = {site: {site: ALL_DAYS} for site in zones}
     else:
         places = {place: members_of(zones_with_members(connection), place)}
-    return _read(connection, places, zones, step, (span[0], min(span[1], now_ms)))
+    return _read(connection, places, zones, step, bounds, now_ms)
 
 
 def read_all_visits(connection: Connection, step: VisitStep, span: Interval, now_ms: int) -> list[VisitRow]:
-    """Return the same of every site and of every zone."""
+    """Return the same of every site and of every zone, by instants."""
     zones = _time_zones(connection)
     places = {site: {site: ALL_DAYS} for site in zones} | zones_with_members(connection)
-    return _read(connection, places, zones, step, (span[0], min(span[1], now_ms)))
+    return _read(connection, places, zones, step, lambda _: span, now_ms)
 
 
 def _time_zones(connection: Connection) -> dict[str, ZoneInfo]:
@@ -74,15 +82,18 @@ def _read(
     places: Mapping[str, Members],
     zones: Mapping[str, ZoneInfo],
     step: VisitStep,
-    span: Interval,
+    bounds: Bounds,
+    now_ms: int,
 ) -> list[VisitRow]:
     registered = {
         place: {site: days for site, days in members.items() if site in zones} for place, members in places.items()
     }
-    if span[0] >= span[1] or not zones:
+    asked = ((zone, *bounds(zone)) for zone in set(zones.values()))
+    spans = {zone: (start, min(end, now_ms)) for zone, start, end in asked if start < min(end, now_ms)}
+    if not spans:
         return []
-    known = _known(connection, registered, zones, step, span)
-    return [row for place in sorted(registered) for row in _rows(known, place, registered[place], step, span)]
+    known = _known(connection, registered, zones, step, spans)
+    return [row for place in sorted(registered) for row in _rows(known, place, registered[place], step)]
 
 
 def _known(
@@ -90,10 +101,10 @@ def _known(
     places: Mapping[str, Members],
     zones: Mapping[str, ZoneInfo],
     step: VisitStep,
-    span: Interval,
+    spans: Mapping[ZoneInfo, Interval],
 ) -> _Known:
     """Look up what is known of some places and their sites one by one, or of many in one statement each."""
-    firsts = _firsts(step, span, zones.values())
+    firsts = _firsts(step, spans)
     asked = {"step": step, "from_day": firsts[0].isoformat(), "to_day": firsts[-1].isoformat()}
     names = sorted({*places, *(site for members in places.values() for site in members)})
     if len(names) > FEW_SITES:
@@ -116,28 +127,33 @@ def _known(
     pending: dict[str, set[date]] = {}
     for place, day in marks:
         pending.setdefault(place, set()).add(first_day(step, date.fromisoformat(day)))
-    return _Known(zones, signs, purged_until(connection), begun, figures, pending)
+    return _Known(zones, spans, firsts, signs, purged_until(connection), begun, figures, pending)
 
 
 def _one(connection: Connection, name: str, **values: str) -> Any:  # noqa: ANN401 - the statement says which types
     return connection.execute(_SQL[name], values).fetchone()
 
 
-def _rows(known: _Known, place: str, members: Members, step: VisitStep, span: Interval) -> Iterator[VisitRow]:
+def _rows(known: _Known, place: str, members: Members, step: VisitStep) -> Iterator[VisitRow]:
     signs = {site: known.signs.get(site, UNHEARD) for site in members}
-    begins = [first_ms for first_ms, _ in signs.values() if first_ms is not None]
+    begins = [
+        first_day(step, day_of(first_ms, known.zones[site]))
+        for site, (first_ms, _) in signs.items()
+        if first_ms is not None
+    ]
     if not begins:
         return
-    own = sorted({known.zones[site] for site in members}, key=lambda zone: zone.key)
     if (day := known.first_figures.get(place)) is not None:
-        begins += [bounds_of(step, date.fromisoformat(day), zone)[0] for zone in own]
+        begins.append(date.fromisoformat(day))
+    own = sorted({known.zones[site] for site in members}, key=lambda zone: zone.key)
     stored = known.figures.get(place, {})
     pending = set().union(*(known.pending.get(name, ()) for name in (place, *members)))
-    for first in _firsts(step, (max(span[0], min(begins)), span[1]), own):
-        bounds = [bounds_of(step, first, zone) for zone in own]
-        start_ms, end_ms = min(start for start, _ in bounds), max(end for _, end in bounds)
+    for first in known.firsts[bisect_left(known.firsts, min(begins)) :]:
+        bounds = {zone: bounds_of(step, first, zone) for zone in own}
+        first_zone = min(own, key=lambda zone: bounds[zone][0])
+        start_ms, end_ms = bounds[first_zone][0], max(end for _, end in bounds.values())
         there = within(members, first, next_day(step, first))
-        if not there or not span[0] <= start_ms < span[1]:
+        if not there or not _begins_in(known.spans.get(first_zone), start_ms):
             continue
         frozen = is_frozen(step, first, own, known.purged_ms)
         heard = [signs[site] for site in there]
@@ -150,16 +166,19 @@ def _rows(known: _Known, place: str, members: Members, step: VisitStep, span: In
         yield VisitRow(place, step, first.isoformat(), start_ms, end_ms, status, *counts)
 
 
+def _begins_in(span: Interval | None, start_ms: int) -> bool:
+    return span is not None and span[0] <= start_ms < span[1]
+
+
 def _are_silent(signs: Iterable[Signs], from_ms: int) -> bool:
     """Return whether none of these sites was heard after an instant: what they sent and was not read yet may be."""
     return all(first_ms is None or (heard_ms is not None and heard_ms <= from_ms) for first_ms, heard_ms in signs)
 
 
-def _firsts(step: VisitStep, span: Interval, zones: Iterable[ZoneInfo]) -> list[date]:
-    """Return the first days of the periods that touch an interval, in order; the latest when they are too many."""
-    own = set(zones)
-    first = min(first_day(step, day_of(span[0], zone)) for zone in own)
-    last = max(day_of(span[1] - 1, zone) for zone in own)
+def _firsts(step: VisitStep, spans: Mapping[ZoneInfo, Interval]) -> list[date]:
+    """Return the first days of the periods that touch any interval, in order; the latest when they are too many."""
+    first = min(first_day(step, day_of(start, zone)) for zone, (start, _) in spans.items())
+    last = max(day_of(end - 1, zone) for zone, (_, end) in spans.items())
     firsts: list[date] = []
     while first <= last:
         firsts.append(first)

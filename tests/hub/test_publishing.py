@@ -96,7 +96,7 @@ def test_the_visits_of_all_places_are_those_of_each_looked_up_in_either_way(
     with store.seen() as connection:
         places = sorted({site.id for site in read_sites(connection)} | zones_with_members(connection).keys())
         for step, visits in STEPS.items():
-            each = [row for place in places for row in read_visits(connection, place, step, span, NOW_MS)]
+            each = [row for place in places for row in read_visits(connection, place, step, lambda _: span, NOW_MS)]
             for few in (0, 1_000):
                 monkeypatch.setattr("hub.store.visit_figures.FEW_SITES", few)
                 assert read_all_visits(connection, step, span, NOW_MS) == each

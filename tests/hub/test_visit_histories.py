@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 from hub.store.connection import Engine
-from tests.support.comings import CATCHES_UP, DAY, MINUTE, PARIS, Bench, clock_set, coming, ms, network
+from tests.support.comings import CATCHES_UP, DAY, MINUTE, PARIS, Bench, clock_set, coming, ever, ms, network
 from tests.support.long_form import CAMPAIGN_MINUTES, HISTORIES, SEED
 from tests.support.postgres import Postgres
 from tests.support.telecentres import store_in
@@ -146,7 +146,7 @@ def _rows(bench: Bench, place: str, step: str) -> list[tuple[tuple[str, str, dat
             (place, step, date.fromisoformat(row.day)),
             (row.visits, row.half_days, row.unique_visitors, row.new_visitors),
         )
-        for row in bench.store.visits(place, step, 0, 2**52)  # type: ignore[arg-type]  # one of three words
+        for row in bench.store.visits(place, step, ever)  # type: ignore[arg-type]  # one of three words
     ]
 
 

@@ -11,7 +11,7 @@ from hub.store.backup import back_up, restore
 from hub.store.connection import Engine
 from hub.store.pass_changes import change_badge, remove_member
 from hub.store.visitors import Visitors
-from tests.support.comings import MINUTE, Bench, clock_set, coming, ms, network
+from tests.support.comings import MINUTE, Bench, clock_set, coming, ever, ms, network
 from tests.support.telecentres import store_in
 
 NETWORK = "zone:reseau:massif"
@@ -258,8 +258,8 @@ def test_no_table_of_figures_names_anybody(bench: Bench, caplog: pytest.LogCaptu
 def test_the_store_of_a_network_without_events_answers_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "hub.db")
     store.import_network(network("murat"))
-    assert store.visits(None, "day", 0, 2**52) == []
-    assert store.visits("zone:nowhere", "day", 0, 2**52) == []
+    assert store.visits(None, "day", ever) == []
+    assert store.visits("zone:nowhere", "day", ever) == []
     store.close()
 
 

@@ -64,6 +64,11 @@ def in_2026(zone: ZoneInfo) -> tuple[int, int]:
     return ms("2026-01-01 00:00", zone), ms("2027-01-01 00:00", zone)
 
 
+def ever(_: ZoneInfo) -> tuple[int, int]:
+    """Return bounds that hold all that may be in a store."""
+    return 0, 2**52
+
+
 def settle(writer: Writer) -> None:
     """Compute all that is pending."""
     pending = True
@@ -120,14 +125,14 @@ class Bench:
 
     def counts(self, place: str, step: str, first: str) -> tuple[int, int, int, int] | None:
         """Return visits, half-days, unique and new visitors of a period by its first day; None: no row."""
-        for row in self.store.visits(place, step, 0, 2**52):  # type: ignore[arg-type]  # one of three words
+        for row in self.store.visits(place, step, ever):  # type: ignore[arg-type]  # one of three words
             if row.day == first:
                 return row.visits, row.half_days, row.unique_visitors, row.new_visitors
         return None
 
     def status(self, place: str, step: str, first: str) -> str | None:
         """Return how final the counts of a period are; None: no row."""
-        rows = self.store.visits(place, step, 0, 2**52)  # type: ignore[arg-type]  # one of three words
+        rows = self.store.visits(place, step, ever)  # type: ignore[arg-type]  # one of three words
         return next((row.status for row in rows if row.day == first), None)
 
     def doors(self, *sites: str, step: Step = "day", level: Literal["site", "zone"] = "site") -> list[DoorRow]:

@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from types import NoneType
 
 import psycopg
@@ -97,14 +97,11 @@ def _behind_length(value: object) -> bytes:
 @lru_cache(256)
 def from_arrays(statement: str, types: tuple[str, ...]) -> bytes:
     """Return a statement that inserts one row of marks (`?`) as one that inserts the rows of so many arrays."""
-    # Of a bare null, the server takes the type from the table's column.
-    selected = ", ".join("null" if name == EMPTY else f"c{number}" for number, name in enumerate(types))
-    filled = [(number, name) for number, name in enumerate(types) if name != EMPTY]
-    arrays = ", ".join(f"${mark}::{name}[]" for mark, (_, name) in enumerate(filled, start=1))
-    names = ", ".join(f"c{number}" for number, _ in filled)
-    # The arrays are marks and names of types, nothing that came from outside.
-    rows = f"select {selected} from unnest({arrays}) as given({names})"  # noqa: S608 - see above
-    return _INSERT.sub(rf"insert into \1 \2 {rows}", statement).encode()
+    marks = count(1)
+    # Of a bare null, the server takes the type from the table's column. Taken apart in the list of values, arrays go on
+    # step by step; behind `from`, each would be written down whole before the first row: a fifth to a half longer.
+    values = ", ".join("null" if name == EMPTY else f"unnest(${next(marks)}::{name}[])" for name in types)
+    return _INSERT.sub(rf"insert into \1 \2 select {values}", statement).encode()
 
 
 @lru_cache(256)

@@ -71,6 +71,18 @@ def test_a_column_that_is_empty_throughout_is_kept_empty(home: Path | Engine, co
         assert connection.execute("select * from kept order by number").fetchall() == rows
 
 
+@pytest.mark.parametrize("count", [1, 2, 40])
+@pytest.mark.parametrize("new", [False, True])
+def test_whole_numbers_are_kept_in_columns_of_numbers_of_every_kind(
+    home: Path | Engine, count: int, *, new: bool
+) -> None:
+    rows = [(number, number + 1, number % 2 == 0) for number in range(count)]
+    with _kept(home) as connection:
+        connection.execute("create table numbers (small integer primary key, share float8, flag integer)")
+        connection.insert("insert into numbers (small, share, flag) values (?, ?, ?)", rows, new=new)
+        assert connection.execute("select * from numbers order by small").fetchall() == rows
+
+
 @pytest.mark.parametrize(
     ("column", "types"),
     [

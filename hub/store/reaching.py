@@ -13,8 +13,8 @@ from hub.statistics import OBSERVED, OCCUPIED, Stretch, stretches
 from hub.store.connection import Connection
 from hub.store.schema import statements
 
-PAGE = 32
-"""Changes asked for at a time beyond a day: half a day of a place, more than most sessions have."""
+PAGE = 16
+"""Changes first asked for beyond a day: more than most sessions have there, and few enough to be read in vain."""
 
 PLACES_AT_ONCE = 50
 """Asked of in one statement; SQLite takes 500."""
@@ -126,7 +126,7 @@ def _reach_on(
 
     `state` is that of the place when the day ends; `span` is from there to the last instant heard.
     """
-    most = 1
+    most = PAGE
     while True:
         rows = connection.execute(_SQL["later"], {**key, "start_ms": span[0], "most": most}).fetchall()
         used, end = _next_break(rows, state, span, merge_ms)

@@ -1,10 +1,10 @@
 """What the hub knows for ever: register, history, timeline, figures; on SQLite or on PostgreSQL.
 
-One writer connection, held by the ingest thread (`Store.writer()`); each thread that reads has a connection of its own,
-and readers never wait for the writer. Every key begins with the site, so that sites can be spread over servers.
+One writer connection, held by the ingest thread (`Store.writer()`); each thread that reads has a connection of its own
+while it lives, and readers never wait for the writer. Every key begins with the site, so that sites can be spread over
+servers.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -27,6 +27,7 @@ from hub.store.journal import LEAPT, JournalError, purge_journal
 from hub.store.keeping import Difference
 from hub.store.months import Bounds
 from hub.store.pass_changes import concern_site
+from hub.store.readers import Readers
 from hub.store.register import ALWAYS, Imported, import_site, read_site, read_sites
 from hub.store.rows import (
     Alarm,
@@ -109,9 +110,7 @@ class Store:
     def __init__(self, where: Path | Engine, *, now_ms: Callable[[], int] = wall_ms) -> None:
         self.engine: Engine = SqliteFile(where) if isinstance(where, Path) else where
         self._now_ms = now_ms
-        self._own = threading.local()
-        self._lock = threading.Lock()
-        self._readers: list[Connection] = []
+        self._readers = Readers(self.engine.reader)
         self._checked = False
         with closing(self._guest()) as connection:
             self.schema_version = migrate(connection)
@@ -129,13 +128,13 @@ class Store:
 
     def sites(self, site: str = "") -> list[Site]:
         """Return every site of the register, in order of name; or the named one alone, none when there is no such."""
-        with snapshot(self._reader()):
-            return read_site(self._reader(), site) if site else read_sites(self._reader())
+        with self._state() as reader:
+            return read_site(reader, site) if site else read_sites(reader)
 
     def zones(self, on: date | None = None) -> list[Zone]:
         """Return the valleys, territories, networks and massifs as they were on a local day (default: now)."""
-        with snapshot(self._reader()):
-            return read_zones(self._reader()) if on is None else read_zones(self._reader(), on.isoformat())
+        with self._state() as reader:
+            return read_zones(reader) if on is None else read_zones(reader, on.isoformat())
 
     def occupancy(self, site: str | None, kind: Kind, step: Step, from_ms: int, to_ms: int) -> list[OccupancyRow]:
         """Return figures of hours or local days that begin in [from, to), or of local months, by site, resource, start.
@@ -143,13 +142,15 @@ class Store:
         Closed hours are left out. A day without news is available and not observed; nothing is available after now.
         """
         if site is not None and step == "hour":
-            return read_hours_apart(self._reader(), site, kind, (from_ms, to_ms), self._now_ms())
-        with snapshot(self._reader()):
-            return read_occupancy(self._reader(), site, kind, step, (from_ms, to_ms), self._now_ms())
+            with self._readers.own() as reader:
+                return read_hours_apart(reader, site, kind, (from_ms, to_ms), self._now_ms())
+        with self._state() as reader:
+            return read_occupancy(reader, site, kind, step, (from_ms, to_ms), self._now_ms())
 
     def hours(self, site: str, kind: Kind, from_ms: int, to_ms: int) -> list[HourRow]:
         """Return the hours of one site that begin in [from, to), its desks or rooms pooled, as `occupancy` has each."""
-        return read_hours(self._reader(), site, kind, (from_ms, to_ms), self._now_ms())
+        with self._readers.own() as reader:
+            return read_hours(reader, site, kind, (from_ms, to_ms), self._now_ms())
 
     def indicators(
         self, asked: Sequence[Asked], kind: Kind, step: PeriodStep, bounds: Bounds, *, by_resource: bool = False
@@ -160,41 +161,39 @@ class Store:
         time zone. One that is cut by them, or by now, has the days in it that are left. A zone's peaks are those of its
         telecentres together. Hours in which a telecentre is closed and nothing was used are left out.
         """
-        with snapshot(self._reader()):
-            return read_indicators(
-                self._reader(), asked, kind, step, bounds, now_ms=self._now_ms(), by_resource=by_resource
-            )
+        with self._state() as reader:
+            return read_indicators(reader, asked, kind, step, bounds, now_ms=self._now_ms(), by_resource=by_resource)
 
     def levels(self, site: str, kind: Kind, from_ms: int, to_ms: int) -> list[LevelRow]:
         """Return how many desks or rooms of a site were in use at once, by local day that [from, to) touches."""
-        with snapshot(self._reader()):
-            return read_levels(self._reader(), site, kind, (from_ms, to_ms))
+        with self._state() as reader:
+            return read_levels(reader, site, kind, (from_ms, to_ms))
 
     def sessions(self, site: str, kind: Kind, from_ms: int, to_ms: int) -> list[SessionRow]:
         """Return the sessions of a site that began in [from, to), in order of time. For inside alone."""
-        with snapshot(self._reader()):
-            return read_sessions(self._reader(), site, kind, (from_ms, to_ms))
+        with self._state() as reader:
+            return read_sessions(reader, site, kind, (from_ms, to_ms))
 
     def last_heard_ms(self) -> int | None:
         """Return the instant of the last event heard from any site, or None when none was."""
-        with snapshot(self._reader()):
-            heard: int | None = self._reader().execute(_TOTALS["last_heard"]).fetchone()[0]
+        with self._state() as reader:
+            heard: int | None = reader.execute(_TOTALS["last_heard"]).fetchone()[0]
         return heard
 
     def decisions(self, site: str, from_ms: int, to_ms: int, most: int) -> list[DecisionRow]:
         """Return the first `most` decisions at a site's doors in [from, to), in order of time; nobody is named."""
-        with snapshot(self._reader()):
-            return read_decisions(self._reader(), site, (from_ms, to_ms), most)
+        with self._state() as reader:
+            return read_decisions(reader, site, (from_ms, to_ms), most)
 
     def last_decisions(self, site: str, most: int) -> list[DecisionRow]:
         """Return the last `most` decisions at a site's doors, in order of time; nobody is named."""
-        with snapshot(self._reader()):
-            return read_last_decisions(self._reader(), site, most)
+        with self._state() as reader:
+            return read_last_decisions(reader, site, most)
 
     def undeclared(self, site: str, time_zone: str) -> list[Undeclared]:
         """Return the desks, rooms and doors of which a registered site speaks and that the register does not hold."""
-        with snapshot(self._reader()):
-            return read_undeclared(self._reader(), site, ZoneInfo(time_zone))
+        with self._state() as reader:
+            return read_undeclared(reader, site, ZoneInfo(time_zone))
 
     def visits(self, place: str | None, step: VisitStep, bounds: Bounds) -> list[VisitRow]:
         """Return how many came in the local days, ISO weeks or months that begin within the bounds and before now.
@@ -202,8 +201,8 @@ class Store:
         `place` is a site, `zone:ID`, or `zone:reseau:ID` of a network; None: every site. A zero says that nobody came;
         what was never counted is left out. Ordered by place and start.
         """
-        with snapshot(self._reader()):
-            return read_visits(self._reader(), place, step, bounds, self._now_ms())
+        with self._state() as reader:
+            return read_visits(reader, place, step, bounds, self._now_ms())
 
     def doors(
         self, asked: Sequence[Asked], step: PeriodStep, bounds: Bounds, *, by_door: bool = False
@@ -212,13 +211,12 @@ class Store:
 
         A period in which nothing happened has no row. Ordered by place as asked, door, start.
         """
-        with snapshot(self._reader()):
-            return read_doors(self._reader(), asked, step, bounds, by_door=by_door)
+        with self._state() as reader:
+            return read_doors(reader, asked, step, bounds, by_door=by_door)
 
     def totals(self) -> Totals:
         """Return what the database holds, on one consistent state of it."""
-        reader = self._reader()
-        with snapshot(reader):
+        with self._state() as reader:
             recorded = _recorded(reader)
             return Totals(
                 streams=tuple(StreamTotal(*row) for row in reader.execute(_TOTALS["streams"])),
@@ -231,8 +229,8 @@ class Store:
 
     def recorded(self) -> Recorded:
         """Return what went wrong, over all sites: short tables, so that the board may ask often."""
-        with snapshot(self._reader()):
-            return _recorded(self._reader())
+        with self._state() as reader:
+            return _recorded(reader)
 
     def import_network(self, network: Network, *, today: date | None = None) -> list[str]:
         """Make the register say what the file says; return what changed, one sentence each, none when nothing did.
@@ -348,30 +346,20 @@ class Store:
     @contextmanager
     def seen(self) -> Iterator[Connection]:
         """Give this thread's reading connection on one consistent state: for the register of passes."""
-        with snapshot(self._reader()):
-            yield self._reader()
+        with self._state() as reader:
+            yield reader
 
     def close(self) -> None:
-        """Close the connections of all reading threads."""
-        with self._lock:
-            while self._readers:
-                self._readers.pop().close()
-        self._own = threading.local()
+        """Close the connections of all reading threads, each once its question is answered."""
+        self._readers.close()
 
     def _guest(self) -> Connection:
         return self.engine.guest()
 
-    def _reader(self) -> Connection:
-        """Return this thread's reading connection; one that broke was closed by what it could not answer."""
-        reader: Connection | None = getattr(self._own, "connection", None)
-        if reader is None or not reader.is_open:
-            opened = self.engine.reader()
-            self._own.connection = opened
-            with self._lock:
-                self._readers = [one for one in self._readers if one.is_open]
-                self._readers.append(opened)
-            return opened
-        return reader
+    @contextmanager
+    def _state(self) -> Iterator[Connection]:
+        with self._readers.own() as reader, snapshot(reader):
+            yield reader
 
 
 def _recorded(connection: Connection) -> Recorded:

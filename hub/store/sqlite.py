@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from hub.store.connection import StoreDownError, StoreRefusedError, Values, snapshot
+from hub.store.connection import StoreDownError, StoreMovedError, StoreRefusedError, Values, snapshot
 from hub.store.erasures import ledger_of
 from hub.store.lock import claimed
 from hub.store.place import Identity, Place, identity, moved
@@ -43,9 +43,15 @@ class SqliteConnection(sqlite3.Connection):
         self.place = Place.of(str(file), self.execute("pragma database_list").fetchone()[2])
 
     def check_place(self) -> None:
-        """See that the files that are open still stand where they did."""
-        if self.place is not None:
-            self.place.check()
+        """See that the files that are open still stand where they did; of one that its thread closes, nothing."""
+        place = self.place
+        if place is None:
+            return
+        try:
+            place.check()
+        except StoreMovedError:
+            if self.place is not None:  # closed meanwhile: with the last connection goes the log
+                raise
 
     def touch(self) -> None:
         """Write the first page as it is: whatever is written goes the same way."""

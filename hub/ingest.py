@@ -33,6 +33,7 @@ from hub.custody import Message, Outcome, commit
 from hub.health import Health, Turns
 from hub.housekeeping import Housekeeping
 from hub.receiver import RefusedError, read_now, read_status
+from hub.stall import STALLED_S, Stall
 from hub.store import Store, StoreDownError, Writer
 from hub.store.connection import StoreMovedError
 
@@ -56,9 +57,6 @@ MAX_GROUP = 64
 
 IDLE_S = 0.1
 """How long the ingest waits for a message before it looks after other things."""
-
-STALLED_S = 120.0
-"""A site that holds events repeats its Hello within 75 s: if none was heard for this long, the connection is stuck."""
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 """Before the database is opened again, doubling."""
@@ -119,8 +117,7 @@ class Ingest:
         self._trouble = ""
         self._told_lost: set[str] = set()
         self._incarnation: str | None = None
-        self._owing: dict[str, bool] = {}
-        self._history_heard_s = time.monotonic()
+        self._stall = Stall(time.monotonic())
         self._house = Housekeeping(now_ms)
         self._went = Turns(time.monotonic(), now_ms())
         self._messages = self._stored = self._refused = 0
@@ -207,7 +204,7 @@ class Ingest:
             return
         self._accepted = True
         self._generation += 1
-        self._history_heard_s = time.monotonic()
+        self._stall.heard(time.monotonic())
         log.info("broker=connected host=%s port=%d", self._settings.host, self._settings.port)
         # The present is asked for without PUBACKs, so that history waiting for the database cannot hold it up.
         lanes: list[tuple[Channel, int]] = [("up", 1), ("hello", 1), ("now", 0), ("status", 0)]
@@ -271,7 +268,7 @@ class Ingest:
             reason = error.reason
         if reason is None and len(message.payload) > MAX_MESSAGE_BYTES:
             reason = "size"
-        self._history_heard_s = time.monotonic()
+        self._stall.heard(time.monotonic())
         payload = bytes(message.payload)
         heard = Message(
             generation=self._generation,
@@ -293,7 +290,7 @@ class Ingest:
             return
         status = read_status(site, bytes(message.payload))
         self._board.take_status(status, received_at, retained=message.retain)
-        self._owing[site] = status.online and status.report is not None and status.report.outbox.depth > 0
+        self._stall.told(status)
 
     def _announce(self) -> None:
         """Tell every site which hub this is: a hint to ask again what is committed."""
@@ -384,8 +381,8 @@ class Ingest:
         """Bring figures on, let the journal forget, and see that the connection is alive."""
         self._house.keep(writer, idle=idle, waiting=bool(self._backlog))
         now_s = time.monotonic()
-        if now_s - self._history_heard_s >= STALLED_S and any(self._owing.values()) and self._hearing:
-            self._history_heard_s = now_s
+        if self._hearing and self._stall.is_on(now_s):
+            self._stall.heard(now_s)
             self._break_connection()
 
     def _break_connection(self) -> None:

@@ -1,9 +1,12 @@
 """When a telecentre is open: OSM opening hours evaluated over local days, in UTC milliseconds.
 
-Pure calls: the library reads no clock and no network. `PH` are the public holidays of France.
+Pure calls: the library reads no clock and no network. `PH` are the public holidays of France. It knows no school
+holidays (`SH`) and takes the same sunrise for every place and day: hours that name either are refused at import; a
+register of an earlier build that holds some is computed as it was, and said.
 Source: https://wiki.openstreetmap.org/wiki/Key:opening_hours/specification; opening-hours-py 2.1.
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -17,6 +20,9 @@ COUNTRY = "FR"
 MAX_OPENING_CHARS = 500
 """The longest opening hours we take: OSM itself allows 255."""
 
+_COMMENT = re.compile(r'"[^"]*"')
+_UNKNOWN = re.compile(r"\b(?:SH|dawn|sunrise|sunset|dusk)\b")
+
 Interval = tuple[int, int]
 """Half-open, in UTC milliseconds."""
 
@@ -29,15 +35,26 @@ def check(opening_hours: str) -> str:
     """Return `opening_hours` unchanged when it can be read.
 
     Raises:
-        OpeningError: it is too long or not OSM opening hours.
+        OpeningError: it is too long, not OSM opening hours, or names what the hub does not know.
     """
     if len(opening_hours) > MAX_OPENING_CHARS:
         raise OpeningError(f"opening hours have at most {MAX_OPENING_CHARS} characters")
     try:
-        osm.OpeningHours(opening_hours, country=COUNTRY)
+        unknown = unknown_in(opening_hours)
     except osm.ParserError as error:  # type: ignore[attr-defined]  # its stubs forget it
         raise OpeningError("not opening hours such as 'Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off'") from error
+    if unknown == "SH":
+        raise OpeningError("school holidays (SH) are not known: write their dates, such as 'Jul 04-Aug 31 off'")
+    if unknown:
+        raise OpeningError(f"{unknown} is not known: write times, such as '08:00-19:00'")
     return opening_hours
+
+
+def unknown_in(opening_hours: str) -> str:
+    """Return the first word of opening hours that the library reads and does not know; empty when there is none."""
+    # As the library writes them: `Sunrise` is `sunrise`.
+    found = _UNKNOWN.search(_COMMENT.sub("", str(osm.OpeningHours(opening_hours, country=COUNTRY))))
+    return found[0] if found else ""
 
 
 @lru_cache(maxsize=8192)
@@ -73,10 +90,14 @@ def hours_of(start_ms: int, end_ms: int) -> list[Interval]:
 def opened(opening_hours: str, zone: ZoneInfo, day: date) -> tuple[Interval, ...]:
     """Return when a site is open on a local day, in order, without overlap, clipped to the day."""
     # Where clocks change at midnight, there is none or there are two: the library takes no time that never was.
-    end_ms = day_bounds(day, zone)[1]
-    start, end = (datetime.fromtimestamp(at // 1000, zone) for at in day_bounds(day, zone))
-    intervals = _expression(opening_hours, zone).intervals(start, end)
-    found = ((_ms(a), min(_ms(b), end_ms)) for a, b, state, _ in intervals if state == osm.State.OPEN)
+    start_ms, end_ms = day_bounds(day, zone)
+    start, end = (datetime.fromtimestamp(at // 1000, zone) for at in (start_ms, end_ms))
+    intervals = [
+        (a, b) for a, b, state, _ in _expression(opening_hours, zone).intervals(start, end) if state == osm.State.OPEN
+    ]
+    # Where midnight comes twice, the library means the second, and the day begins with the first.
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - local, whichever it is
+    found = ((start_ms if a.replace(tzinfo=None) == midnight else _ms(a), min(_ms(b), end_ms)) for a, b in intervals)
     return tuple((a, b) for a, b in found if a < b)
 
 

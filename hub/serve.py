@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 
 import uvicorn
@@ -27,7 +27,8 @@ from hub.health import Health
 from hub.ingest import Ingest
 from hub.issuing import Issuing
 from hub.live import LiveBoard
-from hub.store import Store
+from hub.opening import OpeningError, check
+from hub.store import Site, Store
 from hub.store.connection import Engine
 from hub.store.engine import beside, engine_of
 
@@ -86,7 +87,9 @@ def _run(settings: HubSettings, engine: Engine, listener: socket.socket, asked: 
     if settings.simulated_clock is not None:
         log.warning("clock=simulated file=%s now_ms=%d", settings.simulated_clock, now_ms())
     store = Store(engine, now_ms=now_ms)
-    board = LiveBoard(store.sites())
+    sites = store.sites()
+    say_wrong_hours(sites)
+    board = LiveBoard(sites)
     crashes: list[BaseException] = []
     end_with_threads(crashes.append)
     ingest = Ingest(
@@ -128,6 +131,24 @@ def _run(settings: HubSettings, engine: Engine, listener: socket.socket, asked: 
         return 1
     log.info("hub=stopped")
     return 0
+
+
+def say_wrong_hours(sites: Iterable[Site]) -> None:
+    """Log which opening hours no import would take any more: figures go on, by what the library makes of them."""
+    by_hours: dict[str, list[str]] = {}
+    for site in sites:
+        by_hours.setdefault(site.opening_hours, []).append(site.id)
+    for hours, places in by_hours.items():
+        try:
+            check(hours)
+        except OpeningError as error:
+            log.warning(
+                "sites=%d first=%s opening_hours=%r reason=%r remedy='correct network.toml and import it again'",
+                len(places),
+                places[0],
+                hours,
+                str(error),
+            )
 
 
 def _issuers(

@@ -103,8 +103,8 @@ def test_public_holidays_of_france_are_closed_when_the_hours_say_so() -> None:
     assert len(opened("Mo-Fr 08:00-19:00; PH off", PARIS, date(2026, 12, 24))) == 1
 
 
-@pytest.mark.parametrize("zone", ["Atlantic/Azores", "America/Santiago"])
-@pytest.mark.parametrize("changes_on", [date(2026, 3, 28), date(2026, 9, 5)])
+@pytest.mark.parametrize("zone", ["Atlantic/Azores", "America/Havana", "America/Santiago"])
+@pytest.mark.parametrize("changes_on", [date(2026, 3, 28), date(2026, 9, 5), date(2026, 10, 24), date(2026, 10, 31)])
 def test_a_telecentre_that_never_closes_is_open_all_day_where_clocks_change_at_midnight(
     zone: str, changes_on: date
 ) -> None:

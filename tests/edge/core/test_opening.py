@@ -34,7 +34,16 @@ def test_a_clock_that_is_not_set_says_nothing_against_a_sensor() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "PH off", "Mo-Fr 8-19", "Mo-Fr 19:00-08:00", "Mo-Fr 08:00-25:00", "sunrise-sunset"]
+    "text",
+    [
+        "",
+        "PH off",
+        "Mo-Fr 8-19",
+        "Mo-Fr 19:00-08:00",
+        "Mo-Fr 08:00-25:00",
+        "sunrise-sunset",
+        "Mo-Fr 08:00-19:00; SH off",
+    ],
 )
 def test_other_hours_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="opening hours such as"):

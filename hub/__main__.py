@@ -26,9 +26,6 @@ from hub.store.backup import restore as restore_copy
 from hub.store.engine import file_of
 from hub.store.erasures import is_credential, is_reason
 
-MAX_PRINTED = 1_000
-"""Differences printed one a line; were there more, the first thousand tell enough."""
-
 
 @click.group()
 def main() -> None:
@@ -91,15 +88,20 @@ for group in (member, pass_, badge, free_access, keys, rights, journal):
 @json_option
 @in_one_sentence
 def rebuild(config: Path, *, as_json: bool) -> None:
-    """Compute every figure anew from the events; print each that was different, and exit 1 if any was."""
-    differences = store_of(config).rebuild()
+    """Compute every instant and figure anew from the events; print each that was different, and exit 1 if any was."""
+    told: list[dict[str, object]] = []
+    differences = 0
+    for found in store_of(config).rebuild_each():
+        differences += len(found)
+        for difference in found:
+            if as_json:
+                told.append(asdict(difference))
+            else:
+                click.echo(_sentence(difference))
     if as_json:
-        shown = [asdict(difference) for difference in differences[:MAX_PRINTED]]
-        click.echo(json.dumps({"differences": len(differences), "first": shown}, default=repr))
+        click.echo(json.dumps({"differences": differences, "found": told}, default=repr))
     else:
-        for difference in differences[:MAX_PRINTED]:
-            click.echo(_sentence(difference))
-        click.echo(f"{len(differences)} differences between the stored figures and the events.")
+        click.echo(f"{differences} differences between what was stored and what the events say.")
     sys.exit(1 if differences else 0)
 
 

@@ -203,6 +203,11 @@ def believed_at(t: int, clock: Clock, up: int, received_at: int, offset_ms: int 
     return t if EARLIEST_MS <= t <= received_at + MAX_FUTURE_MS else None
 
 
+def offset_told(t: int, clock: Clock, up: int, received_at: int) -> int | None:
+    """Return how a `clock_set` ties its boot's clock to UTC, `at = up + offset`; None when it is not to believe."""
+    return None if believed_at(t, clock, up, received_at, None) is None else t - up
+
+
 def receive(batch: Batch, committed: int, received_at: int, offset_ms: int | None) -> Receipt:
     """Return what a batch changes for a stream committed up to `committed`.
 
@@ -226,8 +231,8 @@ def receive(batch: Batch, committed: int, received_at: int, offset_ms: int | Non
         (kind, subject, value, clock), t, up = read
         at_ms = believed_at(t, clock, up, received_at, offset_ms)
         suspect += clock != "unsynced" and t > received_at + MAX_FUTURE_MS
-        if kind == "clock_set" and at_ms is not None and clock != "unsynced":
-            references.append(ClockReference(up, seq, t - up))
+        if kind == "clock_set" and (own_ms := offset_told(t, clock, up, received_at)) is not None:
+            references.append(ClockReference(up, seq, own_ms))
         events.append(NewEvent(seq, kind, subject, value, t, clock, up, at_ms, digest.digest()))
     persons, misplaced = _persons(header, events)
     return Receipt(

@@ -283,20 +283,24 @@ class Store:
         return Writer(self.engine)
 
     def rebuild(self) -> list[Difference | CountDifference]:
-        """Compute every figure anew from the events alone, site by site; return each that was different (none is)."""
+        """Compute everything anew from the events alone; return all that was different (nothing is)."""
+        return [one for found in self.rebuild_each() for one in found]
+
+    def rebuild_each(self) -> Iterator[list[Difference | CountDifference]]:
+        """Yield of each site, then of each place with counts, what was different, once it is put right for good."""
         connection = self._guest()
         try:
-            differences: list[Difference | CountDifference] = []
             with snapshot(connection):
                 sites, places = sites_with_figures(connection), places_with_counts(connection)
             for site in sites:
                 with transaction(connection):
                     connection.lock_sites({site})
-                    differences += rebuild_site(connection, site)
+                    found = rebuild_site(connection, site)
+                yield found
             for place in places:
                 with transaction(connection):
-                    differences += rebuild_visits(connection, place)
-            return differences
+                    counts = rebuild_visits(connection, place)
+                yield [*counts]
         finally:
             connection.close()
 

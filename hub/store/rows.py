@@ -216,16 +216,16 @@ class VisitRow:
 
 @dataclass(frozen=True, slots=True)
 class CountDifference:
-    """A stored count of visits or doors that the journal or the events do not bear out."""
+    """A stored count of visits or doors, or an instant, that the journal or the events do not bear out."""
 
     site: str
     what: str
-    """`visits`, or a door and what it did; of a row whose key is damaged, the table."""
+    """`visits`, or a door and what it did; whose instant it is; of a row whose key is damaged, the table."""
     step: str
     day: str
-    stored: tuple[int | str, ...]
+    stored: tuple[int | str | None, ...]
     """Of a row whose key is damaged, the key: nothing else of it can be relied upon."""
-    computed: tuple[int, ...]
+    computed: tuple[int | str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from hub.store.rows import CountDifference
 from hub.store.schema import statements
 from hub.store.settling import first_settled, settle_days
 from hub.store.strays import drop_strays, drop_unreadable
+from hub.store.timing import put_times_right
 
 MAX_WALK_EVENTS = 20_000
 """Events walked in one transaction: some 0.2 s, so that new history does not wait long behind old."""
@@ -207,9 +208,13 @@ def _settle_taken(connection: Connection, site: str, days: list[str]) -> Iterato
 
 
 def rebuild_site(connection: Connection, site: str) -> list[Difference | CountDifference]:
-    """Compute timeline and figures of a site anew from its events alone; return every figure that was different."""
+    """Compute instants, timeline and figures of a site anew from its events alone; return all that was different.
+
+    What was walked by instants that were wrong is not taken for pending work: what that changes is told.
+    """
+    instants = put_times_right(connection, site)
     unreadable = drop_unreadable(connection, site)
-    while (span := walk_site(connection, site)) is not None:
+    while not instants and (span := walk_site(connection, site)) is not None:
         mark(connection, site, changed_days(connection, site, span))
     _settle_taken(connection, site, _marked(connection, site))
     _forget_from(connection, site, [_Stream(*row) for row in connection.execute(_SQL["streams"], {"site": site})], 0)
@@ -219,7 +224,7 @@ def rebuild_site(connection: Connection, site: str) -> list[Difference | CountDi
         pass
     days = _days_told(connection, site)
     strays = differences(drop_strays(connection, site, days))
-    return [*unreadable, *strays, *settle_days(connection, site, list(days))]
+    return [*instants, *unreadable, *strays, *settle_days(connection, site, list(days))]
 
 
 def _marked(connection: Connection, site: str) -> list[str]:

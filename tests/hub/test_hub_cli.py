@@ -131,6 +131,29 @@ def test_rebuild_exits_1_when_a_stored_figure_was_not_what_the_events_say(config
     assert run("rebuild", "--config", config).exit_code == 0
 
 
+def test_rebuild_prints_each_difference_however_many_they_are(config: Path) -> None:
+    writer = imported(config).writer()
+    with writer.transaction():
+        for first in range(1, 2_000, 200):
+            lines = [desk(t=NOW - 3_600_000 + n) for n in range(first, first + 200)]
+            writer.receive(batch(*lines, first=first), NOW)
+    writer.close()
+    assert run("rebuild", "--config", config).exit_code == 0
+    for shown in ([], ["--json"]):
+        with sqlite3.connect(config.parent / "hub.db") as connection:
+            connection.execute("update event set at_ms = at_ms + 1")
+        connection.close()
+        output = run("rebuild", "--config", config, *shown).output
+        if shown:
+            told = json.loads(output)
+            assert told["differences"] == len(told["found"]) == 2_000
+            assert sorted(one["computed"][0] - one["stored"][0] for one in told["found"]) == [-1] * 2_000
+        else:
+            *each, last = output.splitlines()
+            assert len({line for line in each if "instant of" in line}) == len(each) == 2_000
+            assert last == "2000 differences between what was stored and what the events say."
+
+
 def test_purge_by_a_clock_that_has_leapt_refuses_until_somebody_says_that_it_is_right(config: Path) -> None:
     long_ago = NOW - 400 * 86_400_000
     writer = imported(config).writer()

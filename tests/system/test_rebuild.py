@@ -13,7 +13,7 @@ from tests.support.changed_figures import CHANGED_BY_HAND, STRAYS, hub_that_was_
 from tests.support.rebuilt import HubsOfModule, Looks, hubs_beneath, rebuilt
 
 WRONG = CHANGED_BY_HAND | {
-    what: STRAYS[what] for what in ("an hour of a day without figures", "a month without days", "visits of nowhere")
+    what: STRAYS[what] for what in ("hours of a day without figures", "a month without days", "visits of nowhere")
 }
 """Of the rows that lie nowhere, a few: tests/hub/test_rebuild_tables.py has them all."""
 

@@ -49,6 +49,7 @@ delete from door_figure where site = :site and door = :door and start_ms = :star
 
 -- name: sites
 select site from stream
+union select site from boot
 union select site from day_hours
 union select site from day_figure
 union select site from day_level

@@ -32,11 +32,19 @@ def _in_folder(path: Path, info: ValidationInfo) -> Path:
     return Path(folder) / path if folder else path
 
 
+_NO_ZONE = "a time zone is UTC or a name such as Europe/Paris"
+
+
 def _is_zone(name: str) -> str:
+    # The database has also `posixrules` and `localtime`, which are whatever somebody made them, and copies of it in
+    # `posix` and `right`, the latter with leap seconds: a name of IANA has an area and a location.
+    area, has_location, _ = name.partition("/")
+    if name != "UTC" and (not has_location or area in ("posix", "right")):
+        raise ValueError(_NO_ZONE)
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError("a time zone is a name such as Europe/Paris") from error
+        raise ValueError(_NO_ZONE) from error
     return name
 
 

@@ -10,6 +10,7 @@ import click
 
 from host.crashes import forbid_core_dumps
 from host.journal import log_to_stderr
+from host.settings import wrong_key
 from hub.commands.badges import badge
 from hub.commands.export import export
 from hub.commands.journal import journal
@@ -25,6 +26,7 @@ from hub.store.backup import back_up
 from hub.store.backup import restore as restore_copy
 from hub.store.engine import file_of
 from hub.store.erasures import is_credential, is_reason
+from hub.store.zones import ZoneTakenError
 
 
 @click.group()
@@ -67,7 +69,11 @@ def import_file(file: Path, config: Path, *, as_json: bool) -> None:
     """Make the register say what FILE (network.toml) says, from today on; print what changed."""
     store = store_of(config, makes=True)
     network = read_network(file, {site.id for site in store.sites()})
-    changes = store.import_network(network)
+    try:
+        changes = store.import_network(network)
+    except ZoneTakenError as error:
+        number = [zone.id for zone in network.zone].index(error.zone)
+        raise wrong_key(file, ["zone", number, "id"], str(error)) from error
     if as_json:
         click.echo(json.dumps({"changes": changes}, ensure_ascii=False))
         return

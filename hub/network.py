@@ -3,6 +3,7 @@
 Every key is documented in docs/operating.md. Resources are numbered: `desks = 3` is desk-01, desk-02, desk-03.
 """
 
+import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -23,8 +24,18 @@ MAX_ZONES = 2_000
 RESERVED = "reseau"
 """No zone's id: networks are zones of this name."""
 
-Opening = Annotated[str, AfterValidator(check)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
+"""Categories of Unicode: control characters (PostgreSQL keeps no NUL), ends of lines, of paragraphs."""
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(sign) in _CONTROLS for sign in text):
+        raise ValueError("one line of text is needed, without control characters")
+    return text
+
+
+Opening = Annotated[str, AfterValidator(_one_line), AfterValidator(check)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
 
 
 class NetworkTable(Settings):

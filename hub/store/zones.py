@@ -22,6 +22,15 @@ Level = Literal["valley", "territory", "network", "massif"]
 _SQL = statements("zones")
 
 
+class ZoneTakenError(ValueError):
+    """Another network has a zone of this id; one sentence."""
+
+    def __init__(self, zone: str, network: str, name: str) -> None:
+        """Say that a network, by its id and name, has the zone."""
+        super().__init__(f"the network '{network}' ({name}) has a zone '{zone}': give this one another id")
+        self.zone = zone
+
+
 @dataclass(frozen=True, slots=True)
 class Zone:
     """Telecentres that are told of together; zones may overlap."""
@@ -54,7 +63,10 @@ def read_zones(connection: Connection, day: str = EVER_AFTER) -> list[Zone]:
 def import_zones(connection: Connection, network: NetworkTable, tables: Sequence[ZoneTable], today: str) -> list[str]:
     """Make the register hold these zones of a network and no others; return what changed, one sentence each.
 
-    A new zone holds for all days, a change from `today` on. Runs inside the caller's transaction.
+    A new zone holds for all days, a change from `today` on. Runs inside the caller's transaction, behind the sites.
+
+    Raises:
+        ZoneTakenError: another network has a zone of the same id.
     """
     changes: list[str] = []
     for table in tables:
@@ -71,8 +83,13 @@ def _import_zone(connection: Connection, network: str, table: ZoneTable, today: 
     place = ZONE + table.id
     wanted = {"network": network, "name": table.name, "level": table.level}
     row = connection.execute(_SQL["zone"], {"site": place}).fetchone()
-    connection.execute(_SQL["put_zone"], {"site": place, **wanted})
     members, is_new = _members(connection, place)
+    # A network that has no telecentre any more has another id now, and what it has let go of may be taken up.
+    if row is not None and row[0] != network and members:
+        (name,) = connection.execute(_SQL["network_name"], {"network": row[0]}).fetchone()
+        if name is not None:
+            raise ZoneTakenError(table.id, row[0], name)
+    connection.execute(_SQL["put_zone"], {"site": place, **wanted})
     valid_from = ALWAYS if is_new else today
     added = sorted(set(table.sites) - members)
     for member in added:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from host.settings import MAX_SETTINGS_BYTES, Settings, SettingsError, line_of, load, secret
+from host.settings import MAX_SETTINGS_BYTES, Settings, SettingsError, TimeZone, line_of, load, secret
 
 
 class Lamp(Settings):
@@ -216,3 +216,22 @@ def test_a_missing_unreadable_or_empty_secret_is_one_sentence(tmp_path: Path, mo
     (tmp_path / "empty").write_text(" \n")
     with pytest.raises(SettingsError, match="the credential 'site_key' is empty"):
         secret("site_key", tmp_path / "empty")
+
+
+class Place(Settings):
+    time_zone: TimeZone
+
+
+@pytest.mark.parametrize("name", ["Europe/Paris", "America/Argentina/Ushuaia", "Indian/Reunion", "Etc/UTC", "UTC"])
+def test_a_time_zone_is_an_area_and_a_location_or_utc(name: str) -> None:
+    assert Place(time_zone=name).time_zone == name
+
+
+@pytest.mark.parametrize(
+    "name", ["posixrules", "localtime", "CET", "Factory", "posix/Europe/Paris", "right/Europe/Paris", "../etc", "", "/"]
+)
+def test_no_other_file_of_the_database_is_a_time_zone(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "place.toml"
+    file.write_text(f'time_zone = "{name}"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match="line 1: 'time_zone' is wrong: a time zone is UTC or a name such as"):
+        load(file, Place)

@@ -68,7 +68,15 @@ def test_a_network_file_may_bring_the_keys_to_which_lists_are_sealed(config: Pat
         ('"Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off"', '"when we like"', "not opening hours such as"),
         ('id = "murat"', 'id = "aurillac"', "the site 'aurillac' is written twice"),
         ('id = "murat"', 'id = "hub"', "'hub' is reserved"),
-        ('"Europe/Paris"', '"Europe/Parys"', "a time zone is a name such as Europe/Paris"),
+        ('"Europe/Paris"', '"Europe/Parys"', "a time zone is UTC or a name such as Europe/Paris"),
+        ('"Europe/Paris"', '"posixrules"', "a time zone is UTC or a name such as Europe/Paris"),
+        ('name = "Murat"', r'name = "Mu\u0000rat"', "one line of text is needed, without control characters"),
+        ('name = "CyberCantal Télécentres"', r'name = "Cyber\nCantal"', "'network.name' is wrong: one line of text"),
+        (
+            '"Mo-Fr 08:00-19:00; Sa 09:00-12:00; PH off"',
+            r'"24/7 \"\u0000\""',
+            "'network.opening_hours' is wrong: one line",
+        ),
         ("confidential_rooms = 1", "confidential_rooms = 2", "at most as many can be confidential"),
     ],
 )

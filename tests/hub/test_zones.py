@@ -109,23 +109,56 @@ def test_a_wrong_zone_is_refused_with_file_and_line(
     assert int(str(error.value).split("line ")[1].split(":")[0].split(",")[0]) > before.count("\n")
 
 
-def test_a_zone_may_name_the_sites_of_a_file_imported_before(tmp_path: Path) -> None:
-    settings = tmp_path / "hub.toml"
-    settings.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
-    other = tmp_path / "other.toml"
+def aubrac(folder: Path, zone: str, sites: str) -> Path:
+    """Write down another network, of one telecentre and one zone."""
+    other = folder / "other.toml"
     other.write_text(
         '[network]\nid = "aubrac"\nname = "Aubrac"\ntime_zone = "Europe/Paris"\nopening_hours = "24/7"\n'
-        '[[site]]\nid = "laguiole"\nname = "Laguiole"\ndesks = 3\n'
-        + ZONE.format(id="massif", level="massif", sites='["laguiole", "murat"]'),
+        '[[site]]\nid = "laguiole"\nname = "Laguiole"\ndesks = 3\n' + ZONE.format(id=zone, level="massif", sites=sites),
         encoding="utf-8",
     )
+    return other
 
-    def run(file: Path) -> tuple[int, str]:
-        done = CliRunner().invoke(main, ["site", "import", str(file), "--config", str(settings)])
-        return done.exit_code, done.output
 
-    refused = run(other)
+def imported(file: Path) -> tuple[int, str]:
+    """Return exit code and output of an import into the database beside the file."""
+    settings = file.parent / "hub.toml"
+    settings.write_text('[database]\nfile = "hub.db"\n[broker]\nembedded = true\n', encoding="utf-8")
+    done = CliRunner().invoke(main, ["site", "import", str(file), "--config", str(settings)])
+    return done.exit_code, done.output
+
+
+def test_a_zone_of_another_network_is_not_taken_over(tmp_path: Path) -> None:
+    cantal = tmp_path / "cantal.toml"
+    cantal.write_text(CANTAL.read_text(encoding="utf-8"), encoding="utf-8")
+    assert imported(cantal)[0] == 0
+    before = Store(tmp_path / "hub.db").zones()
+    other = aubrac(tmp_path, "est-cantal", '["laguiole"]')
+    code, said = imported(other)
+    line = other.read_text(encoding="utf-8").partition('id = "est-cantal"')[0].count("\n") + 1
+    sentence = "the network 'cantal' (CyberCantal Télécentres) has a zone 'est-cantal': give this one another id"
+    assert (code, said) == (78, f"telecentre-hub: {other}, line {line}: 'zone[1].id' is wrong: {sentence}\n")
+    assert Store(tmp_path / "hub.db").zones() == before, "nothing of the file is in the register"
+
+
+def test_a_network_of_another_id_keeps_its_zones_and_what_was_let_go_may_be_taken_up(store: Store) -> None:
+    old = network(valley("murat", "allanche"))
+    renamed = old.model_copy(update={"network": old.network.model_copy(update={"id": "auvergne"})})
+    store.import_network(old, today=FIRST)
+    assert "zone monts: network is 'auvergne', was 'cantal'" in store.import_network(renamed, today=FIRST)
+    rest = old.model_copy(update={"site": old.site[:1], "zone": []})
+    store.import_network(rest, today=FIRST)
+    store.import_network(renamed.model_copy(update={"site": old.site[1:], "zone": []}), today=LATER)
+    taken = rest.model_copy(update={"zone": old.zone})
+    assert "zone monts: network is 'cantal', was 'auvergne'" in store.import_network(taken, today=LATER)
+
+
+def test_a_zone_may_name_the_sites_of_a_file_imported_before(tmp_path: Path) -> None:
+    other = aubrac(tmp_path, "massif", '["laguiole", "murat"]')
+    cantal = tmp_path / "cantal.toml"
+    cantal.write_text(CANTAL.read_text(encoding="utf-8"), encoding="utf-8")
+    refused = imported(other)
     assert (refused[0], "'murat' is no site of this file or of the register" in refused[1]) == (78, True)
-    assert run(CANTAL)[0] == 0
-    assert "zone massif: new, a massif of 2 telecentres" in run(other)[1]
+    assert imported(cantal)[0] == 0
+    assert "zone massif: new, a massif of 2 telecentres" in imported(other)[1]
     assert sites_of(Store(tmp_path / "hub.db"), "massif") == ("laguiole", "murat")

@@ -11,6 +11,9 @@ select network, network_name, site from site order by network, site;
 -- name: zone
 select network, name, level from zone where site = :site;
 
+-- name: network_name
+select min(network_name) from site where network = :network;
+
 -- name: zones_of_network
 select site from zone where network = :network order by site;
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,8 @@ from simulators.badges_file import BadgesFileError
 from simulators.control import ControlError, Reply, ask, tap_report
 from simulators.demo import DemoError, Options, run_demo
 from simulators.devices import run_devices
+from simulators.fleet_options import FleetError
+from simulators.fleet_options import Options as FleetOptions
 from simulators.folder import DEFAULT_STATE, Folder
 from simulators.hub_page import Why, read_why
 from simulators.network import ALWAYS_OPEN, NetworkError, packaged_network, part_of, read_network
@@ -26,6 +29,21 @@ EXIT_CODES = {"equal": 0, "different": 1, "behind": 3}
 
 DEFAULT_SPEED = 240.0
 """Seconds of the play in a second: a day of work lasts about three minutes."""
+
+MAX_S = 366 * 86_400
+"""Of a duration: a year. Longer, nobody would see the end."""
+
+
+class Number(click.FloatRange):
+    """A number in a range. `nan`, which click lets through each, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own types
+        """Return the number, or end with what is wrong with it."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
 
 state_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--state",
@@ -51,12 +69,10 @@ def command() -> None:
 @click.option("--sites", type=click.IntRange(1), help="Play the first N telecentres only.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port of the board.")
 @state_option
-@click.option("--for", "for_s", type=click.FloatRange(1), help="Stop after so many seconds, and compare both ends.")
+@click.option("--for", "for_s", type=Number(1, MAX_S), help="Stop after so many seconds, and compare both ends.")
 @click.option("--fixture-hours", is_flag=True, help="Count the network's real opening hours; without it, always open.")
 @click.option("--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Another play.")
-@click.option(
-    "--speed", type=click.FloatRange(0, 2_000), default=DEFAULT_SPEED, show_default=True, help="Pace; 0: nobody comes."
-)
+@click.option("--speed", type=Number(0, 2_000), default=DEFAULT_SPEED, show_default=True, help="Pace; 0: nobody comes.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", help="Of hub and agents.")
 def demo(**given: Any) -> None:  # noqa: ANN401 - click gives each option its declared type
     """Run a hub, its broker and ten telecentres with real agents on simulated devices.
@@ -85,7 +101,7 @@ def demo(**given: Any) -> None:  # noqa: ANN401 - click gives each option its de
 @click.option(
     "--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Which badges and people."
 )
-@click.option("--speed", type=click.FloatRange(0, 2_000), default=0.0, show_default=True, help="Pace; 0: nobody comes.")
+@click.option("--speed", type=Number(0, 2_000), default=0.0, show_default=True, help="Pace; 0: nobody comes.")
 def site(sites: tuple[str, ...], state: Path, seed: int, speed: float) -> None:
     """Run the devices of some sites (all, if none is named) until SIGTERM; a demo's folder says which there are."""
     folder = Folder(state.absolute())
@@ -162,16 +178,14 @@ def spoil(site: str, device: str, ill: str, state: Path) -> None:
 @click.option(
     "--sites", type=click.IntRange(1, 10_000), help="How many telecentres; 4,072, or all of the network file."
 )
-@click.option(
-    "--rate", type=click.FloatRange(0, 10_000), default=300.0, show_default=True, help="Events a second, all."
-)
-@click.option("--for", "for_s", type=click.FloatRange(1), help="Observe for so many seconds; else until SIGTERM.")
+@click.option("--rate", type=Number(0, 10_000), default=300.0, show_default=True, help="Events a second, all.")
+@click.option("--for", "for_s", type=Number(1, MAX_S), help="Observe for so many seconds; else until SIGTERM.")
 @click.option("--broker", default="127.0.0.1:1883", show_default=True, help="A broker of this machine, host:port.")
 @click.option("--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Another play.")
 @click.option(
     "--spread",
     "spread_s",
-    type=click.FloatRange(0, 300),
+    type=Number(0, 300),
     default=30.0,
     show_default=True,
     help="`hello_spread_s` of all.",
@@ -179,7 +193,7 @@ def spoil(site: str, device: str, ill: str, state: Path) -> None:
 @click.option(
     "--wait",
     "most_s",
-    type=click.FloatRange(1),
+    type=Number(1, MAX_S),
     help="Seconds to wait at most for a hub that comes on; 3,600, after SIGTERM 50.",
 )
 @click.option("--network", type=click.Path(path_type=Path, dir_okay=False), help="Play the telecentres of this file.")
@@ -195,9 +209,7 @@ def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its d
     1: it has something else; 3: it has not caught up.
     """
     # Imported here: of all commands only this one speaks MQTT.
-    from simulators.fleet import Options  # noqa: PLC0415
     from simulators.fleet_command import (  # noqa: PLC0415
-        FleetError,
         broker_address,
         played_sites,
         run_fleet,
@@ -210,7 +222,7 @@ def fleet(**given: Any) -> None:  # noqa: ANN401 - click gives each option its d
             write_network(network, file)
             click.echo(f"{file}: {len(network.sites)} sites; for the hub: telecentre-hub site import {file}")
             return
-        outcome = run_fleet(Options(network, broker_address(given.pop("broker")), **given))
+        outcome = run_fleet(FleetOptions(network, broker_address(given.pop("broker")), **given))
     except (FleetError, NetworkError) as error:
         _fail(str(error))
     click.echo(json.dumps(outcome))

@@ -8,9 +8,7 @@ import logging
 import selectors
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -22,13 +20,14 @@ from contract.topics import Channel, hub_topic, topic_for
 from simulators.fleet_days import Furniture
 from simulators.fleet_line import Line, Message, Received
 from simulators.fleet_member import Member
+from simulators.fleet_options import FleetError, Options
 from simulators.fleet_outcome import expected_days, outcome, write_ledger
-from simulators.fleet_patience import STILL_S, patience
+from simulators.fleet_patience import patience
 from simulators.fleet_place import Moment, Place
 from simulators.fleet_play import DAY_MS, Play, Turn, begin_of_play, plan_outages
 from simulators.fleet_site import FleetSite, Say
 from simulators.fleet_tally import Tally
-from simulators.network import Network, Site
+from simulators.network import Site
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +49,9 @@ MAX_BACKLOG = 2_000_000
 LOOK_AROUND_S, TELL_EVERY_S = 1.0, 10.0
 """How often it looks at all sites, and tells what it sees at the least."""
 
+REACHED_WITHIN_S = 30.0
+"""Until the broker has accepted a first site: one that is just starting, or that says nothing for CONNECT_S."""
+
 GREETED_WITHIN_S = 120.0
 """Before the time of the play begins, every site is answered once, or so much has passed: what a restart may take."""
 
@@ -58,28 +60,6 @@ FAREWELL_S = 5.0
 
 LOST_SHARE = REPEATED_SHARE = 0.005
 """Of the messages of history, either way, when the fleet is not calm: one event in a hundred waits for a Hello."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to play; `for_s` None: until it is stopped."""
-
-    network: Network
-    broker: tuple[str, int]
-    rate: float
-    """Events a second, over all sites."""
-    for_s: float | None
-    seed: int
-    spread_s: float = 30.0
-    """`hello_spread_s` of every site."""
-    still_s: float = STILL_S
-    """How long to wait for the hub in the end without a step of it."""
-    most_s: float | None = None
-    """And in all, stopped or not; None: MOST_S, but STOPPED_MOST_S when it is stopped."""
-    ledger: Path | None = None
-    """Where to write what the hub must end with, one JSON object a line: streams, then figures of days."""
-    calm: bool = False
-    """No site goes offline by itself, no message is lost or repeated: for measuring the hub."""
 
 
 class Fleet:
@@ -105,11 +85,17 @@ class Fleet:
         self._complete = self._full = False
         self._withheld = self._played = 0
         self._noise = 0
+        self._refusal = "no answer"
 
     def run(self) -> dict[str, object]:
-        """Play until the time is over or somebody stops it, drain, ask once more, leave; return what came of it."""
+        """Play until the time is over or somebody stops it, drain, ask once more, leave; return what came of it.
+
+        Raises:
+            FleetError: the broker has accepted no site.
+        """
         for number in range(len(self._members)):
             self._begin(number)
+        self._reach()
         greeted_s = time.monotonic() + min(GREETED_WITHIN_S, self._options.still_s)
         self._until(self._is_greeted, lambda now_s: now_s >= greeted_s or self._stopped())
         begun_s, begun_ms = time.monotonic(), self._play.at_ms
@@ -213,6 +199,20 @@ class Fleet:
                     return
             self._tell(now_s)
 
+    def _reach(self) -> None:
+        """Wait for the first connection: without a broker there is nothing to play for."""
+        reached_s = time.monotonic() + min(REACHED_WITHIN_S, self._options.still_s)
+        self._until(self._is_reached, lambda now_s: now_s >= reached_s or self._stopped())
+        if not self._is_reached():
+            self._leave()
+            raise FleetError(
+                f"no broker takes the fleet at {self._options.where} ({self._refusal}): start one there"
+                " (telecentre-hub serve with [broker] embedded = true, or Mosquitto), or name another with --broker"
+            )
+
+    def _is_reached(self) -> bool:
+        return any(member.connections for member in self._members) or all(member.away for member in self._members)
+
     def _is_greeted(self) -> bool:
         return all(member.site.answered or member.away for member in self._members)
 
@@ -312,6 +312,7 @@ class Fleet:
             # By its number: the socket is closed already, and the next one that is opened may have the same number.
             self._selector.unregister(line.fd)
         log.debug("site=%s link=down reason=%r", member.site.name, line.lost)
+        self._refusal = line.lost or self._refusal
         member.wait_to_open(now_s, self._random, self._options.spread_s)
         member.site.lost(now_s)
         member.line, member.watched = None, 0

@@ -7,8 +7,9 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from simulators.fleet import Fleet, Options
+from simulators.fleet import Fleet
 from simulators.fleet_network import COMMUNES, network_toml, synthetic_network
+from simulators.fleet_options import FleetError, Options
 from simulators.network import Network, NetworkError, part_of, read_network
 
 MAX_SITES = 10_000
@@ -16,10 +17,6 @@ MAX_SITES = 10_000
 
 SPARE_FILES = 64
 """Open files beside the sites' sockets: the selector, the log, Python's own."""
-
-
-class FleetError(Exception):
-    """The fleet cannot run: one sentence with its remedy."""
 
 
 def played_sites(file: Path | None, sites: int | None, seed: int) -> Network:
@@ -59,7 +56,7 @@ def run_fleet(options: Options) -> dict[str, object]:
     """Play a fleet until its time is over or SIGTERM or SIGINT comes; return what came of it.
 
     Raises:
-        FleetError: the system allows too few open files.
+        FleetError: the system allows too few open files, or there is no broker.
     """
     allow_files(len(options.network.sites))
     stopped = threading.Event()

@@ -16,9 +16,10 @@ from contract.messages import Ack, Hello, StreamAck, decode_batch
 from hub import receiver
 from hub.network import Network, NetworkTable, SiteTable
 from hub.store import Store
-from simulators.fleet import Fleet, Options
+from simulators.fleet import Fleet
 from simulators.fleet_days import Furniture
 from simulators.fleet_network import synthetic_network
+from simulators.fleet_options import Options
 from simulators.fleet_patience import MOST_S, STILL_S, STOPPED_MOST_S, STOPPED_STILL_S, Patience, patience
 from simulators.fleet_place import Moment, Place
 from simulators.fleet_site import KEPT_ACKNOWLEDGED, TIMER_MAX_S, FleetSite

@@ -7,7 +7,8 @@ Source: protocol TC1 (docs/mqtt-api.md), "Hub, per transaction", "Hello" and "Ti
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -122,6 +123,14 @@ class Receipt:
     suspect: int = 0
     """New events whose time is more than 5 minutes ahead of their reception: stored, out of the figures."""
     reference: ClockReference | None = None
+
+    def without(self, seqs: AbstractSet[int]) -> "Receipt":
+        """Return the same without the events at some positions, and without what only they say of persons."""
+        return replace(
+            self,
+            events=tuple(event for event in self.events if event.seq not in seqs),
+            persons=tuple((seq, person) for seq, person in self.persons if seq not in seqs),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ class Writer:
             return committed, 0
         key = {"site": header.site, "stream": header.stream}
         stored, refused = self._put_events(key, receipt.events, received_at, singly=singly)
+        receipt = receipt.without(refused) if refused else receipt
         self._set_aside(key, (*receipt.bad, *_refused(batch, refused)), received_at)
         self._put_persons(key, receipt, received_at)
         counts = stored, len(receipt.bad) + len(refused)

@@ -4,6 +4,7 @@ The oracle is what the tables held before somebody changed them: the ingest had 
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -11,11 +12,13 @@ from random import Random
 
 import pytest
 
+from contract.messages import BatchHeader
 from hub.custody import commit
+from hub.receiver import Batch
 from hub.store import CountDifference, Difference, Store, timing
 from hub.store.connection import Engine
 from tests.support.changed_figures import TABLES as FIGURES
-from tests.support.comings import settle
+from tests.support.comings import coming, settle
 from tests.support.jumble import jumbled
 from tests.support.telecentres import MINUTE_MS, NOON_MS, cantal
 
@@ -33,6 +36,9 @@ DERIVED = {
     "journal": ("at_ms", "entry_ms"),
 }
 """Of each table of history, what tells its rows apart, and what the hub has computed of it."""
+
+WALKED = ("stream",)
+"""Tables that also say how far was walked, and when a message came: not the same in two hubs."""
 
 NEEDED = {"events", "quarantined", "up", "seq", "offset_ms"} | {"journal at_ms"}
 """Columns that are never empty."""
@@ -220,6 +226,69 @@ def test_an_event_whose_own_words_are_damaged_keeps_its_instant(file: Path, colu
         change(store, f"update event set {column} = (select {column} from kept) where {column} = 'rubbish'")  # noqa: S608 - of our own
         change(store, "drop table kept")
         assert store.rebuild() == []
+
+
+def test_an_event_that_the_database_refused_is_no_stream_s_first_and_names_nobody(tmp_path: Path) -> None:
+    lines = [coming(NOON_MS - 5_000, up=666), coming(NOON_MS - 4_000), coming(NOON_MS - 3_000, up=666)]
+    header = BatchHeader(
+        site="murat",
+        stream="a" * 32,
+        boot="b" * 32,
+        first=1,
+        n=3,
+        sent_at=NOON_MS,
+        persons=dict.fromkeys((1, 2, 3), "k7q2m9x4"),
+    )
+    with closing(cantal(tmp_path, now_ms=NOON_MS)) as store, closing(store.writer()) as writer:
+        poison = (
+            "create trigger poison before insert on event when new.up = 666 begin select raise(abort, 'poison'); end"
+        )
+        change(store, poison)
+        with writer.transaction():
+            assert writer.receive(Batch(header, lines), NOON_MS, singly=True) == (3, 1)
+        settle(writer)
+        assert [seq for (*_, seq), _ in places(store, "journal", "at_ms")] == [2]
+        assert [at_ms for _, at_ms in places(store, "stream", "first_at")] == [NOON_MS - 4_000]
+        assert store.rebuild() == []
+
+
+def test_a_rebuild_beside_a_hub_that_takes_events_leaves_what_they_say(
+    homes: Callable[[Path], Path | Engine], tmp_path: Path
+) -> None:
+    """However often instants are damaged meanwhile."""
+    messages = list(jumbled(Random(2), NOON_MS - 3 * DAY_MS, 60 * MINUTE_MS))
+    (tmp_path / "quiet").mkdir()
+    with closing(cantal(tmp_path / "quiet", now_ms=NOON_MS)) as quiet, closing(quiet.writer()) as writer:
+        commit(writer, messages)
+        settle(writer)
+        expected = rows_of(quiet)
+    (tmp_path / "busy").mkdir()
+    with closing(cantal(homes(tmp_path / "busy"), now_ms=NOON_MS)) as busy:
+
+        def take() -> None:
+            with closing(busy.writer()) as writer:
+                for message in messages:
+                    commit(writer, [message])
+                settle(writer)
+
+        with ThreadPoolExecutor(1) as pool:
+            taking = pool.submit(take)
+            rebuilds = 0
+            while not taking.done() or rebuilds < 2:
+                for damage in (
+                    "event set at_ms = at_ms",
+                    "stream set first_at = first_at",
+                    "boot set offset_ms = offset_ms",
+                ):
+                    change(busy, f"update {damage} - 1000")
+                busy.rebuild()
+                rebuilds += 1
+            taking.result()
+        assert busy.rebuild() == []
+        found = rows_of(busy)
+    assert {table: rows for table, rows in found.items() if table not in WALKED} == {
+        table: rows for table, rows in expected.items() if table not in WALKED
+    }
 
 
 @pytest.fixture(scope="module")

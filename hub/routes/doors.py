@@ -14,7 +14,7 @@ from hub.indicators import Step
 from hub.routes.answers import RESPONSES, AskedBy, PeriodQuestion, file_name, local
 from hub.routes.context import Hub
 from hub.routes.period import bounds_in, check_doors, check_period, parse_bound
-from hub.routes.places import By, places_asked, times_of
+from hub.routes.places import By, places_asked, sites_read, times_of
 from hub.routes.visits import LEVEL_NAMES
 from hub.store import DoorRow
 
@@ -72,8 +72,7 @@ def doors(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy) -> R
     registered = hub.store.sites(question.site)
     zones = hub.store.zones() if question.zone or question.by == "zone" else []
     places = places_asked(registered, zones, site=question.site, zone=question.zone, by=question.by)
-    wanted = {name for place in places for name in place.sites}
-    sites = [site for site in registered if site.id in wanted]
+    sites = sites_read(places, registered)
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
     by_door = question.by == "resource" or (question.by is None and not question.zone)
     figures = sum(max(len(site.doors), 1) for site in sites) if by_door else len(places)

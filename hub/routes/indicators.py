@@ -14,7 +14,7 @@ from hub.routes.answers import RESPONSES, SHARE_DIGITS, AskedBy, PeriodQuestion,
 from hub.routes.context import Hub
 from hub.routes.occupancy import KIND_NAMES
 from hub.routes.period import bound_ms, bounds_in, check_period, check_reading, parse_bound, places_of
-from hub.routes.places import By, places_asked, times_of
+from hub.routes.places import By, places_asked, sites_read, times_of
 from hub.routes.visits import LEVEL_NAMES
 from hub.statistics import Status
 from hub.store import Kind, Site, Store
@@ -79,8 +79,7 @@ def indicators(hub: Hub, question: Annotated[Question, Query()], asker: AskedBy)
     registered = hub.store.sites(question.site)
     zones = hub.store.zones() if question.zone or question.by == "zone" else []
     places = places_asked(registered, zones, site=question.site, zone=question.zone, by=question.by)
-    wanted = {name for place in places for name in place.sites}
-    sites = [site for site in registered if site.id in wanted]
+    sites = sites_read(places, registered)
     first, last = parse_bound("from", question.start), parse_bound("to", question.end)
     by_resource = question.by == "resource"
     figures = places_of(sites, question.kind) if by_resource else len(places)

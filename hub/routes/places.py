@@ -57,6 +57,12 @@ def places_asked(
     return [Asked(one.id, "site", (one.id,)) for one in sites if named is None or one.id in named.sites]
 
 
+def sites_read(places: Sequence[Asked], registered: Sequence[Site]) -> list[Site]:
+    """Return the telecentres of places, each as often as it is read: once for every zone that it belongs to."""
+    known = {site.id: site for site in registered}
+    return [known[name] for place in places for name in place.sites if name in known]
+
+
 def times_of(places: Sequence[Asked], sites: Sequence[Site]) -> dict[str, ZoneInfo]:
     """Return in which time zone the days of each place are: a zone's are those of its first telecentre."""
     own = {site.id: site.zone for site in sites}

@@ -267,3 +267,16 @@ def test_every_indicator_has_a_column() -> None:
 def test_an_answer_that_did_not_change_is_not_sent_again(app: FastAPI) -> None:
     first = ask(app, PATH, SATURDAY)
     assert ask(app, PATH, SATURDAY, {"if-none-match": first.headers["etag"]}).status_code == 304
+
+
+@pytest.mark.parametrize(("path", "places"), [("indicators", 47), ("doors", 10)])
+def test_a_telecentre_of_several_zones_counts_as_often_as_it_is_read(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, path: str, places: int
+) -> None:
+    """Each of the ten telecentres belongs to two zones at least: the massif and the network."""
+    monkeypatch.setattr("hub.routes.period.MAX_PLACE_DAYS", places)
+    asked = {**SATURDAY, "zone": "massif-central"}
+    assert ask(app, f"/api/v1/{path}", {**asked, "by": "site"}).status_code == 200
+    assert ask(app, f"/api/v1/{path}", asked).status_code == 200
+    refused = ask(app, f"/api/v1/{path}", {**SATURDAY, "by": "zone"})
+    assert (refused.status_code, refused.json().get("field")) == (422, "to")

@@ -157,3 +157,22 @@ def test_threads_that_end_while_the_store_closes_leave_nothing_open_and_break_no
     store.close()
     assert wrong == []
     eventually(lambda: connections() == 0, what="none is left")
+
+
+def test_threads_that_come_and_go_are_all_answered_where_nobody_writes(tmp_path: Path) -> None:
+    """The last connection to a file takes its log away, while another thread opens one."""
+    answers: list[int] = []
+
+    def come_and_go(bench: Store) -> None:
+        for _ in range(60):
+            asking = Thread(target=lambda: answers.append(len(bench.sites())))
+            asking.start()
+            asking.join(PATIENCE_S)
+
+    with closing(cantal(tmp_path)) as bench:
+        crowd = [Thread(target=come_and_go, args=(bench,)) for _ in range(4)]
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join(PATIENCE_S)
+    assert answers == [10] * 240

@@ -52,6 +52,8 @@ class Indicator:
     decimals: int = 0
     is_counted: bool = False
     """Whether it is told however little of the time was heard: a count is at least what was counted."""
+    counts_persons: bool = False
+    """Whether it is how many different persons came: those of a place or period are among those of all around it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ reasons, in the codes of SDMX (CL_CONF_STATUS) that the audit counts by:
 - `A`: fewer than `k` persons stand behind it, or fewer than three desks or rooms. None at all is fewer, too: a zero
   says of each member that they did not come.
 - `O`: one person or one desk makes more than 85 % of it, the (n, k) rule of dominance with n = 1.
-- `D`: safe by itself, and hidden so that the others cannot be computed from sums (complementary suppression).
+- `D`: safe by itself, and hidden so that the others cannot be computed from sums (complementary suppression); or a
+  count of persons that is too close to one inside it (`hub/nested.py`): it alone, and not the rest of its subject.
 
 The published file says `F`, `N` or `C` (confidential), never which of `A`, `O`, `D`: `A` alone would tell that fewer
 than eleven came. Indicators of one subject share their fate, so that a rate never tells the count it was made of; what
@@ -27,6 +28,7 @@ from typing import Literal, NamedTuple
 
 from hub.cells import FREQS, Cell, CheckedTable, Freq, Indicator, Level, Table, TableError
 from hub.margins import Coordinate, Margins
+from hub.nested import Nested
 from hub.remainders import Contributors, Remainders
 from hub.statistics import COUNTED_PCT, PUBLISHED_PCT, UNCERTAIN_PCT
 from hub.suppression import Pattern
@@ -122,7 +124,7 @@ def disclose_to(table: Table, thresholds: Collection[int]) -> dict[int, Release]
             raise TableError(f"the threshold is {k}, and must be from {LOWEST_K} to {LARGEST_K}")
     gate = CheckedTable(table)
     found = {subject: _reasons(gate, subject, thresholds) for subject in sorted(gate.subjects)}
-    return {k: _release(gate, {subject: reasons[k] for subject, reasons in found.items()}, k) for k in thresholds}
+    return {k: _release(gate, {subject: judged[k] for subject, judged in found.items()}, k) for k in thresholds}
 
 
 class Figure(NamedTuple):
@@ -139,9 +141,17 @@ class Revision:
 
     verdicts: tuple[Verdict, ...]
     kept: frozenset[Figure]
+    uncounted: frozenset[Figure] = frozenset()
+    """The figures that are told without their count of persons."""
 
 
-def revise(table: Table, late: Release, told: AbstractSet[Figure], kept: AbstractSet[Figure]) -> Revision:
+def revise(
+    table: Table,
+    late: Release,
+    told: AbstractSet[Figure],
+    kept: AbstractSet[Figure],
+    uncounted: AbstractSet[Figure] = frozenset(),
+) -> Revision:
     """Return which figures of a table may be told in the place of those published before.
 
     Args:
@@ -149,6 +159,7 @@ def revise(table: Table, late: Release, told: AbstractSet[Figure], kept: Abstrac
         late: what the gate lets through of what was added since, as a table of its own. Where nothing was, it is free.
         told: the figures that had a value, or of which everybody knew that there was nothing to tell.
         kept: the figures that an earlier revision has kept as they were.
+        uncounted: the figures whose count of persons is hidden before, or from a freer audience; it stays so.
     """
     subjects = {indicator.id: indicator.subject for indicator in table.indicators}
     closed = {
@@ -159,23 +170,44 @@ def revise(table: Table, late: Release, told: AbstractSet[Figure], kept: Abstrac
         small = (at for at in _unsafe(cells, late.k) if not gate.has_nothing(subject, at))
         closed |= {Figure(*at, subject) for at in small}
     anew = told - closed
+    for subject in gate.subjects:
+        for nested in _nested(gate, subject, late.k, anew - uncounted).values():
+            nested.separate(late.k, lambda _: True)
+            uncounted = uncounted | {Figure(*at, subject) for at in nested.hidden()}
     verdicts = [
         _verdict(
-            cell, gate.indicators[cell.indicator], "F", nothing=gate.has_nothing(subject, (cell.place, cell.period))
+            cell,
+            gate.indicators[cell.indicator],
+            "D" if gate.indicators[cell.indicator].counts_persons and (*at, subject) in uncounted else "F",
+            nothing=gate.has_nothing(subject, at),
         )
         for subject, cells in sorted(gate.subjects.items())
         for cell in cells
-        if (cell.place, cell.period, subject) in anew
+        if (*(at := (cell.place, cell.period)), subject) in anew
     ]
-    return Revision(tuple(verdicts), frozenset(closed))
+    return Revision(tuple(verdicts), frozenset(closed), frozenset(uncounted))
 
 
-def _release(gate: CheckedTable, reasons_of: Mapping[str, Mapping[Coordinate, Reason]], k: int) -> Release:
+class _Judged(NamedTuple):
+    """Why the figures of a subject are hidden at a threshold, or `F`."""
+
+    reasons: Mapping[Coordinate, Reason]
+    """By place and period, of all indicators together."""
+    close: Mapping[str, AbstractSet[Coordinate]]
+    """By count of persons, where it is hidden for being too close to another."""
+
+    def reason(self, cell: Cell) -> Reason:
+        """Return why a cell is hidden, or `F`."""
+        at = cell.place, cell.period
+        return "D" if self.reasons[at] == "F" and at in self.close.get(cell.indicator, ()) else self.reasons[at]
+
+
+def _release(gate: CheckedTable, judged_of: Mapping[str, _Judged], k: int) -> Release:
     verdicts: list[Verdict] = []
     audit: Counter[tuple[str, Level, Freq, Reason]] = Counter()
-    for subject, reasons in reasons_of.items():
+    for subject, judged in judged_of.items():
         for cell in gate.subjects[subject]:
-            reason = reasons[cell.place, cell.period]
+            reason = judged.reason(cell)
             nothing = gate.has_nothing(subject, (cell.place, cell.period))
             verdicts.append(_verdict(cell, gate.indicators[cell.indicator], reason, nothing=nothing))
             audit[subject, gate.places[cell.place].level, gate.periods[cell.period].freq, reason] += 1
@@ -206,9 +238,21 @@ def _verdict(cell: Cell, indicator: Indicator, reason: Reason, *, nothing: bool)
     )
 
 
-def _reasons(gate: CheckedTable, subject: str, thresholds: Collection[int]) -> dict[int, dict[Coordinate, Reason]]:
-    """Return by threshold, for each place and period of a subject, why it is hidden, or `F`."""
-    by_threshold: dict[int, dict[Coordinate, Reason]] = {}
+def _nested(gate: CheckedTable, subject: str, largest_k: int, among: AbstractSet[Figure]) -> dict[str, Nested]:
+    """Return which of the counts of persons of some figures of a subject lie inside which, by indicator."""
+    counts: dict[str, dict[Coordinate, float]] = {}
+    for cell in gate.subjects[subject]:
+        at = cell.place, cell.period
+        counts_persons = gate.indicators[cell.indicator].counts_persons and cell.value is not None
+        if counts_persons and (*at, subject) in among and not gate.has_nothing(subject, at):
+            counts.setdefault(cell.indicator, {})[at] = cell.value or 0.0
+    measures = [measure for _, measure in gate.measures(subject)]
+    return {name: Nested(gate.margins, measures, known, largest_k) for name, known in sorted(counts.items())}
+
+
+def _reasons(gate: CheckedTable, subject: str, thresholds: Collection[int]) -> dict[int, _Judged]:
+    """Return by threshold why the figures of a subject are hidden."""
+    by_threshold: dict[int, _Judged] = {}
     cells = gate.subjects[subject]
     behind = _behind(cells)
     # A month is worth its days: a day of the network goes before a telecentre's month.
@@ -216,6 +260,7 @@ def _reasons(gate: CheckedTable, subject: str, thresholds: Collection[int]) -> d
     pattern = Pattern(gate.margins, [measure for _, measure in gate.measures(subject)], costs)
     told = {at: people for at, people in behind.items() if not gate.has_nothing(subject, at)}
     remainders = Remainders(gate.margins, pattern, told)
+    nested = _nested(gate, subject, max(thresholds), {Figure(*at, subject) for at in told})
     unsafe: dict[Coordinate, Reason] = {}
     kept: set[Coordinate] = set()
     missing = set(behind) - {(cell.place, cell.period) for cell in cells if _is_known(gate, cell)} | (
@@ -239,8 +284,11 @@ def _reasons(gate: CheckedTable, subject: str, thresholds: Collection[int]) -> d
             for coordinate in sorted(firm, key=lambda at: _coarse_first(gate.margins, at)):
                 pattern.loosen(coordinate)
             remainders.complete(threshold, LOWEST_K)
+        for counts in nested.values():
+            counts.separate(threshold, pattern.is_published)
         if threshold in thresholds:
-            by_threshold[threshold] = {at: _reason(at, pattern, unsafe, kept, missing) for at in behind}
+            reasons = {at: _reason(at, pattern, unsafe, kept, missing) for at in behind}
+            by_threshold[threshold] = _Judged(reasons, {name: counts.hidden() for name, counts in nested.items()})
     return by_threshold
 
 

@@ -12,7 +12,7 @@ from hub.disclosure import AGREEMENT_K, PUBLIC_K, AuditLine, Figure, disclose_to
 from hub.exports import to_csv
 from hub.lateness import had_nothing, late_table
 from hub.observatory import Month, month_table
-from hub.release import FIGURE_COLUMNS, Edition, each_row, figure_rows, figure_text, merged, told_in
+from hub.release import FIGURE_COLUMNS, Edition, each_row, figure_rows, figure_text, merged, told_in, uncounted_in
 
 AUDIENCES: Mapping[str, int] = {"public": PUBLIC_K, "agreement": AGREEMENT_K}
 """Who gets a release, and how many persons must stand behind a figure of theirs."""
@@ -72,9 +72,13 @@ def told_anew(asked: LateQuestion) -> dict[str, Told]:
     table, facts = month_table(asked.after, subjects)
     levels = {place.id: place.level for place in table.places}
     found = {}
-    for audience, k in AUDIENCES.items():
+    uncounted: frozenset[Figure] = frozenset()
+    # The freest first: a count that is hidden from them is hidden from all, for both may lie before the same reader.
+    for audience, k in sorted(AUDIENCES.items(), key=lambda it: it[1]):
         before = [row for row in each_row(asked.files[audience]) if row[5] == asked.subject]
-        revision = revise(table, late[k], told_in(before) | nothing, asked.kept[audience])
+        uncounted |= uncounted_in(before)
+        revision = revise(table, late[k], told_in(before) | nothing, asked.kept[audience], uncounted)
+        uncounted = revision.uncounted
         rows = merged(before, figure_rows(asked.edition, levels, facts, revision.verdicts))
         found[audience] = Told(to_csv(FIGURE_COLUMNS, rows), kept=revision.kept, is_other=rows != before)
     return found

@@ -6,7 +6,7 @@ docs/decisions/0029 says why the gate judges what was added as a table of its ow
 import json
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from sys import intern
 from typing import Any
@@ -64,7 +64,9 @@ def late_table(before: Month, after: Month, subjects: Collection[str] = ALL_SUBJ
                 cells += (_kept(cell, fell=fell) for cell in time_cells(place, period, subject, known))
     if PERSONS in subjects:
         cells += _late_visits(before, after)
-    return Table(before.places, periods_of(before.month), indicators(subjects), cells)
+    # Of those who came late, some may have come elsewhere before: who was added here need not be added around it.
+    named = [replace(indicator, counts_persons=False) for indicator in indicators(subjects)]
+    return Table(before.places, periods_of(before.month), named, cells)
 
 
 def _kept(cell: Cell, *, fell: bool) -> Cell:

@@ -90,7 +90,7 @@ def indicators(subjects: Collection[str] = ALL_SUBJECTS) -> tuple[Indicator, ...
         found.append(Indicator(f"{TURNOVER}:{subject}", subject, additive=False, decimals=2))
     if PERSONS in subjects:
         found.append(Indicator(VISITS, PERSONS, additive=True, is_counted=True))
-        found.append(Indicator(VISITORS, PERSONS, additive=False, is_counted=True))
+        found.append(Indicator(VISITORS, PERSONS, additive=False, is_counted=True, counts_persons=True))
     return tuple(found)
 
 
@@ -358,7 +358,10 @@ def visit_cells(
     came: Mapping[tuple[str, str], Came],
     heard: Mapping[tuple[str, str], Heard],
 ) -> Iterator[Cell]:
-    """Yield visits and visitors; a zone's visits are those of its telecentres, added up, and its visitors its own."""
+    """Yield visits, and the month's visitors.
+
+    A zone's visits are those of its telecentres, added up, and its visitors its own.
+    """
     periods = periods_of(month.month)
     for place in month.places:
         for period in periods:
@@ -377,7 +380,8 @@ def visit_cells(
                 coverage=coverage,
                 ceiling=ceiling if is_base else inf,
             )
-            if is_told(place, period.freq):
+            if period.freq == "M":
+                # Regulars make a week's visitors nearly the month's: one of the two would have to be hidden.
                 yield Cell(place.id, period.id, VISITORS, known.persons, persons=known.persons, coverage=coverage)
 
 

@@ -177,6 +177,11 @@ def told_in(rows: Sequence[FigureRow]) -> set[Figure]:
     return {Figure(row[0], row[3], row[5]) for row in rows if row[6]}
 
 
+def uncounted_in(rows: Sequence[FigureRow]) -> set[Figure]:
+    """Return the figures that have a value in these rows, and beside it a count of persons that is confidential."""
+    return told_in(rows) & {Figure(row[0], row[3], row[5]) for row in rows if row[9] == "C"}
+
+
 def merged(before: Sequence[FigureRow], anew: Sequence[FigureRow]) -> list[FigureRow]:
     """Return the rows published before, those replaced in whose figure a value or status is different now.
 

@@ -223,7 +223,11 @@ Une valeur vide avec `conf_status` = `C` est confidentielle : moins de {LOWEST_K
 {k} personnes là où elles sont comptées, un seul qui fait plus de {DOMINANT_SHARE * 100:.0f} % du total, ou une valeur
 qui permettrait d'en calculer une autre. Ni le fichier ni les nombres ci-dessus ne disent laquelle de ces raisons
 s'applique : le savoir en dirait trop. Pour un lieu et une période, les indicateurs d'une même ventilation sont publiés
-ou cachés ensemble.
+ou cachés ensemble, à une exception près.
+
+Les visiteurs uniques d'une zone comprennent ceux de chacun de ses lieux. Si la différence de deux de ces nombres était
+de moins de {k} personnes, le plus grand est caché, même si les visites sont publiées : sinon une soustraction dirait
+combien sont venus là et jamais ici. Ils ne sont donnés que pour le mois.
 
 Une valeur confidentielle pour elle-même ne peut être encadrée, à partir de tout ce qui est publié, à moins de
 {NARROWEST_SHARE * 100:.0f} % et {NARROWEST_STEPS} pas près, dans chaque sens ; toute autre valeur vide peut être d'un

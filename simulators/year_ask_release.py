@@ -33,6 +33,9 @@ FEWEST_SITES = 3
 
 SHARES = ("taux_occupation", "rotation")
 
+VISITORS = "visiteurs_uniques"
+"""Told of months alone."""
+
 Key = tuple[str, str, str, str]
 """Place, period, indicator, subject."""
 
@@ -151,6 +154,8 @@ def rows_of(truth: MonthTruth, audience: str) -> Iterator[tuple[Key, Told]]:
                 for subject in (DESKS, ROOMS, PERSONS):
                     figure = truth.figure(place, period, subject)
                     for indicator, value in figure.values.items():
+                        if indicator == VISITORS and period.freq != "M":
+                            continue
                         yield (place.id, period.id, indicator, subject), _told(figure, indicator, value)
 
 

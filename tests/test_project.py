@@ -68,6 +68,38 @@ def test_a_part_of_the_hub_that_calls_itself_pure_is_held_to_it() -> None:
     assert called - set(held) == set()
 
 
+INSIDE = {
+    "hub.commands": "at_once badges draft enrol journal keys members options passes restored show",
+    "hub.routes": "alarms answers attention cards context decision_lines decisions device_lines devices docs doors "
+    "figures health indicators live occupancy pages period place_lines places statistics stream visits",
+}
+"""What shows somebody of the network what the store holds, or helps to; none of it is published."""
+
+GATED = {"hub.commands": "export", "hub.routes": ""}
+"""What is published. A module in here is held to the gate by an import rule."""
+
+
+def unnamed(folder: Path, package: str) -> set[str]:
+    """Return the modules of a package that are neither inside nor behind the gate."""
+    found = {".".join(file.relative_to(folder).with_suffix("").parts) for file in folder.rglob("*.py")}
+    return found - {"__init__"} - set(INSIDE[package].split()) - set(GATED[package].split())
+
+
+@pytest.mark.parametrize("package", sorted(INSIDE))
+def test_a_module_that_could_publish_is_known_to_stay_inside_or_is_held_to_the_gate(package: str) -> None:
+    assert unnamed(ROOT / Path(*package.split(".")), package) == set()
+    rules = [rule for rule in pyproject()["tool"]["importlinter"]["contracts"] if rule["name"].startswith("the export")]
+    held = {module for rule in rules for module in rule["source_modules"]}
+    assert {f"{package}.{name}" for name in GATED[package].split()} <= held
+
+
+def test_a_new_command_that_nobody_has_named_is_found(tmp_path: Path) -> None:
+    for name in ("export", "opendata", "open/data"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text("", encoding="utf-8")
+    assert unnamed(tmp_path, "hub.commands") == {"opendata", "open.data"}
+
+
 def test_decisions_are_numbered_without_hole_or_double_and_listed_in_the_architecture() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hub.cells import Cell, Freq, Indicator, Level, Period, Place, Table
 
 VISITS = Indicator("visites", "attendance", additive=True)
-VISITORS = Indicator("visiteurs_uniques", "attendance", additive=False)
+VISITORS = Indicator("visiteurs_uniques", "attendance", additive=False, counts_persons=True)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Two weeks around the night of 29 March in `make test`, the year in `make campaig
 Each month is published, and what was published attacked by a linear solver, which must not recover what has no value.
 """
 
+import csv
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from hub.store.releases import read_release
 from hub.suppression import Pattern
 from simulators.processes import program
 from tests.support.long_form import CAMPAIGN_MINUTES
-from tests.support.release_attack import Attack, K, read_month
+from tests.support.release_attack import Attack, K, Truth, read_month
 
 SEED = os.environ.get("TELECENTRE_SEED", "7")
 DAYS = [] if CAMPAIGN_MINUTES else ["--from", "2026-03-15", "--to", "2026-04-01"]
@@ -72,6 +73,41 @@ def test_a_linear_solver_over_all_that_was_published_recovers_nothing_that_was_n
     attacks = [Attack(read_month(month, audience), int(SEED), ATTACKED) for month in months for audience in K]
     assert [find for attack in attacks for find in attack.finds()] == []
     assert all(attack.confidential and attack.others for attack in attacks)
+
+
+def close_counts(folder: Path, audience: str) -> tuple[int, list[tuple[str, str, str, float]]]:
+    """Return how many pairs of counts of persons lie inside one another, and those that differ by too few.
+
+    Of the counts that this file is the first to tell: those of another revision are of what was heard by then.
+    """
+    truth = Truth(json.loads((folder / "truth.json").read_text(encoding="utf-8")))
+    with (folder / audience / "indicateurs.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter=";") if row["indicateur"] == "visiteurs_uniques"]
+    first = folder == min(folder.parent.iterdir())
+    newest = "1" if first else str(max(int(row["revision"]) for row in rows))
+    if newest == "1" and not first:
+        return 0, []
+    new = [row for row in rows if row["valeur"] and row["revision"] == newest]
+    told = {(row["id_telecentre|zone"], row["periode"]): float(row["valeur"]) for row in new}
+    atoms = {
+        (place, period): {
+            (site, day)
+            for site in truth.places[place]
+            for day in truth.periods[period]
+            if truth.ceiling("visites:personnes", site, day)
+        }
+        for place, period in told
+    }
+    pairs = [(inner, outer) for inner in told for outer in told if atoms[inner] < atoms[outer]]
+    close = [(*inner, outer[0], told[outer] - told[inner]) for inner, outer in pairs]
+    return len(pairs), [find for find in close if find[-1] < K[audience]]
+
+
+def test_no_two_counts_of_persons_that_were_published_differ_by_a_few(played: tuple[Path, dict[str, Any]]) -> None:
+    days = [day for month in sorted((played[0] / "releases").iterdir()) for day in sorted(month.iterdir())]
+    found = [close_counts(day, audience) for day in days for audience in K]
+    assert sum(pairs for pairs, _ in found)
+    assert [find for _, finds in found for find in finds] == []
 
 
 def test_a_gate_that_hides_only_what_is_small_is_found_out(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub.day_hours import Hour, pack_hours, unpack_hours
+from hub.day_hours import Hour, is_packed, pack_hours, unpack_hours
 from hub.indicators import crowd_of_day, day_after, first_day, pooled_crowd
 from hub.levels import Peaks, pack, peaks, profile
 from hub.opening import Interval, day_bounds, day_of, hours_of, opened
@@ -117,7 +117,8 @@ def _settle_usage(connection: Connection, day: _Day, within: Interval | None) ->
     rows = connection.execute(_SQL["hours_of_day"], key).fetchall()
     stored, packed = rows_by_key(rows, 1), {row[0]: row[-1] for row in rows}
     hours = hours_of(*day.bounds)
-    if within is not None and packed.keys() == {place.resource for place in day.places}:
+    is_known = packed.keys() == {place.resource for place in day.places} and all(map(is_packed, packed.values()))
+    if within is not None and is_known:
         hours = [(start, end) for start, end in hours if end > within[0] and start <= within[1]]
         if not hours:
             return []

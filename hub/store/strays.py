@@ -67,14 +67,13 @@ def drop_unreadable(connection: Connection, site: str) -> list[CountDifference]:
 
 def _damaged_keys(connection: Connection, table: Table, names: Sequence[str], site: str) -> list[dict[str, object]]:
     start = (*KEYS[table], *COLUMNS[table]).index("start_ms") + 1
-    rows = connection.execute(_SQL[table], {"site": site}).fetchall()
-    keys = [dict(zip(names, row, strict=False)) for row in rows]
-    return [
-        key
-        for key, row in zip(keys, rows, strict=True)
-        if not _is_readable({**key, "start_ms": row[start], "site": site})
-        or (table == "hours" and not is_packed(row[-1]))
-    ]
+    found = []
+    for row in connection.execute(_SQL[table], {"site": site}):
+        key = dict(zip(names, row, strict=False))
+        is_readable = _is_readable({**key, "start_ms": row[start], "site": site})
+        if not is_readable or (table == "hours" and not is_packed(row[-1])):
+            found.append(key)
+    return found
 
 
 def drop_unreadable_counts(connection: Connection, place: str) -> list[CountDifference]:

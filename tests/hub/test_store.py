@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hub.network import Network, read_network
 from hub.receiver import Batch
 from hub.store import Difference, Store, StoreDownError, Writer
 from hub.store.connection import Engine
-from hub.store.schema import migrate
+from hub.store.schema import migrate, statements
 from hub.store.sqlite import SqliteConnection, SqliteFile
 from hub.store.writer import LATE_MS, MAX_EMPTY_STREAMS
 from tests.hub.test_receiver import NOW, STREAM, access, batch, desk
@@ -330,6 +331,28 @@ def test_a_figure_that_the_events_do_not_bear_out_is_found_and_corrected(store: 
     ]
     assert occupied
     assert store.rebuild() == []
+
+
+def test_hours_that_are_damaged_are_computed_anew_with_the_next_event_of_their_day(
+    store: Store, writer: Writer
+) -> None:
+    with writer.transaction():
+        writer.receive(batch(desk(t=NOW - 3 * 3_600_000), desk("vacant", t=NOW - 2 * 3_600_000)), NOW)
+        writer.settle_sites({"murat"})
+    with store.changed() as connection:
+        connection.execute("update day_hours set hours = ? where resource = 'desk-01'", (b"damaged",))
+    with writer.transaction():
+        writer.receive(batch(desk(t=NOW - 1_800_000), first=3), NOW)
+        writer.settle_sites({"murat"})
+    assert store.rebuild() == []
+
+
+def test_the_newest_marks_are_found_without_sorting_all_of_them(tmp_path: Path) -> None:
+    with closing(store_in(tmp_path, lambda: NOW)) as store, store.seen() as connection:
+        plan = connection.execute(f"explain query plan {statements('timeline')['marks']}", {"most": 20}).fetchall()
+        steps = [step[3] for step in plan]
+        assert steps[0].endswith("dirty_newest")
+        assert not any("ORDER BY" in step for step in steps)
 
 
 def test_a_boot_that_changes_within_a_stream_raises_an_alarm(store: Store, writer: Writer) -> None:

@@ -10,5 +10,7 @@ create table day_hours (
     primary key (site, day, resource)
 );
 drop table hour_figure;
+-- The newest marks are taken first: without this, all of them would be read and sorted for each few.
+create index dirty_newest on dirty (day desc, site);
 -- The hours of the days that are known already are computed again, of the same events.
 insert into dirty (site, day) select distinct site, day from day_figure;

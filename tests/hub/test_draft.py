@@ -1,6 +1,5 @@
 """A release that is stopped, has no room, or is not alone: all of it is there, or nothing and one sentence."""
 
-import os
 import resource
 import signal
 import time
@@ -43,15 +42,15 @@ def test_a_folder_is_there_when_it_is_published_and_not_before(tmp_path: Path) -
 def test_who_stops_it_finds_one_sentence_and_nothing_else(tmp_path: Path, number: signal.Signals) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(ReleaseError, match="stopped: nothing was frozen, and nothing written"):
-        write_and(lambda: os.kill(os.getpid(), number), tmp_path / "out")
+        write_and(lambda: signal.raise_signal(number), tmp_path / "out")
     assert names(tmp_path) == []
     assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_the_last_step_is_gone_through_whoever_stops_it(tmp_path: Path) -> None:
     with stoppable(), drafted(tmp_path / "out") as draft, unstoppable():
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
         draft.publish()
     assert names(tmp_path) == ["out"]
 
@@ -99,7 +98,7 @@ def halved(number: int) -> float:
     if number == REFUSED:
         raise TableError("not this one")
     if number == KILLED:
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.raise_signal(signal.SIGKILL)
     if number == ENDLESS:
         time.sleep(3_600)
     return number / 2

@@ -186,6 +186,7 @@ def test_a_database_of_an_earlier_build_computes_its_hours_anew(home: Path | Eng
         days = store.occupancy(SITE, "desk", "day", first, end)
         with store.changed() as connection:
             connection.execute("drop table day_hours")
+            connection.execute("drop index dirty_newest")
             connection.execute(HOURS_OF_AN_EARLIER_BUILD)
             connection.execute("delete from migration where version = 16")
     with closing(store_in(home, lambda: NOW_MS)) as store:

@@ -282,9 +282,13 @@ def test_what_was_acknowledged_while_the_file_was_moved_away_is_in_it_and_it_goe
     for _ in range(200):
         at_work.send()
     eventually(lambda: at_work.is_away("database_moved"), what="it is told")
+    failures = at_work.ingest.health().database_failures
+    on_its_way = "what was acknowledged before has arrived"
+    eventually(lambda: at_work.ingest.health().database_failures >= failures + 2, what=on_its_way)
     acknowledged = at_work.edge.position()
     with closing(sqlite3.connect(file.with_name("away.db"))) as beside:
         assert beside.execute("select count(*) from event").fetchone()[0] >= acknowledged
+        at_work.stays_away("database_moved", 2)
         assert at_work.edge.position() == acknowledged
         for ending in ("", "-wal", "-shm"):
             file.with_name(f"away.db{ending}").rename(file.with_name(f"hub.db{ending}"))

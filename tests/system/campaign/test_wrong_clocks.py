@@ -94,9 +94,9 @@ class Telecentre:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """A broker and a hub."""
+    """A broker and a hub of telecentres that never close: there are figures on whatever day this runs."""
     (tmp_path / "world").mkdir()
-    with World(tmp_path / "world", "iotcore", (), seed=0, events_per_s=0) as running:
+    with World(tmp_path / "world", "iotcore", (), seed=0, events_per_s=0, opening_hours="24/7") as running:
         running.start()
         yield running
 

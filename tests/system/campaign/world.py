@@ -1,6 +1,7 @@
 """The processes of a campaign: edges, broker and hub, each behind a line that can be bad, each made to be killed."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -111,8 +112,11 @@ class World:
         *,
         seed: int,
         events_per_s: float,
+        opening_hours: str | None = None,
     ) -> None:
+        """`opening_hours`: of all telecentres, instead of their own."""
         self.folder, self.sites, self.seed = folder, sites, seed
+        self._opening_hours = opening_hours
         self.broker = RunningBroker(kind, folder)
         self.lines = {name: FaultProxy(self.broker.port) for name in (*sites, "hub")}
         self.hub = Process("hub", self._hub_command, folder / "hub.log")
@@ -146,7 +150,10 @@ class World:
             f'[database]\nfile = "hub.db"\n[broker]\nport = {self.lines["hub"].port}\n'
         )
         network = self.folder / "network.toml"
-        network.write_text((resources.files("simulators") / "cantal.toml").read_text(encoding="utf-8"))
+        text = (resources.files("simulators") / "cantal.toml").read_text(encoding="utf-8")
+        if self._opening_hours is not None:
+            text = re.sub("^opening_hours = .*$", f'opening_hours = "{self._opening_hours}"', text, flags=re.MULTILINE)
+        network.write_text(text)
         self.ask_hub("site", "import", str(network))
         self.broker.start()
         self.broker_runs = True
